@@ -1,0 +1,53 @@
+// Vectors of FASTCNN_VECTOR_BYTES through the vector extensions of GCC and Clang: one source for SSE, AVX2, AVX-512 and
+// NEON. Included only by *_simd.inl, which are compiled once per ISA. Nothing here or there may instantiate an inline
+// function or template outside namespace FASTCNN_ISA: the linker would keep one ISA's copy for all (ODR).
+#pragma once
+
+#include <stdint.h>
+
+#if defined(__AVX512BW__)
+#define FASTCNN_VECTOR_BYTES 64
+#elif defined(__AVX2__)
+#define FASTCNN_VECTOR_BYTES 32
+#else
+#define FASTCNN_VECTOR_BYTES 16
+#endif
+
+#define FASTCNN_INLINE inline __attribute__((always_inline))
+
+namespace fastcnn::FASTCNN_ISA {
+
+template <class T>
+struct VecOf {
+  typedef T type __attribute__((vector_size(FASTCNN_VECTOR_BYTES)));
+  typedef T unaligned __attribute__((vector_size(FASTCNN_VECTOR_BYTES), aligned(1), may_alias));
+};
+template <class T>
+using Vec = typename VecOf<T>::type;
+
+/// Elements per vector.
+template <class T>
+inline constexpr int lanes = FASTCNN_VECTOR_BYTES / int(sizeof(T));
+
+template <class T>
+FASTCNN_INLINE Vec<T> load(const T* p) {
+  return *reinterpret_cast<const typename VecOf<T>::unaligned*>(p);
+}
+template <class T>
+FASTCNN_INLINE void store(T* p, Vec<T> v) {
+  *reinterpret_cast<typename VecOf<T>::unaligned*>(p) = v;
+}
+template <class T>
+FASTCNN_INLINE Vec<T> splat(T value) {
+  return Vec<T>{} + value;
+}
+template <class V>
+FASTCNN_INLINE V vmax(V a, V b) {
+  return a > b ? a : b;
+}
+template <class V>
+FASTCNN_INLINE V vmin(V a, V b) {
+  return a < b ? a : b;
+}
+
+}  // namespace fastcnn::FASTCNN_ISA
