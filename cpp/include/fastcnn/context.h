@@ -18,7 +18,8 @@ class FunctionRef<R(Args...)> {
  public:
   template <class F, class = std::enable_if_t<!std::is_same_v<std::decay_t<F>, FunctionRef>>>
   FunctionRef(const F& f)
-      : object_(&f), call_([](const void* object, Args... args) -> R { return (*static_cast<const F*>(object))(args...); }) {}
+      : object_(&f),
+        call_([](const void* object, Args... args) -> R { return (*static_cast<const F*>(object))(args...); }) {}
   R operator()(Args... args) const { return call_(object_, args...); }
 
  private:
@@ -35,7 +36,8 @@ class FASTCNN_API Context {
   /// Calls body(begin, end) on disjoint pieces that cover the range, at most one piece per thread and none smaller
   /// than `grain` (unless the range is). Returns when all are done. body must not throw. A call from inside a body
   /// runs serially.
-  virtual void parallel_for(int64_t begin, int64_t end, int64_t grain, FunctionRef<void(int64_t, int64_t)> body) const = 0;
+  virtual void parallel_for(int64_t begin, int64_t end, int64_t grain,
+                            FunctionRef<void(int64_t, int64_t)> body) const = 0;
 
   /// Scratch memory, 64-byte aligned. Freed blocks are kept for the next call up to a process-wide limit
   /// (FASTCNN_SCRATCH_MIB, 256 by default): fresh pages cost more than most kernels. Use it through `Scratch`.

@@ -21,7 +21,8 @@ Isa select() {
     }
     if (is_available(isa)) return isa;
   }
-  detail::fail(ErrorKind::argument, "FASTCNN_FORCE_ISA: expected baseline, avx2, avx512 or neon, got ", forced ? forced : "");
+  detail::fail(ErrorKind::argument, "FASTCNN_FORCE_ISA: expected baseline, avx2, avx512 or neon, got ",
+               forced ? forced : "");
 }
 }  // namespace
 
@@ -40,7 +41,8 @@ bool is_available(Isa isa) {
   switch (isa) {
     case Isa::avx512:  // x86-64-v4
       return is_available(Isa::avx2) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-             __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd");
+             __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+             __builtin_cpu_supports("avx512cd");
     case Isa::avx2:  // x86-64-v3
       return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
     case Isa::baseline: return true;  // x86-64-v2

@@ -13,19 +13,19 @@
 #include "core/cpu.h"
 
 #if defined(FASTCNN_X86)
-#define FASTCNN_DECLARE_KERNELS(Type, name)     \
-  namespace fastcnn::baseline {                 \
-  extern const Type name;                       \
-  }                                             \
-  namespace fastcnn::avx2 {                     \
-  extern const Type name;                       \
-  }                                             \
-  namespace fastcnn::avx512 {                   \
-  extern const Type name;                       \
+#define FASTCNN_DECLARE_KERNELS(Type, name) \
+  namespace fastcnn::baseline {             \
+  extern const Type name;                   \
+  }                                         \
+  namespace fastcnn::avx2 {                 \
+  extern const Type name;                   \
+  }                                         \
+  namespace fastcnn::avx512 {               \
+  extern const Type name;                   \
   }
-#define FASTCNN_SELECT(name)                                                        \
-  (::fastcnn::selected_isa() == ::fastcnn::Isa::avx512 ? ::fastcnn::avx512::name    \
-   : ::fastcnn::selected_isa() == ::fastcnn::Isa::avx2 ? ::fastcnn::avx2::name      \
+#define FASTCNN_SELECT(name)                                                     \
+  (::fastcnn::selected_isa() == ::fastcnn::Isa::avx512 ? ::fastcnn::avx512::name \
+   : ::fastcnn::selected_isa() == ::fastcnn::Isa::avx2 ? ::fastcnn::avx2::name   \
                                                        : ::fastcnn::baseline::name)
 #elif defined(FASTCNN_ARM64)
 #define FASTCNN_DECLARE_KERNELS(Type, name) \

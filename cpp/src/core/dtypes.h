@@ -18,13 +18,13 @@ template <DType D>
 struct DTypeToType;
 template <class T>
 struct TypeToDType;
-#define FASTCNN_MAP_DTYPE(D, T)    \
-  template <>                      \
-  struct DTypeToType<DType::D> {   \
-    using type = T;                \
-  };                               \
-  template <>                      \
-  struct TypeToDType<T> {          \
+#define FASTCNN_MAP_DTYPE(D, T)              \
+  template <>                                \
+  struct DTypeToType<DType::D> {             \
+    using type = T;                          \
+  };                                         \
+  template <>                                \
+  struct TypeToDType<T> {                    \
     static constexpr DType value = DType::D; \
   };
 FASTCNN_MAP_DTYPE(boolean, bool)

@@ -66,7 +66,8 @@ void ImageSource::pack(int64_t i, void* dst) const {
   }
   const bool volume = spatial_dims_ == 3;
   const int64_t shape[3] = {volume ? view_.shape[first] : 1, view_.shape[view_.ndim - 2], view_.shape[view_.ndim - 1]};
-  const int64_t strides[3] = {volume ? view_.stride(first) : 0, view_.stride(view_.ndim - 2), view_.stride(view_.ndim - 1)};
+  const int64_t strides[3] = {volume ? view_.stride(first) : 0, view_.stride(view_.ndim - 2),
+                              view_.stride(view_.ndim - 1)};
   switch (view_.dtype.bits) {
     case 8: return pack_rows(view_.as<uint8_t>() + offset, static_cast<uint8_t*>(dst), shape, strides);
     case 16: return pack_rows(view_.as<uint16_t>() + offset, static_cast<uint16_t*>(dst), shape, strides);

@@ -65,7 +65,8 @@ void free_block(Block* block) {
 Block* fresh_block(size_t bytes) {
   const bool huge = bytes >= 2 * kHugePage;
   const size_t unit = huge ? kHugePage : 4096;
-  if (bytes > SIZE_MAX - sizeof(Block) - unit) detail::fail(ErrorKind::memory, "scratch of ", bytes, " bytes is out of range");
+  if (bytes > SIZE_MAX - sizeof(Block) - unit)
+    detail::fail(ErrorKind::memory, "scratch of ", bytes, " bytes is out of range");
   const size_t total = (bytes + sizeof(Block) + unit - 1) / unit * unit;
   void* memory = aligned(huge ? kHugePage : 64, total);
   if (!memory) detail::fail(ErrorKind::memory, "cannot allocate ", total, " bytes of scratch memory");

@@ -119,7 +119,8 @@ class SerialContext final : public Context {
 class PoolContext final : public Context {
  public:
   int num_threads() const override { return inside_parallel_region ? 1 : get_num_threads(); }
-  void parallel_for(int64_t begin, int64_t end, int64_t grain, FunctionRef<void(int64_t, int64_t)> body) const override {
+  void parallel_for(int64_t begin, int64_t end, int64_t grain,
+                    FunctionRef<void(int64_t, int64_t)> body) const override {
     const int64_t n = end - begin;
     if (n <= 0) return;
     const int64_t most = std::max<int64_t>(1, n / std::max<int64_t>(1, grain));

@@ -6,8 +6,8 @@ namespace fastcnn {
 
 // DLTensor's layout on 64-bit machines.
 static_assert(sizeof(TensorView) == 48 && offsetof(TensorView, device) == 8 && offsetof(TensorView, ndim) == 16 &&
-              offsetof(TensorView, dtype) == 20 && offsetof(TensorView, shape) == 24 && offsetof(TensorView, strides) == 32 &&
-              offsetof(TensorView, byte_offset) == 40);
+              offsetof(TensorView, dtype) == 20 && offsetof(TensorView, shape) == 24 &&
+              offsetof(TensorView, strides) == 32 && offsetof(TensorView, byte_offset) == 40);
 
 namespace {
 struct Row {

@@ -1,0 +1,80 @@
+#include "bridge.h"
+
+namespace fastcnn::torch_bridge {
+
+namespace {
+
+struct Row {
+  ScalarType scalar_type;
+  DType dtype;
+};
+constexpr Row kRows[] = {
+    {ScalarType::Bool, DType::boolean},   {ScalarType::Byte, DType::uint8},        {ScalarType::UInt16, DType::uint16},
+    {ScalarType::Short, DType::int16},    {ScalarType::Int, DType::int32},         {ScalarType::Long, DType::int64},
+    {ScalarType::Half, DType::float16},   {ScalarType::BFloat16, DType::bfloat16}, {ScalarType::Float, DType::float32},
+    {ScalarType::Double, DType::float64},
+};
+
+class TorchContext final : public Context {
+ public:
+  int num_threads() const override { return inside ? 1 : static_cast<int>(torch::stable::get_num_threads()); }
+  void parallel_for(int64_t begin, int64_t end, int64_t grain,
+                    FunctionRef<void(int64_t, int64_t)> body) const override {
+    if (begin >= end) return;
+    if (inside) return body(begin, end);
+    torch::stable::parallel_for(begin, end, grain < 1 ? 1 : grain, [&](int64_t from, int64_t to) {
+      inside = true;
+      body(from, to);
+      inside = false;
+    });
+  }
+
+ private:
+  static thread_local bool inside;
+};
+thread_local bool TorchContext::inside = false;
+
+}  // namespace
+
+const Context& context() {
+  static const TorchContext instance;
+  return instance;
+}
+
+TensorView view(const Tensor& tensor) {
+  TensorView result;
+  result.data = const_cast<void*>(tensor.const_data_ptr());
+  result.device.type = tensor.is_cpu() ? kCpu : tensor.is_cuda() ? kCuda : 0;
+  result.device.id = tensor.is_cpu() ? 0 : tensor.get_device_index();
+  result.ndim = static_cast<int32_t>(tensor.dim());
+  result.shape = tensor.sizes().data();
+  result.strides = tensor.strides().data();
+  for (const Row& row : kRows)
+    if (row.scalar_type == tensor.scalar_type()) result.dtype = data_type(row.dtype);
+  return result;
+}
+
+ScalarType scalar_type(DType dtype) {
+  for (const Row& row : kRows)
+    if (row.dtype == dtype) return row.scalar_type;
+  detail::fail(ErrorKind::type, "torch has no such dtype");
+}
+
+Tensor new_result(const Tensor& like, const std::vector<int64_t>& shape, ScalarType dtype) {
+  return torch::stable::new_empty(like, shape, dtype);
+}
+Tensor new_result(const Tensor& like) { return new_result(like, shape_of(like), like.scalar_type()); }
+Tensor new_result(const Tensor& like, ScalarType dtype) { return new_result(like, shape_of(like), dtype); }
+
+std::vector<int64_t> shape_of(const Tensor& tensor) { return {tensor.sizes().begin(), tensor.sizes().end()}; }
+
+std::string marked(const Error& error) {
+  switch (error.kind()) {
+    case ErrorKind::argument: return std::string("[fastcnn argument] ") + error.what();
+    case ErrorKind::type: return std::string("[fastcnn type] ") + error.what();
+    case ErrorKind::memory: return std::string("[fastcnn memory] ") + error.what();
+    default: return std::string("[fastcnn unsupported] ") + error.what();
+  }
+}
+
+}  // namespace fastcnn::torch_bridge

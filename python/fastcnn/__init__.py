@@ -1,0 +1,40 @@
+"""Native image analysis and convolutional networks for PyTorch.
+
+``fastcnn.ops`` takes and returns torch tensors, ``fastcnn.image`` NumPy arrays. Both are loaded on first use;
+``fastcnn.image`` never imports torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from fastcnn._errors import ArgumentError, BackendError
+from fastcnn._info import __version__, get_num_threads, info, release_scratch, set_num_threads
+
+if TYPE_CHECKING:
+    from fastcnn import image, ops
+
+_SUBMODULES = ("image", "ops")
+
+__all__ = [
+    "ArgumentError",
+    "BackendError",
+    "__version__",
+    "get_num_threads",
+    "image",
+    "info",
+    "ops",
+    "release_scratch",
+    "set_num_threads",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBMODULES:
+        return importlib.import_module(f"fastcnn.{name}")
+    raise AttributeError(f"module 'fastcnn' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

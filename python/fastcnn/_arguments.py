@@ -1,0 +1,41 @@
+"""What both fronts do with an argument before it reaches the core. Imports no torch."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, ParamSpec
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastcnn._errors import ArgumentError
+
+P = ParamSpec("P")
+
+
+def sizes(value: int | Sequence[int], spatial_dims: int, op: str, argument: str) -> list[int]:
+    """Expand one integer to every spatial axis, or check a sequence's length."""
+    if isinstance(value, Sequence):
+        if len(value) != spatial_dims:
+            raise ArgumentError(f"{op}: expected {argument} of {spatial_dims} values, got {len(value)}")
+        return [operator.index(v) for v in value]
+    try:
+        return [operator.index(value)] * spatial_dims
+    except TypeError:
+        raise TypeError(f"{op}: expected {argument} to be an int, got {type(value).__name__}") from None
+
+
+def channelwise(function: Callable[P, NDArray[Any]]) -> Callable[P, NDArray[Any]]:
+    """Let an image function take ``channel_axis``: that axis is moved to the front, as batch, and back."""
+
+    @wraps(function)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> NDArray[Any]:
+        axis: Any = kwargs.pop("channel_axis", None)
+        if axis is None:
+            return function(*args, **kwargs)
+        image = np.moveaxis(np.asarray(args[0]), axis, 0)
+        return np.moveaxis(function(image, *args[1:], **kwargs), 0, axis)  # type: ignore[arg-type]
+
+    return wrapper

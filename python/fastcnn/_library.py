@@ -1,0 +1,114 @@
+"""The torch floor: loads the op libraries and registers what belongs to an op in Python.
+
+Each op of ``fastcnn.ops`` is one call of `native` beside its wrapper: fake kernel, autograd formula and batching rule
+together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fastcnn._errors import BackendError, translate
+from fastcnn._info import library
+
+
+def _load_library(path: Path) -> None:
+    torch.ops.load_library(str(path))  # type: ignore[no-untyped-call]
+
+
+def _load() -> str | None:
+    path = library("fastcnn_torch")
+    if path is None:
+        raise BackendError("fastcnn.ops: this build has no torch libraries (torch was not there when it was built)")
+    _load_library(path)
+    path = library("fastcnn_torch_cuda")
+    if path is None:
+        return "this build has no CUDA libraries (nvcc was not found, or FASTCNN_CUDA=off)"
+    if not torch.cuda.is_available():
+        return "torch is built without CUDA" if torch.version.cuda is None else "torch finds no CUDA device"
+    try:
+        _load_library(path)
+    except OSError as error:
+        return f"{path.name} does not load: {error}"
+    return None
+
+
+# Why CUDA is off, or None where it is on.
+why_no_cuda = _load()
+
+Fake = Callable[..., Any]
+
+
+def _cannot_run(name: str, error: NotImplementedError, args: Sequence[Any]) -> Exception:
+    devices = sorted({a.device.type for a in args if isinstance(a, Tensor)} - {"cpu"})
+    if not devices:
+        return error
+    reason = f" ({why_no_cuda})" if devices == ["cuda"] and why_no_cuda else ""
+    return BackendError(f"{name}: expected tensors on a device that has this op (cpu), got {devices[0]}{reason}")
+
+
+def native(
+    name: str,
+    *,
+    fake: Fake,
+    images: Sequence[int] = (0,),
+    setup_context: Callable[..., None] | None = None,
+    backward: Callable[..., Any] | None = None,
+) -> Callable[..., Any]:
+    """Complete the op ``fastcnn::name`` that the library defines, and return a callable for its wrapper.
+
+    Args:
+        name: the op's name.
+        fake: computes the results' metadata, with symbolic sizes.
+        images: positions of the arguments whose leading dimensions are batch; `vmap` adds one more.
+        setup_context: see `torch.library.register_autograd`.
+        backward: likewise; None declares the op non-differentiable.
+    """
+    op = getattr(torch.ops.fastcnn, name).default
+    torch.library.register_fake(f"fastcnn::{name}", fake)
+
+    if backward is None:
+
+        def no_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+            outputs = output if isinstance(output, tuple) else (output,)
+            ctx.mark_non_differentiable(*(o for o in outputs if isinstance(o, Tensor)))
+
+        def no_gradient(ctx: Any, *grads: Any) -> tuple[None, ...]:
+            return (None,) * len(op._schema.arguments)
+
+        torch.library.register_autograd(f"fastcnn::{name}", no_gradient, setup_context=no_context)
+    else:
+        torch.library.register_autograd(f"fastcnn::{name}", backward, setup_context=setup_context)
+
+    def batch(info: Any, in_dims: tuple[Any, ...], *args: Any) -> tuple[Any, Any]:
+        moved = []
+        for position, (arg, dim) in enumerate(zip(args, in_dims, strict=True)):
+            if not isinstance(arg, Tensor):
+                moved.append(arg)
+            elif position in images:
+                moved.append(arg.expand(info.batch_size, *arg.shape) if dim is None else arg.movedim(dim, 0))
+            elif dim is None:
+                moved.append(arg)
+            else:
+                raise NotImplementedError(f"{name}: vmap over argument {op._schema.arguments[position].name}")
+        result = op(*moved)
+        return result, tuple(0 for _ in result) if isinstance(result, tuple) else 0
+
+    torch.library.register_vmap(f"fastcnn::{name}", batch)
+
+    def call(*args: Any) -> Any:
+        if torch.compiler.is_compiling():
+            return op(*args)
+        try:
+            return op(*args)
+        except NotImplementedError as error:
+            raise _cannot_run(name, error, args) from None
+        except RuntimeError as error:
+            raise translate(error) from None
+
+    return call

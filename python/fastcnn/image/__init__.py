@@ -1,0 +1,8 @@
+"""Operations on NumPy arrays, by family. ``fastcnn.ops`` has the same names on torch tensors. Imports no torch."""
+
+from fastcnn.image.morphology import dilation, erosion
+
+__all__ = [
+    "dilation",
+    "erosion",
+]

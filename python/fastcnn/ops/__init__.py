@@ -1,0 +1,8 @@
+"""Operations on torch tensors, by family. ``fastcnn.image`` has the same names on NumPy arrays."""
+
+from fastcnn.ops.morphology import dilation, erosion
+
+__all__ = [
+    "dilation",
+    "erosion",
+]
