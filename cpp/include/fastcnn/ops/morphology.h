@@ -3,16 +3,11 @@
 
 #include <cstdint>
 
+#include "fastcnn/border.h"
 #include "fastcnn/context.h"
 #include "fastcnn/view.h"
 
 namespace fastcnn {
-
-/// What lies outside the image: nothing (geodesic), one value, or the image continued.
-enum class Border { geodesic, constant, reflect, mirror, replicate };
-
-/// "geodesic", "constant", ...; an Error naming the op for another text.
-FASTCNN_API Border border_from(const char* name, const char* op);
 
 /// A flat structuring element. Its origin is size / 2 along every axis (SciPy's).
 struct Footprint {

@@ -1,21 +1,11 @@
 #include "fastcnn/ops/morphology.h"
 
-#include <cstring>
-
 #include "core/dtypes.h"
 #include "core/image_batch.h"
 #include "fastcnn/error.h"
 #include "ops/morphology/morphology_ref.h"
 
 namespace fastcnn {
-
-Border border_from(const char* name, const char* op) {
-  constexpr const char* kNames[] = {"geodesic", "constant", "reflect", "mirror", "replicate"};
-  for (int i = 0; i < 5; ++i)
-    if (std::strcmp(name, kNames[i]) == 0) return static_cast<Border>(i);
-  detail::fail(ErrorKind::argument, op, ": expected border geodesic, constant, reflect, mirror or replicate, got ",
-               name);
-}
 
 namespace {
 void extremum(const char* op, bool maximum, const Context& context, const TensorView& src, int spatial_dims,
