@@ -13,6 +13,7 @@ import torch
 import fastcnn
 import fastcnn.image
 import fastcnn.ops
+from fastcnn import _core
 
 # Around the SIMD widths of every dtype, and the degenerate ones.
 AWKWARD = [(1, 1), (1, 17), (17, 1), (2, 3), (3, 2), (7, 8), (8, 7), (15, 16), (16, 17), (17, 33), (64, 65), (5, 130)]
@@ -177,6 +178,14 @@ class OpTester:
                     self.check(self.image_op(*arrays, **case), expected)
         finally:
             fastcnn.set_num_threads(before)
+
+    def test_scratch(self, case: dict[str, Any], dtype: str) -> None:
+        """At most 24 bytes per pixel, and a little for rows."""
+        pixels = 700 * 1001
+        arrays = self.inputs(self.rng(), (700, 1001), dtype)
+        _core.take_peak_scratch()
+        self.image_op(*arrays, **case)
+        assert _core.take_peak_scratch() <= 24 * pixels + (1 << 20)
 
     def test_isa(self, case: dict[str, Any], dtype: str, isa_runner: Callable[..., Any]) -> None:
         """Every ISA that this machine has gives the same."""

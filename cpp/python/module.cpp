@@ -87,6 +87,7 @@ PYBIND11_MODULE(_core, m) {
   m.def("set_num_threads", set_num_threads);
   m.def("get_num_threads", get_num_threads);
   m.def("release_scratch", release_scratch);
+  m.def("take_peak_scratch", take_peak_scratch);
   m.def("isas", [] {
     std::vector<std::string> available;
     for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512, Isa::neon})

@@ -57,6 +57,8 @@ FASTCNN_API void set_num_threads(int n);
 FASTCNN_API int get_num_threads();
 /// Gives cached scratch memory back to the system.
 FASTCNN_API void release_scratch();
+/// The most bytes of scratch in use at a time since the last call, in the whole process.
+FASTCNN_API size_t take_peak_scratch();
 
 /// Scratch memory that is released at the end of the scope.
 class Scratch {

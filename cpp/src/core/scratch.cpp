@@ -1,5 +1,6 @@
 // The scratch cache: freed blocks are kept for the next kernel, up to a process-wide limit, because fresh pages cost
 // 0.1-0.4 ms per MiB in page faults, more than most kernels take.
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <map>
@@ -21,12 +22,14 @@ constexpr size_t kHugePage = size_t{2} << 20;
 
 struct alignas(64) Block {
   size_t capacity;
+  size_t used;
 };
 
 struct Cache {
   std::mutex mutex;
   std::multimap<size_t, Block*> free;
-  size_t held = 0;
+  size_t held = 0;            // in `free`
+  size_t used = 0, peak = 0;  // handed out, as asked for
   size_t limit = limit_from_environment();
 
   static size_t limit_from_environment() {
@@ -73,24 +76,29 @@ Block* fresh_block(size_t bytes) {
 #if defined(__linux__)
   if (huge) madvise(memory, total, MADV_HUGEPAGE);
 #endif
-  return new (memory) Block{total - sizeof(Block)};
+  return new (memory) Block{total - sizeof(Block), 0};
 }
 
 }  // namespace
 
 void* Context::allocate(size_t bytes) const {
   Cache& c = cache();
+  Block* block = nullptr;
   {
     std::lock_guard<std::mutex> lock(c.mutex);
     const auto it = c.free.lower_bound(bytes);
     if (it != c.free.end() && it->first <= 2 * bytes + 4096) {
-      Block* block = it->second;
+      block = it->second;
       c.held -= it->first;
       c.free.erase(it);
-      return block + 1;
     }
   }
-  return fresh_block(bytes) + 1;
+  if (!block) block = fresh_block(bytes);
+  block->used = bytes;
+  std::lock_guard<std::mutex> lock(c.mutex);
+  c.used += bytes;
+  c.peak = std::max(c.peak, c.used);
+  return block + 1;
 }
 
 void Context::release(void* memory) const noexcept {
@@ -98,6 +106,7 @@ void Context::release(void* memory) const noexcept {
   Cache& c = cache();
   try {
     std::lock_guard<std::mutex> lock(c.mutex);
+    c.used -= block->used;
     if (block->capacity <= c.limit) {
       // Make room by dropping the smallest blocks: they are the cheapest to make again.
       while (!c.free.empty() && c.held + block->capacity > c.limit) {
@@ -113,6 +122,14 @@ void Context::release(void* memory) const noexcept {
   } catch (...) {  // the map's node could not be allocated: do not keep the block
   }
   free_block(block);
+}
+
+size_t take_peak_scratch() {
+  Cache& c = cache();
+  std::lock_guard<std::mutex> lock(c.mutex);
+  const size_t peak = c.peak;
+  c.peak = c.used;
+  return peak;
 }
 
 void release_scratch() {
