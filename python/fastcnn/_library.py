@@ -44,12 +44,15 @@ why_no_cuda = _load()
 Fake = Callable[..., Any]
 
 
-def _cannot_run(name: str, error: NotImplementedError, args: Sequence[Any]) -> Exception:
-    devices = sorted({a.device.type for a in args if isinstance(a, Tensor)} - {"cpu"})
-    if not devices:
-        return error
-    reason = f" ({why_no_cuda})" if devices == ["cuda"] and why_no_cuda else ""
-    return BackendError(f"{name}: expected tensors on a device that has this op (cpu), got {devices[0]}{reason}")
+def _cannot_run(name: str, args: Sequence[Any]) -> BackendError:
+    """Say which tensor it was that no kernel takes, and for CUDA why."""
+    tensors = [a for a in args if isinstance(a, Tensor)]
+    odd = next((t for t in tensors if t.device.type != "cpu" or t.layout != torch.strided), tensors[0])
+    reason = f": {why_no_cuda}" if odd.is_cuda and why_no_cuda else ""
+    layout = str(odd.layout).removeprefix("torch.")
+    return BackendError(
+        f"{name}: expected strided tensors on a device that has this op, got a {layout} one on {odd.device}{reason}"
+    )
 
 
 def native(
@@ -106,8 +109,8 @@ def native(
             return op(*args)
         try:
             return op(*args)
-        except NotImplementedError as error:
-            raise _cannot_run(name, error, args) from None
+        except NotImplementedError:
+            raise _cannot_run(name, args) from None
         except RuntimeError as error:
             raise translate(error) from None
 

@@ -1,0 +1,35 @@
+"""The examples in the docstrings run."""
+
+import doctest
+import importlib
+import inspect
+from pathlib import Path
+
+import pytest
+
+import fastcnn
+
+FOLDER = Path(fastcnn.__file__).parent
+MODULES = sorted(
+    ".".join(("fastcnn", *f.relative_to(FOLDER).with_suffix("").parts)).removesuffix(".__init__")
+    for f in FOLDER.rglob("*.py")
+    if f.name != "__main__.py"
+)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples(name):
+    failed, _ = doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert failed == 0
+
+
+@pytest.mark.parametrize("front", ["image", "ops"])
+def test_every_public_function_says_what_it_takes(front):
+    module = importlib.import_module(f"fastcnn.{front}")
+    for name in module.__all__:
+        member = getattr(module, name)
+        text = inspect.getdoc(member) or ""
+        assert ">>>" in text or not callable(member), f"fastcnn.{front}.{name} has no example"
+        if front == "ops" and inspect.isfunction(member):
+            for part in ("Args:", "Returns:"):
+                assert part in text, f"fastcnn.ops.{name} lacks {part}"
