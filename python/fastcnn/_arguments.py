@@ -27,6 +27,14 @@ def sizes(value: int | Sequence[int], spatial_dims: int, op: str, argument: str)
         raise TypeError(f"{op}: expected {argument} to be an int, got {type(value).__name__}") from None
 
 
+def numbers(value: float | Sequence[float], spatial_dims: int, op: str, argument: str) -> list[float]:
+    """Expand one number to every spatial axis, or check a sequence's length."""
+    values = [float(v) for v in value] if isinstance(value, (Sequence, np.ndarray)) else [float(value)] * spatial_dims
+    if len(values) != spatial_dims:
+        raise ArgumentError(f"{op}: expected {argument} of {spatial_dims} values, got {len(values)}")
+    return values
+
+
 def channelwise(function: Callable[P, NDArray[Any]]) -> Callable[P, NDArray[Any]]:
     """Let an image function take ``channel_axis``: that axis is moved to the front, as batch, and back."""
 

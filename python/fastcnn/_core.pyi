@@ -19,3 +19,8 @@ def erosion(
 def dilation(
     image: NDArray[Any], size: Sequence[int], footprint: NDArray[np.bool_] | None, border: str, value: float
 ) -> NDArray[Any]: ...
+
+# distance
+def distance_transform_edt(
+    mask: NDArray[Any], sampling: Sequence[float] | None, return_indices: bool, squared: bool, spatial_dims: int
+) -> Any: ...

@@ -13,6 +13,12 @@
 #define FASTCNN_VECTOR_BYTES 16
 #endif
 
+#if defined(__SSE2__)
+#include <immintrin.h>
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
+#endif
+
 #define FASTCNN_INLINE inline __attribute__((always_inline))
 
 namespace fastcnn::FASTCNN_ISA {
@@ -48,6 +54,23 @@ FASTCNN_INLINE V vmax(V a, V b) {
 template <class V>
 FASTCNN_INLINE V vmin(V a, V b) {
   return a < b ? a : b;
+}
+
+/// True where a comparison holds in any lane.
+template <class Mask>
+FASTCNN_INLINE bool any(Mask mask) {
+#if defined(__AVX512BW__)
+  return _mm512_movepi8_mask((__m512i)mask) != 0;
+#elif defined(__AVX2__)
+  return _mm256_movemask_epi8((__m256i)mask) != 0;
+#elif defined(__SSE2__)
+  return _mm_movemask_epi8((__m128i)mask) != 0;
+#elif defined(__ARM_NEON)
+  return vmaxvq_u32((uint32x4_t)mask) != 0;
+#else
+  typedef uint64_t Words __attribute__((vector_size(FASTCNN_VECTOR_BYTES)));
+  return ((Words)mask)[0] | ((Words)mask)[1];
+#endif
 }
 
 }  // namespace fastcnn::FASTCNN_ISA

@@ -1,0 +1,29 @@
+"""Binary images for the benchmarks, by name."""
+
+import cv2
+import numpy as np
+
+
+def make(name: str, size: int, seed: int = 0) -> np.ndarray:
+    """Return a bool image."""
+    rng = np.random.default_rng(seed)
+    y, x = np.ogrid[:size, :size]
+    if name == "blobs":
+        noise = cv2.GaussianBlur(rng.random((size, size), np.float32), (0, 0), 12)
+        return noise > np.median(noise)
+    if name.startswith("noise"):
+        share = float(name.split()[1]) / 100
+        return rng.random((size, size)) >= share
+    if name == "large disk":
+        return (y - size / 2) ** 2 + (x - size / 2) ** 2 < (0.45 * size) ** 2
+    if name == "ones":
+        return np.ones((size, size), bool)
+    if name == "spirals":
+        # Two arms, some pixels wide, from the middle to the corners.
+        radius, angle = np.hypot(y - size / 2, x - size / 2), np.arctan2(y - size / 2, x - size / 2)
+        return (radius / 12 + angle / np.pi) % 2 < 1
+    zeros = {"one zero": [(size // 3, size // 5)], "two zeros": [(3, 5), (size - 9, size - 20)]}[name]
+    mask = np.ones((size, size), bool)
+    for p in zeros:
+        mask[p] = False
+    return mask

@@ -1,0 +1,18 @@
+// What distance_transform_edt and its oracle check alike.
+#pragma once
+
+#include "core/image_batch.h"
+#include "fastcnn/view.h"
+#include "ops/distance/distance_transform_edt.h"
+
+namespace fastcnn {
+
+inline constexpr char kEdt[] = "distance_transform_edt";
+
+BatchShape check_edt(const TensorView& src, int spatial_dims, const double* sampling, const TensorView& dst,
+                     const TensorView* indices);
+EdtResult edt_result(const TensorView& dst, const TensorView* indices, int spatial_dims, int64_t pixels, int64_t image);
+/// The error of a squared distance that does not fit.
+void check_edt_fits(bool fits);
+
+}  // namespace fastcnn
