@@ -89,8 +89,9 @@ class RowPass {
     const int64_t n = lower_envelope<int32_t>(
         last - first, 1,
         [&](int64_t s, int32_t& cost) {
+          if (sites[s] == kNoZero) return false;
           cost = int32_t{sites[s]} * sites[s];
-          return sites[s] != kNoZero;
+          return true;
         },
         stack_);
     if (n == 0) std::fill(row + from, row + to, kFar);
