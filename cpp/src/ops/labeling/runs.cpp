@@ -27,6 +27,7 @@ RunComponents::RunComponents(const Context& context, Scratch& scratch, const Ext
   image_ = {extent.depth,
             extent.height,
             extent.width,
+            spatial_dims == 3,
             static_cast<int32_t>(rows),
             static_cast<int32_t>(connectivity),
             words,
@@ -63,7 +64,7 @@ void RunComponents::scan(const void* pixels, DType dtype, bool invert, RunMeasur
   for_each_strip([&](int64_t i, int64_t begin, int64_t end) {
     strips_.roots[i] = kernels.scan(image_, source, measure, begin, end);
   });
-  for (int64_t i = 1; i < strips_.count; ++i) kernels.join(image_, strips_, i);
+  kernels.join(image_, strips_);
 }
 
 int32_t RunComponents::write_labels(int32_t* dst) {

@@ -15,15 +15,16 @@ enum class RunMeasure : int32_t { none, area, border };
 
 struct RunImage {
   int64_t depth, height, width;
-  int32_t rows;                 // of a band: 1 or 2
-  int32_t connectivity;         // 1..spatial_dims
-  int64_t words;                // of 64 pixels, in a row
+  bool volume;           // the first and last slice are border
+  int32_t rows;          // of a band: 1 or 2
+  int32_t connectivity;  // 1..spatial_dims
+  int64_t words;         // of 64 pixels, in a row
   int64_t bands_per_slice, bands;
-  int64_t capacity;             // most runs in a band; the runs of a strip begin at capacity * its first band
-  uint64_t* bits;               // [band][row][word]
-  int32_t* first;               // [band][word + 1]: the first run that begins in this word or behind it
-  int32_t* parent;              // [run]: a run of the same component with a smaller number, or itself: the root
-  int32_t* value;               // [run], meaningful at roots: what is measured, later the label
+  int64_t capacity;  // most runs in a band; the runs of a strip begin at capacity * its first band
+  uint64_t* bits;    // [band][row][word]
+  int32_t* first;    // [band][word + 1]: the first run that begins in this word or behind it
+  int32_t* parent;   // [run]: a run of the same component with a smaller number, or itself: the root
+  int32_t* value;    // [run], meaningful at roots: what is measured, later the label
 };
 
 struct RunStrips {
@@ -32,7 +33,8 @@ struct RunStrips {
   int32_t* roots;        // [count]: components that begin in the strip
 };
 
-/// Where the pixels come from: `bytes` per pixel, an object where (pixel & significant) is not zero, or is with `invert`.
+/// Where the pixels come from: `bytes` per pixel, an object where (pixel & significant) is not zero, or is with
+/// `invert`.
 struct RunSource {
   const void* pixels;
   int32_t bytes;
@@ -51,8 +53,8 @@ struct RunKernels {
   /// Finds the runs of bands [begin, end), joins them among themselves, makes every parent a root, and measures the
   /// components. Returns the number of roots.
   int32_t (*scan)(const RunImage& image, const RunSource& source, RunMeasure measure, int64_t begin, int64_t end);
-  /// Joins the runs of a strip with those of the strips before it and adds up what is measured.
-  void (*join)(const RunImage& image, const RunStrips& strips, int64_t strip);
+  /// Joins the components of the strips and adds up what is measured.
+  void (*join)(const RunImage& image, const RunStrips& strips);
   /// Numbers the components whose first pixel lies in bands [begin, end), in raster order, from `label` on.
   void (*number)(const RunImage& image, int64_t begin, int64_t end, int32_t label);
   /// Writes bands [begin, end) as labels; `row` has room for capacity + 16.

@@ -217,12 +217,8 @@ FASTCNN_INLINE int32_t find_halving(int32_t* parent, int32_t run) {
   return run;
 }
 
-/// After scan a run is one step from its strip's root; only roots that lost to another strip are further away.
-FASTCNN_INLINE int32_t find(const int32_t* parent, int32_t run) {
-  run = parent[parent[run]];
-  while (parent[run] != run) run = parent[run];
-  return run;
-}
+/// After scan and join a run is two steps from its root at most.
+FASTCNN_INLINE int32_t find(const int32_t* parent, int32_t run) { return parent[parent[run]]; }
 
 // ---- Kernels
 
@@ -284,12 +280,13 @@ template <int Rows>
 void measure_band(const RunImage& image, RunMeasure measure, int64_t band) {
   const int64_t y = band % image.bands_per_slice * Rows, z = band / image.bands_per_slice;
   const uint64_t* bits = image.bits + band * Rows * image.words;
-  const bool outer_slice = image.depth > 1 && (z == 0 || z + 1 == image.depth);
+  const bool outer_slice = image.volume && (z == 0 || z + 1 == image.depth);
   for_each_piece<Rows>(image, band, [&](int64_t w, int32_t run, uint64_t columns) {
     for (int r = 0; r < Rows; ++r) {
       uint64_t wanted = columns;
       if (measure == RunMeasure::border && !outer_slice && y + r != 0 && y + r + 1 != image.height) {
-        const uint64_t left = w == 0 ? 1 : 0, right = w + 1 == image.words ? uint64_t{1} << ((image.width - 1) & 63) : 0;
+        const uint64_t left = w == 0 ? 1 : 0,
+                       right = w + 1 == image.words ? uint64_t{1} << ((image.width - 1) & 63) : 0;
         wanted &= left | right;
       }
       image.value[run] += count_bits(bits[r * image.words + w] & wanted);
@@ -324,27 +321,34 @@ int32_t scan(const RunImage& image, const RunSource& source, RunMeasure measure,
 }
 
 template <int Rows>
-void join_strip(const RunImage& image, const RunStrips& strips, int64_t strip) {
-  const int64_t begin = strips.begin[strip];
-  int64_t end = begin + (image.depth > 1 ? image.bands_per_slice + 1 : 1);  // those that reach back beyond the strip
-  if (end > strips.begin[strip + 1]) end = strips.begin[strip + 1];
+void join_strips(const RunImage& image, const RunStrips& strips) {
   int32_t* parent = image.parent;
-  for (int64_t band = begin; band < end; ++band)
-    join_band<Rows>(image, band, 0, begin, [&](int32_t a, int32_t b) {
-      a = find_halving(parent, a);
-      b = find_halving(parent, b);
-      if (a == b) return;
-      const int32_t root = a < b ? a : b, lost = a < b ? b : a;
-      parent[lost] = root;
-      image.value[root] += image.value[lost];
-      int64_t owner = strip;
-      while (lost < strips.begin[owner] * image.capacity) --owner;
-      --strips.roots[owner];
-    });
+  int32_t lost_last = -1;  // a list of the roots that lost, through their values, which nobody needs any more
+  for (int64_t strip = 1; strip < strips.count; ++strip) {
+    const int64_t begin = strips.begin[strip];
+    int64_t end = begin + (image.depth > 1 ? image.bands_per_slice + 1 : 1);  // those that reach back beyond the strip
+    if (end > strips.begin[strip + 1]) end = strips.begin[strip + 1];
+    for (int64_t band = begin; band < end; ++band)
+      join_band<Rows>(image, band, 0, begin, [&](int32_t a, int32_t b) {
+        a = find_halving(parent, a);
+        b = find_halving(parent, b);
+        if (a == b) return;
+        const int32_t root = a < b ? a : b, lost = a < b ? b : a;
+        parent[lost] = root;
+        image.value[root] += image.value[lost];
+        image.value[lost] = lost_last;
+        lost_last = lost;
+        int64_t owner = strip;
+        while (lost < strips.begin[owner] * image.capacity) --owner;
+        --strips.roots[owner];
+      });
+  }
+  // A component that winds through the strips leaves a long chain of them.
+  for (; lost_last >= 0; lost_last = image.value[lost_last]) parent[lost_last] = find_halving(parent, lost_last);
 }
 
-void join(const RunImage& image, const RunStrips& strips, int64_t strip) {
-  image.rows == 1 ? join_strip<1>(image, strips, strip) : join_strip<2>(image, strips, strip);
+void join(const RunImage& image, const RunStrips& strips) {
+  image.rows == 1 ? join_strips<1>(image, strips) : join_strips<2>(image, strips);
 }
 
 void number(const RunImage& image, int64_t begin, int64_t end, int32_t label) {
@@ -353,6 +357,9 @@ void number(const RunImage& image, int64_t begin, int64_t end, int32_t label) {
   for (int64_t band = begin; band < end; ++band) {
     const int32_t* first = first_of_band(image, band);
     const int32_t first_run = first[0], end_run = first[image.words];
+    int32_t roots = 0;
+    for (int32_t run = first_run; run < end_run; ++run) roots += parent[run] == run;
+    if (roots == 0) continue;
     if (image.rows == 2) {
       // Components with a pixel in the upper row come first, in the order of their first pixel there.
       const Band<2> here(image, band);
