@@ -2,10 +2,19 @@
 // outputs are dense and of the shapes given. Connectivity is 1..spatial_dims or the neighbour count (4, 8; 6, 18, 26).
 #pragma once
 
+#include <vector>
+
 #include "fastcnn/context.h"
 #include "fastcnn/view.h"
 
 namespace fastcnn {
+
+/// The batch's shape, for results of one entry per image; an Error where `images` has too few dimensions.
+FASTCNN_API std::vector<int64_t> batch_shape(const TensorView& images, int spatial_dims, const char* op,
+                                             const char* argument);
+/// The batch's shape and N, for results of one row per label; an Error where N is negative.
+FASTCNN_API std::vector<int64_t> label_table_shape(const TensorView& labels, int spatial_dims, int64_t max_labels,
+                                                   const char* op);
 
 /// Numbers the connected components of the non-zero pixels (NaN is non-zero) from 1, per image, in raster order of each
 /// component's first pixel. labels: int32, src's shape. counts: int32, the batch shape.
@@ -41,6 +50,9 @@ struct RegionTableViews {
   TensorView argmin;          ///< int64 (N): first index, in raster order, of the minimum in its image; -1 where absent
   TensorView argmax;          ///< int64 (N)
 };
+
+/// The dtype of intensity_mean.
+FASTCNN_API DType region_mean_dtype(DType intensity);
 
 /// Measures every label of integer (or bool) images in one pass. Labels below 1 are background, labels above N are left
 /// out. `intensity` may be null; the last five columns are then not touched. NaN propagates into all three of them.

@@ -40,14 +40,14 @@ T extreme_of(const Context& context, const T* p, int64_t size, T start, const Be
   return best;
 }
 
-/// Ranks the positive values of an image from 1. A table where the largest is within four times the pixels, otherwise
-/// a sorted list; 16 bytes per pixel at most.
+/// Ranks the positive values of an image from 1. A table where the largest is within twice the pixels, otherwise
+/// a sorted list; 8 bytes per pixel at most.
 template <class T>
 class LabelValues {
  public:
   LabelValues(const Context& context, Scratch& scratch, const T* image, int64_t size) {
     const T largest = extreme_of(context, image, size, T{0}, [](T a, T b) { return a > b; });
-    if (static_cast<uint64_t>(largest) <= std::max<uint64_t>(1 << 16, 4 * static_cast<uint64_t>(size) - 1))
+    if (static_cast<uint64_t>(largest) <= std::max<uint64_t>(1 << 16, 2 * static_cast<uint64_t>(size)))
       make_table(context, scratch, image, size, static_cast<int64_t>(largest));
     else
       sort(scratch, image, size);

@@ -1,8 +1,21 @@
 #include "ops/labeling/labeling_checks.h"
 
+#include "fastcnn/ops/labeling.h"
 #include "ops/labeling/label_values.h"
 
 namespace fastcnn {
+
+std::vector<int64_t> batch_shape(const TensorView& images, int spatial_dims, const char* op, const char* argument) {
+  const BatchShape checked(images, spatial_dims, op, argument);
+  return {images.shape, images.shape + images.ndim - spatial_dims};
+}
+
+std::vector<int64_t> label_table_shape(const TensorView& labels, int spatial_dims, int64_t max_labels, const char* op) {
+  std::vector<int64_t> shape = batch_shape(labels, spatial_dims, op, "labels");
+  FASTCNN_CHECK(max_labels >= 0, op, ": expected max_labels of at least 0, got ", max_labels);
+  shape.push_back(max_labels);
+  return shape;
+}
 
 void check_not_negative(const Context& context, const TensorView& labels, int spatial_dims, const char* op,
                         const char* argument) {

@@ -4,6 +4,11 @@
 
 namespace fastcnn {
 
+DType region_mean_dtype(DType intensity) {
+  const int code = data_type(intensity).code;
+  return code == data_type(DType::float32).code || code == data_type(DType::bfloat16).code ? intensity : DType::float32;
+}
+
 RegionTableCall::RegionTableCall(const TensorView& labels, const TensorView* intensity, int spatial_dims,
                                  const RegionTableViews& dst)
     : batch(labels, spatial_dims, kRegionTable, "labels"),
@@ -28,7 +33,7 @@ RegionTableCall::RegionTableCall(const TensorView& labels, const TensorView* int
   FASTCNN_CHECK_TYPE(intensity->device.type == kCpu, kRegionTable, ": expected intensity on the CPU");
   check_same_shape(labels, *intensity, kRegionTable, "intensity");
   const DType dtype = dtype_of(*intensity);
-  check(dst.intensity_mean, mean_dtype(dtype), "intensity_mean", most);
+  check(dst.intensity_mean, region_mean_dtype(dtype), "intensity_mean", most);
   check(dst.intensity_min, dtype, "intensity_min", most);
   check(dst.intensity_max, dtype, "intensity_max", most);
   check(dst.argmin, DType::int64, "argmin", most);

@@ -11,10 +11,6 @@ inline constexpr const char* kRegionTable = "region_table";
 /// The dtype of a mean: the intensity's where that is a float, else float32.
 template <class V>
 using MeanOf = std::conditional_t<std::is_integral_v<V>, float, V>;
-inline DType mean_dtype(DType intensity) {
-  const int code = data_type(intensity).code;
-  return code == data_type(DType::float32).code || code == data_type(DType::bfloat16).code ? intensity : DType::float32;
-}
 
 template <class V>
 V from_double(double value) {

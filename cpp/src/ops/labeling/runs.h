@@ -8,8 +8,8 @@ namespace fastcnn {
 
 class RunComponents {
  public:
-  /// `connectivity` as 1..spatial_dims. Takes 1.4 bytes of scratch per pixel, or 2.4 where bands have one row (4, 6 and
-  /// 18 neighbours), twice that for the narrowest images.
+  /// `connectivity` as 1..spatial_dims. Takes 2.3 bytes of scratch per pixel, or 4.3 where bands have one row (4, 6 and
+  /// 18 neighbours); more where rows do not fill their last word, 24 at width 1.
   RunComponents(const Context& context, Scratch& scratch, const Extent& extent, int spatial_dims, int connectivity);
 
   /// Finds the components of the non-zero pixels, or of the zero ones with `invert`, and measures them. -0.0 is zero,
