@@ -24,3 +24,28 @@ def dilation(
 def distance_transform_edt(
     mask: NDArray[Any], sampling: Sequence[float] | None, return_indices: bool, squared: bool, spatial_dims: int
 ) -> Any: ...
+
+# labeling
+def label(mask: NDArray[Any], connectivity: int, spatial_dims: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]: ...
+def relabel_sequential(
+    labels: NDArray[Any], max_labels: int, spatial_dims: int
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.int32]]: ...
+def clear_border(labels: NDArray[Any], spatial_dims: int) -> NDArray[Any]: ...
+def region_table(
+    labels: NDArray[Any], intensity: NDArray[Any] | None, max_labels: int, spatial_dims: int
+) -> tuple[
+    NDArray[np.int32],
+    NDArray[np.int64],
+    NDArray[np.float32],
+    NDArray[np.float32],
+    NDArray[Any],
+    NDArray[Any],
+    NDArray[Any],
+]: ...
+
+# cleaning
+def fill_holes(mask: NDArray[Any], spatial_dims: int) -> NDArray[np.bool_]: ...
+def remove_small_objects(mask: NDArray[Any], min_size: int, connectivity: int, spatial_dims: int) -> NDArray[Any]: ...
+def remove_small_holes(
+    mask: NDArray[Any], max_size: int, connectivity: int, spatial_dims: int
+) -> NDArray[np.bool_]: ...

@@ -1,10 +1,19 @@
 """Operations on NumPy arrays, by family. ``fastcnn.ops`` has the same names on torch tensors. Imports no torch."""
 
+from fastcnn.image.cleaning import fill_holes, remove_small_holes, remove_small_objects
 from fastcnn.image.distance import distance_transform_edt
+from fastcnn.image.labeling import clear_border, label, region_table, relabel_sequential
 from fastcnn.image.morphology import dilation, erosion
 
 __all__ = [
+    "clear_border",
     "dilation",
     "distance_transform_edt",
     "erosion",
+    "fill_holes",
+    "label",
+    "region_table",
+    "relabel_sequential",
+    "remove_small_holes",
+    "remove_small_objects",
 ]

@@ -1,0 +1,41 @@
+#include "ops/labeling/labeling_checks.h"
+
+#include "fastcnn/ops/labeling.h"
+#include "ops/labeling/label_values.h"
+
+namespace fastcnn {
+
+std::vector<int64_t> batch_shape(const TensorView& images, int spatial_dims, const char* op, const char* argument) {
+  const BatchShape checked(images, spatial_dims, op, argument);
+  return {images.shape, images.shape + images.ndim - spatial_dims};
+}
+
+std::vector<int64_t> label_table_shape(const TensorView& labels, int spatial_dims, int64_t max_labels, const char* op) {
+  std::vector<int64_t> shape = batch_shape(labels, spatial_dims, op, "labels");
+  FASTCNN_CHECK(max_labels >= 0, op, ": expected max_labels of at least 0, got ", max_labels);
+  shape.push_back(max_labels);
+  return shape;
+}
+
+void check_not_negative(const Context& context, const TensorView& labels, int spatial_dims, const char* op,
+                        const char* argument) {
+  const BatchShape batch(labels, spatial_dims, op, argument);
+  const ImageSource images(labels, spatial_dims);
+  std::atomic<int64_t> least{0};
+  visit(LabelTypes{}, labels, op, argument, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    if constexpr (std::is_signed_v<T>) {
+      for_each_image(context, batch.count, [&](const Context& inner, int64_t i) {
+        Scratch scratch(inner);
+        const T* image = images.image<T>(i, scratch);
+        const int64_t value = extreme_of(inner, image, batch.extent.size(), T{0}, [](T a, T b) { return a < b; });
+        int64_t seen = least.load(std::memory_order_relaxed);
+        while (value < seen && !least.compare_exchange_weak(seen, value, std::memory_order_relaxed)) {
+        }
+      });
+    }
+  });
+  FASTCNN_CHECK(least == 0, op, ": expected ", argument, " without negative values, got ", least.load());
+}
+
+}  // namespace fastcnn
