@@ -49,3 +49,22 @@ def remove_small_objects(mask: NDArray[Any], min_size: int, connectivity: int, s
 def remove_small_holes(
     mask: NDArray[Any], max_size: int, connectivity: int, spatial_dims: int
 ) -> NDArray[np.bool_]: ...
+
+# peaks
+def local_maxima(image: NDArray[Any], connectivity: int, spatial_dims: int) -> NDArray[np.bool_]: ...
+def local_minima(image: NDArray[Any], connectivity: int, spatial_dims: int) -> NDArray[np.bool_]: ...
+def peak_local_max(
+    image: NDArray[Any],
+    min_distance: int,
+    threshold_abs: float | None,
+    labels: NDArray[Any] | None,
+    spatial_dims: int,
+) -> NDArray[np.int64]: ...
+def peak_local_max_padded(
+    image: NDArray[Any],
+    max_peaks: int,
+    min_distance: int,
+    threshold_abs: float | None,
+    labels: NDArray[Any] | None,
+    spatial_dims: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...

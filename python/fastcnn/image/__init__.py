@@ -4,6 +4,7 @@ from fastcnn.image.cleaning import fill_holes, remove_small_holes, remove_small_
 from fastcnn.image.distance import distance_transform_edt
 from fastcnn.image.labeling import clear_border, label, region_table, relabel_sequential
 from fastcnn.image.morphology import dilation, erosion
+from fastcnn.image.peaks import local_maxima, local_minima, peak_local_max, peak_local_max_padded
 
 __all__ = [
     "clear_border",
@@ -12,6 +13,10 @@ __all__ = [
     "erosion",
     "fill_holes",
     "label",
+    "local_maxima",
+    "local_minima",
+    "peak_local_max",
+    "peak_local_max_padded",
     "region_table",
     "relabel_sequential",
     "remove_small_holes",

@@ -1,0 +1,51 @@
+// The oracle: from every pixel its plateau is flooded, and all neighbours of the plateau are looked at.
+#include <cstdlib>
+#include <vector>
+
+#include "core/connectivity.h"
+#include "core/dtypes.h"
+#include "fastcnn/ops/peaks.h"
+#include "ops/peaks/comparable.h"
+
+namespace fastcnn {
+
+void local_maxima_ref(const Context&, const TensorView& src, int64_t connectivity, int spatial_dims,
+                      const TensorView& dst) {
+  constexpr char op[] = "local_maxima";
+  const BatchShape batch(src, spatial_dims, op, "image");
+  const int rank = connectivity_rank(connectivity, spatial_dims, op);
+  const ImageSource source(src, spatial_dims);
+  const Extent e = batch.extent;
+  visit(AllTypes{}, src, op, "image", [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    for (int64_t i = 0; i < batch.count; ++i) {
+      Scratch scratch(serial_context());
+      const auto* image = comparable<T>(source, i, e.size(), scratch);
+      for (int64_t seed = 0; seed < e.size(); ++seed) {
+        std::vector<char> seen(e.size());
+        std::vector<int64_t> plateau{seed};
+        seen[seed] = 1;
+        bool lower = false, higher = false;
+        while (!plateau.empty()) {
+          const int64_t p = plateau.back();
+          plateau.pop_back();
+          for (int64_t q = 0; q < e.size(); ++q) {
+            const auto apart = [&](int64_t unit, int64_t n) { return std::abs(p / unit % n - q / unit % n); };
+            const int64_t dx = apart(1, e.width), dy = apart(e.width, e.height),
+                          dz = apart(e.width * e.height, e.depth);
+            if (dx > 1 || dy > 1 || dz > 1 || dx + dy + dz > rank) continue;
+            higher = higher || image[q] > image[p];
+            lower = lower || image[q] < image[p] || image[q] != image[q];
+            if (image[q] == image[p] && !seen[q]) {
+              seen[q] = 1;
+              plateau.push_back(q);
+            }
+          }
+        }
+        dst.as<uint8_t>()[i * e.size() + seed] = !higher && image[seed] == image[seed] && lower;
+      }
+    }
+  });
+}
+
+}  // namespace fastcnn

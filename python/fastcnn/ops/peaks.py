@@ -1,0 +1,183 @@
+"""Local extrema and peaks. Wrapper, docstring, fake kernel and autograd of each op together."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from fastcnn._library import native
+
+
+def _mask(image: Tensor, connectivity: int, spatial_dims: int) -> Tensor:
+    return image.new_empty(image.shape, dtype=torch.bool)
+
+
+def _rows(
+    image: Tensor, min_distance: int, threshold_abs: float | None, labels: Tensor | None, spatial_dims: int
+) -> Tensor:
+    return image.new_empty((torch.library.get_ctx().new_dynamic_size(), image.ndim), dtype=torch.int64)
+
+
+def _padded(
+    image: Tensor,
+    max_peaks: int,
+    min_distance: int,
+    threshold_abs: float | None,
+    labels: Tensor | None,
+    spatial_dims: int,
+) -> tuple[Tensor, Tensor]:
+    batch = image.shape[: image.ndim - spatial_dims]
+    return (
+        image.new_empty((*batch, max_peaks, spatial_dims), dtype=torch.int64),
+        image.new_empty(batch, dtype=torch.int64),
+    )
+
+
+_local_maxima = native("local_maxima", fake=_mask)
+_local_minima = native("local_minima", fake=_mask)
+_peak_local_max = native("peak_local_max", fake=_rows, images=(0, 3))
+_peak_local_max_padded = native("peak_local_max_padded", fake=_padded, images=(0, 4))
+
+
+def local_maxima(image: Tensor, connectivity: int | None = None, spatial_dims: int = 2) -> Tensor:
+    """Find the local maxima: connected pixels of one value whose neighbours are all lower.
+
+    As `skimage.morphology.local_maxima` with ``allow_borders=True``, for a batch: a maximum may touch the border, may
+    be a plateau, and an image of one value has none.
+
+    Args:
+        image: (..., H, W), or (..., D, H, W) with ``spatial_dims=3``; any dtype. NaN is no maximum and counts as lower
+            than everything.
+        connectivity: how many coordinates of neighbours may differ, 1 to `spatial_dims`, or the number of neighbours: 4
+            or 8; 6, 18 or 26. None: all.
+        spatial_dims: 2 or 3; all dimensions before those are batch.
+
+    Returns:
+        bool, of the image's shape.
+
+    Raises:
+        ArgumentError: too few dimensions, or an unknown connectivity.
+
+    Complexity: linear in the pixels. Scratch: up to 9 bytes per pixel, where all is plateaus; 4 more for half floats.
+    Gradient: none; the result is a mask. Deterministic: the result does not depend on threads or instruction set.
+
+    Reference:
+        P. Soille, "Morphological Image Analysis", 2003, 6.3 (regional maxima).
+
+    Example:
+        >>> import torch, fastcnn.ops as F
+        >>> F.local_maxima(torch.tensor([[1, 1, 0, 2], [1, 1, 0, 0]])).int()
+        tensor([[1, 1, 0, 1],
+                [1, 1, 0, 0]], dtype=torch.int32)
+    """
+    result: Tensor = _local_maxima(image, spatial_dims if connectivity is None else connectivity, spatial_dims)
+    return result
+
+
+def local_minima(image: Tensor, connectivity: int | None = None, spatial_dims: int = 2) -> Tensor:
+    """Find the local minima: connected pixels of one value whose neighbours are all higher.
+
+    As `skimage.morphology.local_minima`; see `local_maxima`, of which this is the mirror image. NaN counts as higher
+    than everything.
+
+    Args:
+        image: as `local_maxima`.
+        connectivity: as `local_maxima`.
+        spatial_dims: 2 or 3.
+
+    Returns:
+        bool, of the image's shape.
+
+    Raises:
+        ArgumentError: too few dimensions, or an unknown connectivity.
+
+    Complexity, gradient and determinism: those of `local_maxima`.
+
+    Example:
+        >>> import torch, fastcnn.ops as F
+        >>> F.local_minima(torch.tensor([[1, 1, 0, 2], [1, 1, 0, 0]])).int()
+        tensor([[0, 0, 1, 0],
+                [0, 0, 1, 1]], dtype=torch.int32)
+    """
+    result: Tensor = _local_minima(image, spatial_dims if connectivity is None else connectivity, spatial_dims)
+    return result
+
+
+def peak_local_max(
+    image: Tensor,
+    min_distance: int = 1,
+    threshold_abs: float | None = None,
+    labels: Tensor | None = None,
+    spatial_dims: int = 2,
+) -> Tensor:
+    """Find peaks: pixels that are highest within `min_distance` along every axis, and that far from one another.
+
+    As `skimage.feature.peak_local_max` with ``exclude_border=False``, for a batch: pixels equal to the maximum of the
+    window of 2 min_distance + 1 around them and above the threshold; of equal ones nearer than `min_distance` the first
+    stays. An image of one value has none. Unlike there, the peaks of all labels are ordered together.
+
+    Args:
+        image: (..., H, W), or (..., D, H, W) with ``spatial_dims=3``; any dtype. NaN is no peak, and hides what is
+            within `min_distance`.
+        min_distance: at least 1, in pixels (Chebyshev).
+        threshold_abs: peaks are above this; None: above the least value of their image.
+        labels: integers of the image's shape: each label above 0 is searched by itself, the rest not at all. Of a label
+            of one value only pixels thinner than a cross of 3 are peaks.
+        spatial_dims: 2 or 3; all dimensions before those are batch.
+
+    Returns:
+        int64 (N, image.ndim): rows (batch..., [z,] y, x), image by image by falling value, then by index.
+
+    Raises:
+        ArgumentError: too few dimensions, `min_distance` below 1, or labels of another shape.
+
+    Complexity: linear in the pixels, n log n in the candidates. Scratch: one item per pixel, and 8 bytes per candidate.
+    Gradient: none; the result is integers. Deterministic: the result does not depend on threads or instruction set. The
+    shape depends on the data; `peak_local_max_padded` has a fixed one for graphs.
+
+    Example:
+        >>> import torch, fastcnn.ops as F
+        >>> F.peak_local_max(torch.tensor([[0, 3, 0, 0, 5], [0, 0, 0, 0, 0]]))
+        tensor([[0, 4],
+                [0, 1]])
+    """
+    result: Tensor = _peak_local_max(image, min_distance, threshold_abs, labels, spatial_dims)
+    return result
+
+
+def peak_local_max_padded(
+    image: Tensor,
+    max_peaks: int,
+    min_distance: int = 1,
+    threshold_abs: float | None = None,
+    labels: Tensor | None = None,
+    spatial_dims: int = 2,
+) -> tuple[Tensor, Tensor]:
+    """Find peaks as `peak_local_max` does, in a fixed shape that graphs can hold.
+
+    Args:
+        image: as `peak_local_max`.
+        max_peaks: rows per image; the highest peaks are kept.
+        min_distance: as `peak_local_max`.
+        threshold_abs: as `peak_local_max`.
+        labels: as `peak_local_max`.
+        spatial_dims: 2 or 3.
+
+    Returns:
+        Coordinates, int64 (..., max_peaks, spatial_dims), rows ([z,] y, x), -1 behind the last peak; and counts, int64
+        (...), how many rows are peaks.
+
+    Raises:
+        ArgumentError: as `peak_local_max`, and for a negative `max_peaks`.
+
+    Complexity, gradient and determinism: those of `peak_local_max`.
+
+    Example:
+        >>> import torch, fastcnn.ops as F
+        >>> F.peak_local_max_padded(torch.tensor([[0, 3, 0, 0, 5], [0, 0, 0, 0, 0]]), max_peaks=3)
+        (tensor([[ 0,  4],
+                [ 0,  1],
+                [-1, -1]]), tensor(2))
+    """
+    coordinates, counts = _peak_local_max_padded(image, max_peaks, min_distance, threshold_abs, labels, spatial_dims)
+    return coordinates, counts
