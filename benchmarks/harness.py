@@ -19,7 +19,9 @@ from rich.table import Table
 
 OURS = "fastcnn"
 FAMILIES = sorted(
-    p.stem for p in Path(__file__).parent.glob("*.py") if p.stem[0] != "_" and p.stem not in ("harness", "report")
+    p.stem
+    for p in Path(__file__).parent.glob("*.py")
+    if p.stem[0] != "_" and p.stem not in ("harness", "masks", "report")
 )
 
 

@@ -22,8 +22,20 @@ def make(name: str, size: int, seed: int = 0) -> np.ndarray:
         # Two arms, some pixels wide, from the middle to the corners.
         radius, angle = np.hypot(y - size / 2, x - size / 2), np.arctan2(y - size / 2, x - size / 2)
         return (radius / 12 + angle / np.pi) % 2 < 1
+    if name == "fine spiral":
+        return fine_spiral(size)
     zeros = {"one zero": [(size // 3, size // 5)], "two zeros": [(3, 5), (size - 9, size - 20)]}[name]
     mask = np.ones((size, size), bool)
     for p in zeros:
         mask[p] = False
+    return mask
+
+
+def fine_spiral(size: int) -> np.ndarray:
+    """One arm, a pixel wide, and a gap as wide."""
+    mask = np.zeros((size, size), bool)
+    for low in range(0, (size - 1) // 2, 2):
+        high = size - 1 - low
+        mask[low, low : high + 1] = mask[low : high + 1, high] = mask[high, low : high + 1] = True
+        mask[low + 2 : high + 1, low] = mask[low + 2, low : low + 3] = True
     return mask

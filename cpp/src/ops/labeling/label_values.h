@@ -2,53 +2,21 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 
 #include "core/image_batch.h"
+#include "ops/labeling/stretches.h"
 
 namespace fastcnn {
 
-/// Calls body(first, end, value) for the stretches of equal values of p[begin, end).
-template <class T, class Body>
-void for_each_stretch(const T* p, int64_t begin, int64_t end, const Body& body) {
-  constexpr int64_t kBlock = 32;  // compared without branches, so that the compiler takes vectors
-  while (begin < end) {
-    const T value = p[begin];
-    int64_t i = begin + 1;
-    for (; i + kBlock <= end; i += kBlock) {
-      int different = 0;
-      for (int64_t j = 0; j < kBlock; ++j) different |= p[i + j] != value;
-      if (different) break;
-    }
-    while (i < end && p[i] == value) ++i;
-    body(begin, i, value);
-    begin = i;
-  }
-}
-
-/// The least value by `before`, and of `start`.
-template <class T, class Before>
-T extreme_of(const Context& context, const T* p, int64_t size, T start, const Before& before) {
-  std::atomic<T> best{start};
-  context.parallel_for(0, size, 1 << 16, [&](int64_t begin, int64_t end) {
-    T mine = start;
-    for (int64_t i = begin; i < end; ++i) mine = before(p[i], mine) ? p[i] : mine;
-    T seen = best.load(std::memory_order_relaxed);
-    while (before(mine, seen) && !best.compare_exchange_weak(seen, mine, std::memory_order_relaxed)) {
-    }
-  });
-  return best;
-}
-
-/// Ranks the positive values of an image from 1. A table where the largest is within twice the pixels, otherwise
-/// a sorted list; 8 bytes per pixel at most.
+/// Ranks the positive values of an image from 1. A table where they are small against the pixels, otherwise a
+/// sorted list; 8 bytes per pixel at most. No value may be negative.
 template <class T>
 class LabelValues {
  public:
   LabelValues(const Context& context, Scratch& scratch, const T* image, int64_t size) {
-    const T largest = extreme_of(context, image, size, T{0}, [](T a, T b) { return a > b; });
-    if (static_cast<uint64_t>(largest) <= std::max<uint64_t>(1 << 16, 2 * static_cast<uint64_t>(size)))
-      make_table(context, scratch, image, size, static_cast<int64_t>(largest));
+    const uint64_t bound = any_bits(context, image, size);
+    if (bound <= std::max<uint64_t>(1 << 16, 2 * static_cast<uint64_t>(size)))
+      make_table(context, scratch, image, size, static_cast<int64_t>(bound));
     else
       sort(scratch, image, size);
   }

@@ -1,7 +1,7 @@
 #include "ops/labeling/labeling_checks.h"
 
 #include "fastcnn/ops/labeling.h"
-#include "ops/labeling/label_values.h"
+#include "ops/labeling/stretches.h"
 
 namespace fastcnn {
 
@@ -21,6 +21,7 @@ void check_not_negative(const Context& context, const TensorView& labels, int sp
                         const char* argument) {
   const BatchShape batch(labels, spatial_dims, op, argument);
   const ImageSource images(labels, spatial_dims);
+  const int64_t size = batch.extent.size();
   std::atomic<int64_t> least{0};
   visit(LabelTypes{}, labels, op, argument, [&](auto tag) {
     using T = typename decltype(tag)::type;
@@ -28,7 +29,8 @@ void check_not_negative(const Context& context, const TensorView& labels, int sp
       for_each_image(context, batch.count, [&](const Context& inner, int64_t i) {
         Scratch scratch(inner);
         const T* image = images.image<T>(i, scratch);
-        const int64_t value = extreme_of(inner, image, batch.extent.size(), T{0}, [](T a, T b) { return a < b; });
+        if (static_cast<T>(any_bits(inner, image, size)) >= 0) return;
+        const int64_t value = *std::min_element(image, image + size);
         int64_t seen = least.load(std::memory_order_relaxed);
         while (value < seen && !least.compare_exchange_weak(seen, value, std::memory_order_relaxed)) {
         }

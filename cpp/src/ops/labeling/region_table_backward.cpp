@@ -1,6 +1,6 @@
 #include "fastcnn/ops/labeling.h"
-#include "ops/labeling/label_values.h"
 #include "ops/labeling/region_table_checks.h"
+#include "ops/labeling/stretches.h"
 
 namespace fastcnn {
 namespace {

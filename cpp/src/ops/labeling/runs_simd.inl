@@ -1,46 +1,12 @@
 #include "ops/labeling/runs_simd.h"
 
 #include "core/simd.h"
-
-#if defined(__SSE2__)
-#include <immintrin.h>
-#endif
+#include "ops/labeling/bits_simd.h"
 
 namespace fastcnn::FASTCNN_ISA {
 namespace {
 
 // ---- Pixels to bits
-
-/// 64 bytes, each 0 or not, as bits.
-FASTCNN_INLINE uint64_t bits_of_bytes(const uint8_t* p) {
-#if defined(__AVX512BW__)
-  const __m512i v = _mm512_loadu_si512(p);
-  return _mm512_test_epi8_mask(v, v);
-#elif defined(__AVX2__)
-  uint64_t zero = 0;
-  for (int i = 0; i < 2; ++i) {
-    const __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 32 * i));
-    zero |= static_cast<uint64_t>(static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(v, __m256i{}))))
-            << (32 * i);
-  }
-  return ~zero;
-#elif defined(__SSE2__)
-  uint64_t zero = 0;
-  for (int i = 0; i < 4; ++i) {
-    const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 16 * i));
-    zero |= static_cast<uint64_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(v, __m128i{}))) << (16 * i);
-  }
-  return ~zero;
-#else
-  uint64_t bits = 0;
-  for (int i = 0; i < 8; ++i) {
-    uint64_t v = 0;  // eight bytes, the first lowest
-    for (int j = 0; j < 8; ++j) v |= static_cast<uint64_t>(p[8 * i + j] != 0) << (8 * j);
-    bits |= (v * 0x0102040810204080u) >> 56 << (8 * i);
-  }
-  return bits;
-#endif
-}
 
 template <class T>
 FASTCNN_INLINE uint64_t bits_of_word(const T* p, T significant) {
@@ -122,7 +88,8 @@ FASTCNN_INLINE uint64_t face(const Band<Rows>& band, int64_t word) {
   return F == Face::top ? band.row0[word] : F == Face::bottom ? band.row1[word] : band.any(word);
 }
 
-/// Calls join(a's run, b's run) once for every pair of neighbouring runs of two bands that face each other.
+/// Calls join(a's run, b's run) once for every pair of neighbouring runs of two bands that face each other. Where the
+/// runs that begin in a word are each other's only neighbours, join.block(a's first, b's first, n) may take them all.
 template <bool Diagonal, Face A, Face B, int Rows, class Join>
 FASTCNN_INLINE void for_each_contact(const Band<Rows>& band_a, const Band<Rows>& band_b, int64_t words, Join join) {
   FirstOfRun first_of_overlap;
@@ -146,7 +113,14 @@ FASTCNN_INLINE void for_each_contact(const Band<Rows>& band_a, const Band<Rows>&
       corner_left = b & a_left & ~runs_a & ~from_left(runs_b, runs_b_before);
       corner_right = b & a_right & ~runs_a & ~from_right(runs_b, runs_b_behind);
     }
-    for (uint64_t x = first_of_overlap(runs_a & runs_b, touching) | corner_left; x; x &= x - 1) {
+    const uint64_t overlaps = first_of_overlap(runs_a & runs_b, touching);
+    uint64_t contacts = overlaps | corner_left;
+    if (Join::kBlocks && starts_a == starts_b && starts_a && !(corner_left | corner_right) &&
+        !((runs_a_before | runs_b_before) >> 63) && count_bits(overlaps) == count_bits(starts_a)) {
+      join.block(band_a.first[w], band_b.first[w], count_bits(starts_a));
+      contacts = 0;
+    }
+    for (uint64_t x = contacts; x; x &= x - 1) {
       const uint64_t upto = up_to_lowest(x);
       join(band_a.first[w] + count_bits(starts_a & upto) - 1, band_b.first[w] + count_bits(starts_b & upto) - 1);
     }
@@ -155,43 +129,6 @@ FASTCNN_INLINE void for_each_contact(const Band<Rows>& band_a, const Band<Rows>&
       join(band_a.first[w] + count_bits(starts_a & upto), band_b.first[w] + count_bits(starts_b & upto) - 1);
     }
     runs_a_before = runs_a, runs_b_before = runs_b, a_before = a, b_before = b;
-  }
-}
-
-/// Calls join for all contacts of a band with the bands before it in raster order whose index is in [begin, end).
-template <int Rows, class Join>
-FASTCNN_INLINE void join_band(const RunImage& image, int64_t band, int64_t begin, int64_t end, Join join) {
-  const int64_t per_slice = image.bands_per_slice, words = image.words, index = band % per_slice;
-  const Band<Rows> here(image, band);
-  const auto inside = [=](int64_t i) { return i >= begin && i < end; };
-  if constexpr (Rows == 2) {  // everything that may touch does: 8 neighbours in 2-D, 26 in 3-D
-    if (index > 0 && inside(band - 1))
-      for_each_contact<true, Face::bottom, Face::top>(Band<Rows>(image, band - 1), here, words, join);
-    if (band < per_slice) return;
-    const int64_t below = band - per_slice;
-    if (index > 0 && inside(below - 1))
-      for_each_contact<true, Face::bottom, Face::top>(Band<Rows>(image, below - 1), here, words, join);
-    if (inside(below)) for_each_contact<true, Face::all, Face::all>(Band<Rows>(image, below), here, words, join);
-    if (index + 1 < per_slice && inside(below + 1))
-      for_each_contact<true, Face::top, Face::bottom>(Band<Rows>(image, below + 1), here, words, join);
-  } else {
-    const bool diagonal = image.connectivity > 1;  // within a plane of 3-D: 18 neighbours
-    const auto plane = [&](int64_t i) {
-      if (!inside(i)) return;
-      if (diagonal)
-        for_each_contact<true, Face::all, Face::all>(Band<Rows>(image, i), here, words, join);
-      else
-        for_each_contact<false, Face::all, Face::all>(Band<Rows>(image, i), here, words, join);
-    };
-    if (index > 0) plane(band - 1);
-    if (band < per_slice) return;
-    const int64_t below = band - per_slice;
-    plane(below);
-    if (!diagonal) return;
-    if (index > 0 && inside(below - 1))
-      for_each_contact<false, Face::all, Face::all>(Band<Rows>(image, below - 1), here, words, join);
-    if (index + 1 < per_slice && inside(below + 1))
-      for_each_contact<false, Face::all, Face::all>(Band<Rows>(image, below + 1), here, words, join);
   }
 }
 
@@ -212,6 +149,18 @@ FASTCNN_INLINE void join_by_splicing(int32_t* parent, int32_t a, int32_t b) {
   }
 }
 
+/// Joins within a strip; Fresh where b's band has not been joined to any yet.
+template <bool Fresh>
+struct Splice {
+  static constexpr bool kBlocks = Fresh;
+  int32_t* parent;
+
+  FASTCNN_INLINE void operator()(int32_t a, int32_t b) const { join_by_splicing(parent, a, b); }
+  FASTCNN_INLINE void block(int32_t a, int32_t b, int32_t n) const {
+    for (int32_t i = 0; i < n; ++i) parent[b + i] = parent[a + i];
+  }
+};
+
 FASTCNN_INLINE int32_t find_halving(int32_t* parent, int32_t run) {
   while (parent[run] != run) run = parent[run] = parent[parent[run]];
   return run;
@@ -219,6 +168,44 @@ FASTCNN_INLINE int32_t find_halving(int32_t* parent, int32_t run) {
 
 /// After scan and join a run is two steps from its root at most.
 FASTCNN_INLINE int32_t find(const int32_t* parent, int32_t run) { return parent[parent[run]]; }
+
+/// Calls join for all contacts of a band with the bands before it in raster order whose index is in [begin, end);
+/// `first` instead for the band right before it, which comes first.
+template <int Rows, class First, class Join>
+FASTCNN_INLINE void join_band(const RunImage& image, int64_t band, int64_t begin, int64_t end, First first, Join join) {
+  const int64_t per_slice = image.bands_per_slice, words = image.words, index = band % per_slice;
+  const Band<Rows> here(image, band);
+  const auto inside = [=](int64_t i) { return i >= begin && i < end; };
+  if constexpr (Rows == 2) {  // everything that may touch does: 8 neighbours in 2-D, 26 in 3-D
+    if (index > 0 && inside(band - 1))
+      for_each_contact<true, Face::bottom, Face::top>(Band<Rows>(image, band - 1), here, words, first);
+    if (band < per_slice) return;
+    const int64_t below = band - per_slice;
+    if (index > 0 && inside(below - 1))
+      for_each_contact<true, Face::bottom, Face::top>(Band<Rows>(image, below - 1), here, words, join);
+    if (inside(below)) for_each_contact<true, Face::all, Face::all>(Band<Rows>(image, below), here, words, join);
+    if (index + 1 < per_slice && inside(below + 1))
+      for_each_contact<true, Face::top, Face::bottom>(Band<Rows>(image, below + 1), here, words, join);
+  } else {
+    const bool diagonal = image.connectivity > 1;  // within a plane of 3-D: 18 neighbours
+    const auto plane = [&](int64_t i, auto joiner) {
+      if (!inside(i)) return;
+      if (diagonal)
+        for_each_contact<true, Face::all, Face::all>(Band<Rows>(image, i), here, words, joiner);
+      else
+        for_each_contact<false, Face::all, Face::all>(Band<Rows>(image, i), here, words, joiner);
+    };
+    if (index > 0) plane(band - 1, first);
+    if (band < per_slice) return;
+    const int64_t below = band - per_slice;
+    plane(below, join);
+    if (!diagonal) return;
+    if (index > 0 && inside(below - 1))
+      for_each_contact<false, Face::all, Face::all>(Band<Rows>(image, below - 1), here, words, join);
+    if (index + 1 < per_slice && inside(below + 1))
+      for_each_contact<false, Face::all, Face::all>(Band<Rows>(image, below + 1), here, words, join);
+  }
+}
 
 // ---- Kernels
 
@@ -301,7 +288,7 @@ int32_t scan_bands(const RunImage& image, const RunSource& source, RunMeasure me
   int32_t run = first_run;
   for (int64_t band = begin; band < end; ++band) {
     run = read_band<Rows>(image, source, band, run);
-    join_band<Rows>(image, band, begin, band, [=](int32_t a, int32_t b) { join_by_splicing(parent, a, b); });
+    join_band<Rows>(image, band, begin, band, Splice<true>{parent}, Splice<false>{parent});
     if (measure != RunMeasure::none) measure_band<Rows>(image, measure, band);
   }
   int32_t roots = 0;
@@ -320,35 +307,54 @@ int32_t scan(const RunImage& image, const RunSource& source, RunMeasure measure,
                          : scan_bands<2>(image, source, measure, begin, end);
 }
 
+/// Joins across strips, and keeps a list of the roots that lost, through their values, which nobody needs any more.
+struct JoinStrips {
+  static constexpr bool kBlocks = false;
+  const RunImage& image;
+  const RunStrips& strips;
+  int64_t strip;
+  int32_t* lost_last;
+
+  FASTCNN_INLINE void operator()(int32_t a, int32_t b) const {
+    int32_t* parent = image.parent;
+    a = find_halving(parent, a);
+    b = find_halving(parent, b);
+    if (a == b) return;
+    const int32_t root = a < b ? a : b, lost = a < b ? b : a;
+    parent[lost] = root;
+    image.value[root] += image.value[lost];
+    image.value[lost] = *lost_last;
+    *lost_last = lost;
+    int64_t owner = strip;
+    while (lost < strips.begin[owner] * image.capacity) --owner;
+    --strips.roots[owner];
+  }
+  FASTCNN_INLINE void block(int32_t, int32_t, int32_t) const {}
+};
+
 template <int Rows>
 void join_strips(const RunImage& image, const RunStrips& strips) {
-  int32_t* parent = image.parent;
-  int32_t lost_last = -1;  // a list of the roots that lost, through their values, which nobody needs any more
+  int32_t lost = -1;
   for (int64_t strip = 1; strip < strips.count; ++strip) {
     const int64_t begin = strips.begin[strip];
     int64_t end = begin + (image.depth > 1 ? image.bands_per_slice + 1 : 1);  // those that reach back beyond the strip
     if (end > strips.begin[strip + 1]) end = strips.begin[strip + 1];
-    for (int64_t band = begin; band < end; ++band)
-      join_band<Rows>(image, band, 0, begin, [&](int32_t a, int32_t b) {
-        a = find_halving(parent, a);
-        b = find_halving(parent, b);
-        if (a == b) return;
-        const int32_t root = a < b ? a : b, lost = a < b ? b : a;
-        parent[lost] = root;
-        image.value[root] += image.value[lost];
-        image.value[lost] = lost_last;
-        lost_last = lost;
-        int64_t owner = strip;
-        while (lost < strips.begin[owner] * image.capacity) --owner;
-        --strips.roots[owner];
-      });
+    const JoinStrips join{image, strips, strip, &lost};
+    for (int64_t band = begin; band < end; ++band) join_band<Rows>(image, band, 0, begin, join, join);
   }
   // A component that winds through the strips leaves a long chain of them.
-  for (; lost_last >= 0; lost_last = image.value[lost_last]) parent[lost_last] = find_halving(parent, lost_last);
+  for (; lost >= 0; lost = image.value[lost]) image.parent[lost] = find_halving(image.parent, lost);
 }
 
 void join(const RunImage& image, const RunStrips& strips) {
   image.rows == 1 ? join_strips<1>(image, strips) : join_strips<2>(image, strips);
+}
+
+/// Without branches: on noise nobody can predict which run is a root.
+FASTCNN_INLINE void take_label(int32_t& value, bool is_root, int32_t& label) {
+  const int32_t takes = static_cast<int32_t>(is_root) & static_cast<int32_t>(value == 0);
+  value |= label & -takes;
+  label += takes;
 }
 
 void number(const RunImage& image, int64_t begin, int64_t end, int32_t label) {
@@ -369,13 +375,13 @@ void number(const RunImage& image, int64_t begin, int64_t end, int32_t label) {
         const uint64_t runs = here.any(w), starts = runs & ~from_left(runs, before);
         before = runs;
         for (uint64_t x = first_above(runs, here.row0[w]); x; x &= x - 1) {
-          const int32_t root = find(parent, first[w] + count_bits(starts & up_to_lowest(x)) - 1);
-          if (root >= first_run && !value[root]) value[root] = label++;
+          const int32_t run = first[w] + count_bits(starts & up_to_lowest(x)) - 1, root = find(parent, run);
+          const bool here_first = root >= first_run;
+          take_label(value[here_first ? root : run], here_first, label);
         }
       }
     }
-    for (int32_t run = first_run; run < end_run; ++run)
-      if (parent[run] == run && !value[run]) value[run] = label++;
+    for (int32_t run = first_run; run < end_run; ++run) take_label(value[run], parent[run] == run, label);
   }
 }
 
