@@ -3,26 +3,25 @@
 
 #include <cstdint>
 
+#include "core/host_device.h"
 #include "fastcnn/border.h"
 
 namespace fastcnn {
 
 /// Where coordinate i lies in [0, n) when the image is continued; -1 where it lies outside for good.
-inline int64_t continued(int64_t i, int64_t n, Border border) {
+FASTCNN_HOST_DEVICE constexpr int64_t continued(int64_t i, int64_t n, Border border) {
   if (i >= 0 && i < n) return i;
-  switch (border) {
-    case Border::replicate: return i < 0 ? 0 : n - 1;
-    case Border::reflect: {
-      const int64_t period = 2 * n, m = ((i % period) + period) % period;
-      return m < n ? m : period - 1 - m;
-    }
-    case Border::mirror: {
-      if (n == 1) return 0;
-      const int64_t period = 2 * (n - 1), m = ((i % period) + period) % period;
-      return m < n ? m : period - m;
-    }
-    default: return -1;
+  if (border == Border::replicate) return i < 0 ? 0 : n - 1;
+  if (border == Border::reflect) {
+    const int64_t period = 2 * n, m = ((i % period) + period) % period;
+    return m < n ? m : period - 1 - m;
   }
+  if (border == Border::mirror) {
+    if (n == 1) return 0;
+    const int64_t period = 2 * (n - 1), m = ((i % period) + period) % period;
+    return m < n ? m : period - m;
+  }
+  return -1;
 }
 
 }  // namespace fastcnn
