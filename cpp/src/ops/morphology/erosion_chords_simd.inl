@@ -84,10 +84,9 @@ class Chords {
       return;
     }
     const T* from = static_cast<const T*>(p_.src) + row * p_.src_pitch + c0_;
-    if (floats && p_.encode)
-      encode_row<floats>(from, m_, bias_, to + pad_);
-    else
-      encode_row<false>(from, m_, bias_, to + pad_);
+    T* keys = to + pad_;
+    const T bias = bias_;
+    each_vector<T>(m_, [=](auto v, int64_t x) { put(keys + x, encoded<floats>(get(from + x, v), bias)); });
     for (int64_t q = 0; q < pad_; ++q) to[q] = padding(to, p_.column_map[x0_ + q]);
     for (int64_t q = pad_ + m_; q < total; ++q) to[q] = padding(to, p_.column_map[x0_ + q - p_.width]);
   }
@@ -104,38 +103,35 @@ class Chords {
       reads_[k] = ring.rows + slot * ring.pitch + chord.column;
     }
     T* to = static_cast<T*>(p_.dst) + y * p_.dst_pitch + x0_;
-    if (floats && p_.decode)
-      c_.accumulate ? gather<floats, true>(count, to) : gather<floats, false>(count, to);
-    else
-      c_.accumulate ? gather<false, true>(count, to) : gather<false, false>(count, to);
+    c_.accumulate ? gather<true>(count, to) : gather<false>(count, to);
   }
 
-  template <bool decode, bool accumulate>
+  template <bool accumulate>
   void gather(int64_t count, T* to) const {
     constexpr int64_t L = lanes<T>;
     int64_t x = 0;
-    for (; x + 4 * L <= n_; x += 4 * L) gather_vectors<4, decode, accumulate>(count, x, to + x);
-    for (; x + L <= n_; x += L) gather_vectors<1, decode, accumulate>(count, x, to + x);
+    for (; x + 4 * L <= n_; x += 4 * L) gather_vectors<4, accumulate>(count, x, to + x);
+    for (; x + L <= n_; x += L) gather_vectors<1, accumulate>(count, x, to + x);
     if (x == n_) return;
     T last[L];  // the rings have room behind their rows, the result has not
     for (int64_t i = 0; i < L; ++i) last[i] = accumulate && x + i < n_ ? to[x + i] : T(0);
-    gather_vectors<1, decode, accumulate>(count, x, last);
+    gather_vectors<1, accumulate>(count, x, last);
     for (int64_t i = 0; x + i < n_; ++i) to[x + i] = last[i];
   }
 
-  template <int N, bool decode, bool accumulate>
+  template <int N, bool accumulate>
   FASTCNN_INLINE void gather_vectors(int64_t count, int64_t x, T* to) const {
     constexpr int64_t L = lanes<T>;
     Vec<T> best[N];
     for (int i = 0; i < N; ++i) {
       best[i] = load(reads_[0] + x + i * L);
-      if (accumulate) best[i] = Op::of(best[i], load(to + i * L));
+      if (accumulate) best[i] = Op::of(best[i], encoded<floats>(load(to + i * L), bias_));
     }
     for (int64_t k = 1; k < count; ++k) {
       const T* from = reads_[k] + x;
       for (int i = 0; i < N; ++i) best[i] = Op::of(best[i], load(from + i * L));
     }
-    for (int i = 0; i < N; ++i) store(to + i * L, decoded<decode>(best[i], bias_));
+    for (int i = 0; i < N; ++i) store(to + i * L, decoded<floats>(best[i], bias_));
   }
 
   const ChordPlane& c_;
@@ -150,7 +146,7 @@ class Chords {
 
 template <class Op, class T>
 void chords(const ChordPlane& chords, int64_t begin, int64_t end, void* scratch) {
-  if (is_signed<T> && (chords.plane.encode || chords.plane.decode))
+  if (is_signed<T> && chords.plane.floats)
     Chords<Op, T, is_signed<T>>(chords, begin, end, scratch).run();
   else
     Chords<Op, T, false>(chords, begin, end, scratch).run();

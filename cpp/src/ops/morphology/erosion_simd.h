@@ -25,7 +25,7 @@ struct WindowPlane {
   bool pads_outside;          ///< the whole padding is outside
   int64_t outside;            ///< key of what is outside, which the maps call -1
   int64_t key_bias;           ///< of float keys
-  bool encode, decode;        ///< whether src and dst hold floats (or keys, as between two passes)
+  bool floats;                ///< src and dst hold floats, of which the keys are made
   int64_t panel;              ///< columns done at a time, so that the rows in flight stay in the cache
 };
 
@@ -48,7 +48,7 @@ struct ChordPlane {
   const ChordLength* lengths;
   const Chord* chords;
   int64_t length_count, chord_count;
-  bool accumulate;  ///< start from the keys in dst
+  bool accumulate;  ///< start from what is in dst
 };
 
 /// The output rows [begin, end), with `scratch` of box_scratch or chords_scratch bytes. [minimum, maximum][key type]
@@ -59,8 +59,14 @@ struct ChordKernels {
   void (*run[2][kKeyTypes])(const ChordPlane&, int64_t begin, int64_t end, void* scratch);
 };
 
-/// Windows of up to this many rows are reduced row by row, taller ones by van Herk's algorithm.
-inline constexpr int64_t kDirectRows = 9;
+/// Windows of up to this many rows are reduced directly, taller ones by van Herk's algorithm.
+inline constexpr int64_t kDirectRows = 12;
+/// Result rows that are made together, at most.
+inline constexpr int64_t kDirectResults = 8;
+/// Scratch rows of the box kernel besides those that van Herk's algorithm keeps.
+inline constexpr int64_t kBoxRows = kDirectResults + 5;
+/// Rows go through the horizontal pass in pieces of so many bytes.
+inline constexpr int64_t kChunkBytes = 2048;
 
 /// Elements between scratch rows for a panel of n columns: with padding and what vector tails touch, whole cache lines.
 /// (static: each ISA's file keeps its own copy.)

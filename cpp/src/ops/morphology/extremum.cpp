@@ -11,8 +11,8 @@
 namespace fastcnn {
 namespace {
 
-// Rows in flight per thread, at most, where the panels can be narrow enough: half of a small second-level cache.
-constexpr int64_t kCacheBytes = 256 << 10;
+// Rows in flight per thread, at most, where the panels can be narrow enough: about what a second-level cache holds.
+constexpr int64_t kCacheBytes = 512 << 10;
 // Pixels below which another thread does not pay.
 constexpr int64_t kGrain = 1 << 15;
 
@@ -118,9 +118,9 @@ int64_t rows_bytes(int64_t rows, const WindowPlane& p, int64_t element) {
   return rows * scratch_row((p.width + panels - 1) / panels, p.columns, element) * element;
 }
 
+/// `most_rows` is how many rows of the result one call makes, at most.
 int64_t box_rows(const WindowPlane& p, int64_t most_rows) {
-  // The outside, two windows, the horizontal extrema, van Herk's running extremum; and the rows that are kept.
-  return 5 + (p.rows > kDirectRows ? std::min(p.rows, most_rows) : p.encode ? p.rows + 1 : 0);
+  return kBoxRows + (p.rows > kDirectRows ? std::min(p.rows, most_rows) : 0);
 }
 
 }  // namespace
@@ -185,7 +185,7 @@ WindowPlane Extremum::plane(const void* src, void* dst) const {
   p.pads_outside = x_pads_outside_;
   p.outside = outside_;
   p.key_bias = bias_;
-  p.encode = p.decode = floats_;
+  p.floats = floats_;
   return p;
 }
 
@@ -208,20 +208,19 @@ void Extremum::run_box(const Context& context, const void* src, void* dst) const
   const bool planes = window_.y.size() > 1 || window_.x.size() > 1 || !depth;
   if (depth && planes) {
     Scratch scratch(context);
-    void* keys = scratch.get<char>(extent_.size() * element_);
-    run_box_planes(context, src, keys, false);
-    run_box_depth(context, keys, dst, false);
+    void* between = scratch.get<char>(extent_.size() * element_);
+    run_box_planes(context, src, between);
+    run_box_depth(context, between, dst);
   } else if (depth) {
-    run_box_depth(context, src, dst, floats_);
+    run_box_depth(context, src, dst);
   } else {
-    run_box_planes(context, src, dst, floats_);
+    run_box_planes(context, src, dst);
   }
 }
 
 /// Every plane by itself. The rows of all planes are one range, so that thin volumes use all threads too.
-void Extremum::run_box_planes(const Context& context, const void* src, void* dst, bool decode) const {
+void Extremum::run_box_planes(const Context& context, const void* src, void* dst) const {
   WindowPlane p = plane(src, dst);
-  p.decode = decode;
   const int64_t height = extent_.height, plane_bytes = height * p.width * element_;
   RowLoop loop(context, extent_.depth * height, p.width);
   const int64_t rows = box_rows(p, std::min(height, loop.piece()));
@@ -240,7 +239,7 @@ void Extremum::run_box_planes(const Context& context, const void* src, void* dst
 }
 
 /// Along z alone: the planes are the rows of an image as wide as a plane has pixels, done in pieces of its columns.
-void Extremum::run_box_depth(const Context& context, const void* src, void* dst, bool encode) const {
+void Extremum::run_box_depth(const Context& context, const void* src, void* dst) const {
   const int64_t area = extent_.height * extent_.width, depth = extent_.depth;
   WindowPlane p = plane(src, dst);
   p.src_pitch = p.dst_pitch = area;
@@ -248,7 +247,6 @@ void Extremum::run_box_depth(const Context& context, const void* src, void* dst,
   p.columns = 1;
   p.left = 0;
   p.row_map = z_map_.data();
-  p.encode = encode;
   const int64_t rows = box_rows(p, depth), piece = panel_width(area, 1, rows * element_);
   p.width = p.panel = piece;
   RowLoop loop(context, (area + piece - 1) / piece * depth, piece);
@@ -268,7 +266,7 @@ void Extremum::run_box_depth(const Context& context, const void* src, void* dst,
 
 // ---- any footprint ---------------------------------------------------------------------------------------------------
 
-/// A volume's result plane is the extremum over the window's planes, each a plane of chords, gathered in dst as keys.
+/// A volume's result plane is the extremum over the window's planes, each a plane of chords, gathered in dst.
 void Extremum::run_chords(const Context& context, const void* src, void* dst) const {
   const int64_t height = extent_.height, width = extent_.width;
   int64_t rows_kept = 0, lists = 0;
@@ -289,10 +287,8 @@ void Extremum::run_chords(const Context& context, const void* src, void* dst) co
         return !chords_[static_cast<size_t>(k)].chords.empty() &&
                (border_ != Border::geodesic || z_map_[static_cast<size_t>(z + k)] >= 0);
       };
-      int64_t last = window_.z.size() - 1;
-      while (last >= 0 && !counts(last)) --last;
       bool accumulate = false;
-      for (int64_t k = 0; k <= last; ++k) {
+      for (int64_t k = 0; k < window_.z.size(); ++k) {
         if (!counts(k)) continue;
         const ChordTable& table = chords_[static_cast<size_t>(k)];
         const int64_t plane = z_map_[static_cast<size_t>(z + k)];
@@ -301,7 +297,6 @@ void Extremum::run_chords(const Context& context, const void* src, void* dst) co
         if (plane < 0) one.plane.row_map = no_rows.data();
         one.plane.src = static_cast<const char*>(p.src) + std::max<int64_t>(0, plane) * height * width * element_;
         one.plane.dst = static_cast<char*>(p.dst) + z * height * width * element_;
-        one.plane.decode = floats_ && k == last;
         kernel(one, y, y + n, scratch);
         accumulate = true;
       }

@@ -29,8 +29,8 @@ class Extremum {
   WindowPlane plane(const void* src, void* dst) const;
   void fill(void* dst, int64_t begin, int64_t end) const;
   void run_box(const Context& context, const void* src, void* dst) const;
-  void run_box_planes(const Context& context, const void* src, void* dst, bool decode) const;
-  void run_box_depth(const Context& context, const void* src, void* dst, bool encode) const;
+  void run_box_planes(const Context& context, const void* src, void* dst) const;
+  void run_box_depth(const Context& context, const void* src, void* dst) const;
   void run_chords(const Context& context, const void* src, void* dst) const;
 
   bool maximum_;

@@ -6,13 +6,46 @@
 namespace fastcnn::FASTCNN_ISA {
 namespace {
 
+template <int Bytes>
+struct UnsignedOf;
+template <>
+struct UnsignedOf<1> {
+  using type = uint8_t;
+};
+template <>
+struct UnsignedOf<2> {
+  using type = uint16_t;
+};
+template <>
+struct UnsignedOf<4> {
+  using type = uint32_t;
+};
+template <>
+struct UnsignedOf<8> {
+  using type = uint64_t;
+};
+template <class T>
+inline constexpr bool is_signed = T(-1) < T(0);
+/// The greatest of T.
+template <class T>
+inline constexpr T greatest = is_signed<T> ? T(typename UnsignedOf<sizeof(T)>::type(-1) >> 1) : T(-1);
+
+/// The extremum of two, and the key that never is one.
 struct Min {
+  template <class T>
+  static constexpr T neutral() {
+    return greatest<T>;
+  }
   template <class V>
   static FASTCNN_INLINE V of(V a, V b) {
     return vmin(a, b);
   }
 };
 struct Max {
+  template <class T>
+  static constexpr T neutral() {
+    return T(is_signed<T> ? -greatest<T> - 1 : 0);
+  }
   template <class V>
   static FASTCNN_INLINE V of(V a, V b) {
     return vmax(a, b);
@@ -49,24 +82,6 @@ FASTCNN_INLINE void each_vector(int64_t n, const F& f) {
     for (; x < n; ++x) f(T{}, x);
 }
 
-template <int Bytes>
-struct UnsignedOf;
-template <>
-struct UnsignedOf<1> {
-  using type = uint8_t;
-};
-template <>
-struct UnsignedOf<2> {
-  using type = uint16_t;
-};
-template <>
-struct UnsignedOf<4> {
-  using type = uint32_t;
-};
-template <>
-struct UnsignedOf<8> {
-  using type = uint64_t;
-};
 /// The unsigned twin of V, an element T or a vector of them.
 template <class T, class V>
 struct Twin {
@@ -81,7 +96,7 @@ struct Twin<T, T> {
 template <class T, class V>
 FASTCNN_INLINE V flip(V bits) {
   constexpr int shift = 8 * int(sizeof(T)) - 1;
-  const V rest = V(V{} + T(typename UnsignedOf<sizeof(T)>::type(-1) >> 1));
+  const V rest = V(V{} + greatest<T>);
   return V(bits ^ V(V(bits >> shift) & rest));
 }
 template <class T, class V>
@@ -104,18 +119,6 @@ FASTCNN_INLINE V decoded(V key, T bias) {
     return flip<T>(add<T>(key, T(-bias)));
   else
     return key;
-}
-
-template <class T>
-inline constexpr bool is_signed = T(-1) < T(0);
-
-template <bool floats, class T>
-void encode_row(const T* src, int64_t n, T bias, T* dst) {
-  each_vector<T>(n, [=](auto v, int64_t x) { put(dst + x, encoded<floats>(get(src + x, v), bias)); });
-}
-template <bool floats, class T>
-void decode_row(const T* src, int64_t n, T bias, T* dst) {
-  each_vector<T>(n, [=](auto v, int64_t x) { put(dst + x, decoded<floats>(get(src + x, v), bias)); });
 }
 
 FASTCNN_INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
