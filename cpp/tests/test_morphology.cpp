@@ -61,7 +61,8 @@ bool same(const std::vector<uint8_t>& a, const std::vector<uint8_t>& b, DType dt
 int check(int round) {
   const int dims = below(3) == 0 ? 3 : 2;
   const bool wide = below(8) == 0;
-  const int64_t depth = dims == 3 ? 1 + below(9) : 1, height = 1 + below(wide ? 150 : 40), width = 1 + below(wide ? 1500 : 150);
+  const int64_t depth = dims == 3 ? 1 + below(9) : 1, height = 1 + below(wide ? 150 : 40),
+                width = 1 + below(wide ? 1500 : 150);
   Footprint footprint;
   const int64_t largest = below(6) == 0 ? 50 : 9;
   footprint.depth = dims == 3 ? 1 + below(5) : 1;
@@ -81,7 +82,8 @@ int check(int round) {
   const bool maximum = below(2) == 0;
 
   const int64_t shape[] = {depth, height, width};
-  std::vector<uint8_t> src(static_cast<size_t>(depth * height * width) * size_of(dtype)), fast(src.size()), ref(src.size());
+  std::vector<uint8_t> src(static_cast<size_t>(depth * height * width) * size_of(dtype)), fast(src.size()),
+      ref(src.size());
   fill(src, dtype, below(3) == 0);
   TensorView s, d, r;
   s.ndim = d.ndim = r.ndim = dims;

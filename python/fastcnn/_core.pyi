@@ -19,6 +19,15 @@ def erosion(
 def dilation(
     image: NDArray[Any], size: Sequence[int], footprint: NDArray[np.bool_] | None, border: str, value: float
 ) -> NDArray[Any]: ...
+def opening(
+    image: NDArray[Any], size: Sequence[int], footprint: NDArray[np.bool_] | None, border: str, value: float
+) -> NDArray[Any]: ...
+def closing(
+    image: NDArray[Any], size: Sequence[int], footprint: NDArray[np.bool_] | None, border: str, value: float
+) -> NDArray[Any]: ...
+def morphological_gradient(
+    image: NDArray[Any], size: Sequence[int], footprint: NDArray[np.bool_] | None, border: str, value: float
+) -> NDArray[Any]: ...
 
 # distance
 def distance_transform_edt(

@@ -3,22 +3,43 @@
 from fastcnn.ops.cleaning import fill_holes, remove_small_holes, remove_small_objects
 from fastcnn.ops.distance import distance_transform_edt
 from fastcnn.ops.labeling import clear_border, label, region_table, relabel_sequential
-from fastcnn.ops.morphology import dilation, erosion
+from fastcnn.ops.morphology import (
+    closing,
+    diamond,
+    dilation,
+    disk,
+    erosion,
+    hexagon,
+    line,
+    morphological_gradient,
+    opening,
+    rectangle,
+    square,
+)
 from fastcnn.ops.peaks import local_maxima, local_minima, peak_local_max, peak_local_max_padded
 
 __all__ = [
     "clear_border",
+    "closing",
+    "diamond",
     "dilation",
+    "disk",
     "distance_transform_edt",
     "erosion",
     "fill_holes",
+    "hexagon",
     "label",
+    "line",
     "local_maxima",
     "local_minima",
+    "morphological_gradient",
+    "opening",
     "peak_local_max",
     "peak_local_max_padded",
+    "rectangle",
     "region_table",
     "relabel_sequential",
     "remove_small_holes",
     "remove_small_objects",
+    "square",
 ]

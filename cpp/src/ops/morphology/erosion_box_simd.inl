@@ -1,11 +1,11 @@
 // Erosion and dilation by a box, separable: down the window's columns, then along its rows, while these are in the
 // cache.
 //
-// Vertically, low windows are reduced directly, several result rows sharing what their windows have in common; tall ones
-// by van Herk's algorithm (M. van Herk, "A fast algorithm for local minimum and maximum filters on rectangular and
+// Vertically, low windows are reduced directly, several result rows sharing what their windows have in common; tall
+// ones by van Herk's algorithm (M. van Herk, "A fast algorithm for local minimum and maximum filters on rectangular and
 // octagonal kernels", Pattern Recognition Letters 13, 1992; J. Gil and M. Werman, PAMI 15, 1993): three comparisons per
-// pixel for any height. Horizontally, the extremum over w columns is that of shorter, possibly overlapping windows, which
-// grow by a factor of four per step: O(log w) per pixel, without the transpositions that van Herk's would need.
+// pixel for any height. Horizontally, the extremum over w columns is that of shorter, possibly overlapping windows,
+// which grow by a factor of four per step: O(log w) per pixel, without the transpositions that van Herk's would need.
 #include "ops/morphology/erosion_simd.h"
 #include "ops/morphology/key_rows.h"
 
@@ -71,10 +71,12 @@ class Box {
   T* result(int64_t y) const { return static_cast<T*>(p_.dst) + y * p_.dst_pitch + x0_; }
   bool vertical_only() const { return p_.columns == 1 && !floats; }
 
-  // ---- pieces of rows ------------------------------------------------------------------------------------------------
+  // ---- pieces of rows
+  // ------------------------------------------------------------------------------------------------
 
   /// Rows go through the second half in pieces that fit the first-level cache. The window buffers hold the padded row's
-  /// elements [q0, q1), of which the last columns - 1 are carried on to the next piece; m source columns from c are new.
+  /// elements [q0, q1), of which the last columns - 1 are carried on to the next piece; m source columns from c are
+  /// new.
   struct Piece {
     int64_t c, m, q0, q1;
     bool first, last;
@@ -100,7 +102,8 @@ class Box {
     return vertical_only() ? result(y) + piece.c : window_[buffer] + pad_ + piece.c - piece.q0;
   }
 
-  // ---- vertically, directly ------------------------------------------------------------------------------------------
+  // ---- vertically, directly
+  // ------------------------------------------------------------------------------------------
 
   /// G result rows at a time; p_.rows >= G.
   template <int G>
@@ -146,7 +149,8 @@ class Box {
     });
   }
 
-  // ---- vertically, by van Herk's algorithm ---------------------------------------------------------------------------
+  // ---- vertically, by van Herk's algorithm
+  // ---------------------------------------------------------------------------
 
   /// The rows are cut into blocks of the window's height. A window spans the end of one block, whose running extrema
   /// from its last row upwards are kept, and the beginning of the next, whose running extremum is carried downwards.
@@ -224,7 +228,8 @@ class Box {
     for (; x < n; ++x) step(T{}, x);
   }
 
-  // ---- horizontally --------------------------------------------------------------------------------------------------
+  // ---- horizontally
+  // --------------------------------------------------------------------------------------------------
 
   /// The piece of result row y from its vertical extrema in window_[buffer].
   void horizontal(const Piece& piece, int buffer, int64_t y) {
@@ -243,7 +248,7 @@ class Box {
 
   void pad(const Piece& piece, T* row) const {
     if (p_.pads_outside && piece.first && piece.last) return;  // as the buffers came
-    const int64_t shift = pad_ - c0_ - piece.q0;  // from a source column to its place in the row
+    const int64_t shift = pad_ - c0_ - piece.q0;               // from a source column to its place in the row
     const auto key = [&](int64_t column) { return column < 0 ? T(p_.outside) : row[column + shift]; };
     if (piece.first)
       for (int64_t q = 0; q < pad_; ++q) row[q] = key(p_.pads_outside ? -1 : p_.column_map[x0_ + q]);
@@ -293,7 +298,8 @@ class Box {
   int64_t x0_, n_;        // the panel's columns
   int64_t c0_, m_, pad_;  // the source columns that it needs, and where they start in a padded row
   int64_t chunk_, pitch_;
-  T *outside_, *nothing_, *none_;  // rows of what is outside and of the neutral element, as in the source; the latter's key
+  T *outside_, *nothing_,
+      *none_;  // rows of what is outside and of the neutral element, as in the source; the latter's key
   T *running_, *grown_, *window_[kDirectResults], *kept_;
 };
 

@@ -136,9 +136,8 @@ Extremum::Extremum(const char* op, bool maximum, DType dtype, const Extent& exte
   element_ = format.bits / 8;
   floats_ = format.nan_count != 0;
   bias_ = key_bias(format, maximum);
-  neutral_ = with_key(type_, [&](auto key) -> int64_t {
-    return neutral_key<decltype(key)>(maximum, dtype == DType::boolean);
-  });
+  neutral_ = with_key(
+      type_, [&](auto key) -> int64_t { return neutral_key<decltype(key)>(maximum, dtype == DType::boolean); });
   outside_ = border == Border::constant ? key_of_value(op, dtype, value, bias_) : neutral_;
   build();
 }
@@ -201,7 +200,8 @@ void Extremum::fill(void* dst, int64_t begin, int64_t end) const {
   });
 }
 
-// ---- boxes -----------------------------------------------------------------------------------------------------------
+// ---- boxes
+// -----------------------------------------------------------------------------------------------------------
 
 void Extremum::run_box(const Context& context, const void* src, void* dst) const {
   const bool depth = window_.z.size() > 1;
@@ -264,7 +264,8 @@ void Extremum::run_box_depth(const Context& context, const void* src, void* dst)
   });
 }
 
-// ---- any footprint ---------------------------------------------------------------------------------------------------
+// ---- any footprint
+// ---------------------------------------------------------------------------------------------------
 
 /// A volume's result plane is the extremum over the window's planes, each a plane of chords, gathered in dst.
 void Extremum::run_chords(const Context& context, const void* src, void* dst) const {
@@ -292,8 +293,12 @@ void Extremum::run_chords(const Context& context, const void* src, void* dst) co
         if (!counts(k)) continue;
         const ChordTable& table = chords_[static_cast<size_t>(k)];
         const int64_t plane = z_map_[static_cast<size_t>(z + k)];
-        ChordPlane one{p, table.lengths.data(), table.chords.data(), static_cast<int64_t>(table.lengths.size()),
-                       static_cast<int64_t>(table.chords.size()), accumulate};
+        ChordPlane one{p,
+                       table.lengths.data(),
+                       table.chords.data(),
+                       static_cast<int64_t>(table.lengths.size()),
+                       static_cast<int64_t>(table.chords.size()),
+                       accumulate};
         if (plane < 0) one.plane.row_map = no_rows.data();
         one.plane.src = static_cast<const char*>(p.src) + std::max<int64_t>(0, plane) * height * width * element_;
         one.plane.dst = static_cast<char*>(p.dst) + z * height * width * element_;

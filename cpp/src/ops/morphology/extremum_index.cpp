@@ -21,7 +21,8 @@ constexpr int64_t kNone = 0xffffffff;  // the index of what is no pixel
 
 /// The key above the index; the index reversed for a maximum, so that the first pixel wins either way.
 constexpr int64_t keyed(int64_t key, int64_t index, bool maximum) {
-  return static_cast<int64_t>(static_cast<uint64_t>(key) << 32 | static_cast<uint64_t>(maximum ? kNone - index : index));
+  return static_cast<int64_t>(static_cast<uint64_t>(key) << 32 |
+                              static_cast<uint64_t>(maximum ? kNone - index : index));
 }
 constexpr int64_t index_of(int64_t keyed, bool maximum) {
   const int64_t low = keyed & kNone, index = maximum ? kNone - low : low;

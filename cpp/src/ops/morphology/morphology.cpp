@@ -2,7 +2,6 @@
 #include "fastcnn/ops/morphology.h"
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
 #include <type_traits>
 
@@ -52,9 +51,8 @@ Extremum plan(const char* op, bool maximum, const Arguments& a) {
 
 void one_pass(const char* op, bool maximum, const Context& context, const Arguments& a) {
   const Extremum extremum = plan(op, maximum, a);
-  each_image(op, context, a, [&](const Context& inner, const auto* src, int64_t, auto* dst) {
-    extremum.run(inner, src, dst);
-  });
+  each_image(op, context, a,
+             [&](const Context& inner, const auto* src, int64_t, auto* dst) { extremum.run(inner, src, dst); });
 }
 
 void two_passes(const char* op, bool maximum_first, const Context& context, const Arguments& a) {

@@ -26,10 +26,10 @@ template <>
 bool greatest<bool>() {
   return true;
 }
-#define FASTCNN_GREATEST(T)                \
-  template <>                              \
-  T greatest<T>() {                        \
-    return std::numeric_limits<T>::max();  \
+#define FASTCNN_GREATEST(T)               \
+  template <>                             \
+  T greatest<T>() {                       \
+    return std::numeric_limits<T>::max(); \
   }
 FASTCNN_GREATEST(uint8_t)
 FASTCNN_GREATEST(uint16_t)

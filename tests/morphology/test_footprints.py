@@ -1,0 +1,70 @@
+"""Footprint makers against scikit-image and geometry."""
+
+import numpy as np
+import pytest
+import skimage.morphology
+import torch
+
+import fastcnn.image as fc
+import fastcnn.ops as F
+from fastcnn import ArgumentError
+
+
+@pytest.mark.parametrize("radius", [0, 1, 2, 5, 15, 40])
+def test_scikit_image(radius):
+    np.testing.assert_array_equal(fc.disk(radius), skimage.morphology.disk(radius).astype(bool))
+    np.testing.assert_array_equal(fc.diamond(radius), skimage.morphology.diamond(radius).astype(bool))
+    rectangle = skimage.morphology.footprint_rectangle((radius + 1, 3)).astype(bool)
+    np.testing.assert_array_equal(fc.rectangle(radius + 1, 3), rectangle)
+    assert fc.square(radius + 1).shape == (radius + 1, radius + 1)
+    assert fc.square(radius + 1).all()
+
+
+@pytest.mark.parametrize("radius", [0, 1, 2, 3, 7, 20])
+def test_hexagon(radius):
+    """Its area is that of the polygon to a pixel per unit of its outline, and it is symmetric."""
+    mask = fc.hexagon(radius)
+    assert mask.shape[1] == 2 * radius + 1
+    assert abs(mask.sum() - 1.5 * np.sqrt(3) * radius**2) <= 6 * radius + 1
+    np.testing.assert_array_equal(mask, mask[::-1])
+    np.testing.assert_array_equal(mask, mask[:, ::-1])
+    assert mask[mask.shape[0] // 2].all()
+    if radius:
+        assert mask[0].any()
+
+
+def test_line():
+    np.testing.assert_array_equal(fc.line(5, 0), np.ones((1, 5), bool))
+    np.testing.assert_array_equal(fc.line(5, 90), np.ones((5, 1), bool))
+    np.testing.assert_array_equal(fc.line(7, 45), np.eye(5, dtype=bool)[::-1])  # rises to the right
+    np.testing.assert_array_equal(fc.line(7, -45), np.eye(5, dtype=bool))
+    np.testing.assert_array_equal(fc.line(1, 33), [[True]])
+    for angle in range(0, 360, 7):
+        mask = fc.line(21, angle)
+        np.testing.assert_array_equal(mask, mask[::-1, ::-1])
+        assert abs(np.hypot(*(np.array(mask.shape) - 1)) - 20) <= 1 + np.sqrt(2)
+
+
+def test_fronts_agree():
+    for name, arguments in [("disk", (4,)), ("square", (3,)), ("rectangle", (2, 5)), ("diamond", (3,)),
+                            ("hexagon", (6,)), ("line", (9, 20.0))]:  # fmt: skip
+        tensor = getattr(F, name)(*arguments)
+        assert tensor.dtype == torch.bool
+        np.testing.assert_array_equal(tensor.numpy(), getattr(fc, name)(*arguments))
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("disk", (-1,)),
+        ("diamond", (-1,)),
+        ("hexagon", (-2,)),
+        ("square", (0,)),
+        ("rectangle", (3, 0)),
+        ("line", (0, 0)),
+    ],
+)
+def test_errors(name, arguments):
+    for front in (fc, F):
+        with pytest.raises(ArgumentError, match="of at least"):
+            getattr(front, name)(*arguments)
