@@ -2,16 +2,20 @@
 
 from fastcnn.image.cleaning import fill_holes, remove_small_holes, remove_small_objects
 from fastcnn.image.distance import distance_transform_edt
+from fastcnn.image.filtering import gaussian_blur
 from fastcnn.image.labeling import clear_border, label, region_table, relabel_sequential
 from fastcnn.image.morphology import dilation, erosion
 from fastcnn.image.peaks import local_maxima, local_minima, peak_local_max, peak_local_max_padded
+from fastcnn.image.thresholding import binarize_local, threshold_local, threshold_otsu
 
 __all__ = [
+    "binarize_local",
     "clear_border",
     "dilation",
     "distance_transform_edt",
     "erosion",
     "fill_holes",
+    "gaussian_blur",
     "label",
     "local_maxima",
     "local_minima",
@@ -21,4 +25,6 @@ __all__ = [
     "relabel_sequential",
     "remove_small_holes",
     "remove_small_objects",
+    "threshold_local",
+    "threshold_otsu",
 ]

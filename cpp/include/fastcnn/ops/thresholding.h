@@ -35,9 +35,10 @@ FASTCNN_API void threshold_local_backward(const Context& context, const TensorVi
 FASTCNN_API void binarize_local(const Context& context, const TensorView& src, const LocalThreshold& threshold,
                                 const TensorView& dst);
 
-/// Otsu's threshold of each image: dst (...) has src's dtype and no spatial dimensions. As skimage.filters.threshold_otsu:
-/// integers by the exact histogram of their values, floats by `nbins` bins between the least and the greatest.
-/// An image of one value has that value; one with NaN or infinities, NaN; an empty one, NaN or 0.
+/// Otsu's threshold of each image: dst (...) has src's dtype and no spatial dimensions. As
+/// skimage.filters.threshold_otsu: integers by the exact histogram of their values, floats by `nbins` bins between the
+/// least and the greatest. An image of one value has that value; one with NaN or infinities, NaN; an empty one, NaN or
+/// 0.
 FASTCNN_API void threshold_otsu(const Context& context, const TensorView& src, int spatial_dims, int64_t nbins,
                                 const TensorView& dst);
 

@@ -1,8 +1,8 @@
+#include "ops/filtering/gaussian_blur.h"
 #include "core/dtypes.h"
 #include "core/image_batch.h"
 #include "fastcnn/error.h"
 #include "fastcnn/ops/filtering.h"
-#include "ops/filtering/gaussian_blur.h"
 #include "ops/filtering/separable.h"
 #include "ops/filtering/separable_simd.h"
 
@@ -43,7 +43,8 @@ void filter_batch(Types, const char* op, const char* argument, const Context& co
     using A = std::conditional_t<std::is_same_v<T, double>, double, float>;
     const DType dtype = TypeToDType<T>::value;
     const int64_t size = batch.extent.size(), width = batch.extent.width;
-    for_each_image(context, batch.count, [&](const Context& inner, int64_t i) {
+    const Context& host = worth_threads(context, batch.count * size, 16384);
+    for_each_image(host, batch.count, [&](const Context& inner, int64_t i) {
       Scratch scratch(inner);
       const T* image = source.image<T>(i, scratch);
       T* result = dst.as<T>() + i * size;

@@ -1,6 +1,6 @@
 // The passes run strip by strip: a block of rows is filtered down the columns into a buffer that stays in cache, then
-// each of its rows along x. Borders cost nothing inside: outside rows are pointers to the rows that they repeat, and the
-// buffer's ends are filled before the x pass.
+// each of its rows along x. Borders cost nothing inside: outside rows are pointers to the rows that they repeat, and
+// the buffer's ends are filled before the x pass.
 //
 // Transposed: out[i] = sum_k w[k] in[c(i + k)], with c the border rule, turns into g[e] = sum_k w[k] in[e - k] on the
 // extended line, with zeros outside, and out[j] = sum of g[e] over all e with c(e) = j.
@@ -43,7 +43,8 @@ struct Line {
     before = std::max<int64_t>(0, -bounded.first);
     after = std::max<int64_t>(0, bounded.last());
     A* w = scratch.get<A>(size);
-    for (int64_t k = 0; k < size; ++k) w[k] = static_cast<A>(bounded.weights[static_cast<size_t>(adjoint ? size - 1 - k : k)]);
+    for (int64_t k = 0; k < size; ++k)
+      w[k] = static_cast<A>(bounded.weights[static_cast<size_t>(adjoint ? size - 1 - k : k)]);
     taps = w;
   }
 
@@ -63,13 +64,14 @@ void add_to(A* dst, const A* src, int64_t n) {
   for (int64_t i = 0; i < n; ++i) dst[i] += src[i];
 }
 
-/// Filters down the columns: outputs [y, y + count) of the line, rows of `width` elements. row(i) gives element i of the
-/// line; `pointers` has room for size + count - 1, `spare` for one row.
+/// Filters down the columns: outputs [y, y + count) of the line, rows of `width` elements. row(i) gives element i of
+/// the line; `pointers` has room for size + count - 1, `spare` for one row.
 template <class A, class RowAt>
 void filter_columns(const SeparableRows<A>& kernels, const Line<A>& line, const RowAt& row, const A* zeros, int64_t y,
                     int64_t count, int64_t width, const A** pointers, A* spare, A* dst, int64_t stride) {
   if (line.identity) {
-    for (int64_t j = 0; j < count; ++j) std::memcpy(dst + j * stride, row(y + j), static_cast<size_t>(width) * sizeof(A));
+    for (int64_t j = 0; j < count; ++j)
+      std::memcpy(dst + j * stride, row(y + j), static_cast<size_t>(width) * sizeof(A));
     return;
   }
   const auto gather = [&](int64_t e, int64_t outputs) {
@@ -148,9 +150,13 @@ template <class A>
 class RowWindow {
  public:
   RowWindow(void (*load)(const void*, int64_t, A*), int64_t item, int64_t capacity, int64_t width, Scratch& scratch)
-      : load_(load), item_(item), capacity_(capacity), width_(width),
+      : load_(load),
+        item_(item),
+        capacity_(capacity),
+        width_(width),
         // Not a multiple of 4 KiB, which would map all rows to the same lines of the L1 cache.
-        pitch_(round_up(width, 16) + 16), rows_(scratch.get<A>(capacity * pitch_)) {}
+        pitch_(round_up(width, 16) + 16),
+        rows_(scratch.get<A>(capacity * pitch_)) {}
 
   void start(const char* plane, int64_t e) {
     plane_ = plane;

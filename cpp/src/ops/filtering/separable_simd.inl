@@ -2,9 +2,11 @@
 //
 // Both directions are bound by multiply-adds (two per cycle) unless loads get in the way, so both are blocked in
 // registers to use every loaded vector several times:
-//   - columns: a block of R rows x N vectors; an input row feeds all R outputs. Symmetric folding, (a + b) * w, would not
+//   - columns: a block of R rows x N vectors; an input row feeds all R outputs. Symmetric folding, (a + b) * w, would
+//   not
 //     help where there is a fused multiply-add: an addition costs as much.
-//   - along a row: taps t and t + lanes read the same vectors, one block further. All taps of one residue class modulo the
+//   - along a row: taps t and t + lanes read the same vectors, one block further. All taps of one residue class modulo
+//   the
 //     lane count therefore share loads, which nearly all cross cache lines and are the bottleneck.
 #include <stdint.h>
 
@@ -27,7 +29,8 @@ constexpr int kRows = 8, kColumnVectors = 2, kRowVectors = 16;
 constexpr int kRows = 4, kColumnVectors = 2, kRowVectors = 8;
 #endif
 
-// --- down the columns -------------------------------------------------------------------------------------------------
+// --- down the columns
+// -------------------------------------------------------------------------------------------------
 
 // Input row t adds taps[t - j] to output j. The first and the last R - 1 input rows reach only some outputs; zero taps
 // instead would turn an infinity outside the window into NaN.
@@ -62,8 +65,8 @@ FASTCNN_INLINE void columns_block(const A* const* rows, const A* taps, int64_t n
   Vec<A> sum[R][N] = {};
   add_head<A, R, N>(rows, taps, x, sum);
   for (int64_t t = R - 1; t < n; ++t) {
-    // Hides that the next iteration uses the same taps: GCC would pass them on in scalar registers and splat them again,
-    // which costs more than loading them.
+    // Hides that the next iteration uses the same taps: GCC would pass them on in scalar registers and splat them
+    // again, which costs more than loading them.
     asm("" : "+r"(taps));
     add_row<A, R, N, 0, R>(rows[t] + x, taps + t, sum);
   }
@@ -102,7 +105,8 @@ void columns(const A* const* rows, const A* taps, int64_t n, int64_t count, int6
   for (; j < count; ++j) columns_of<A, 1>(rows + j, taps, n, width, dst + j * stride, stride);
 }
 
-// --- along a row ------------------------------------------------------------------------------------------------------
+// --- along a row
+// ------------------------------------------------------------------------------------------------------
 
 template <class A, int N>
 FASTCNN_INLINE void row_block(const A* src, const A* taps, int64_t n, Vec<A> (&sum)[N]) {
@@ -157,10 +161,11 @@ void row(const A* src, const A* taps, int64_t n, int64_t width, A* dst) {
   }
 }
 
-// --- rows of other dtypes ---------------------------------------------------------------------------------------------
+// --- rows of other dtypes
+// ---------------------------------------------------------------------------------------------
 
-// Widening and narrowing loops vectorise by themselves; what else is done to the values is written with vectors, on runs
-// of this many values in a buffer.
+// Widening and narrowing loops vectorise by themselves; what else is done to the values is written with vectors, on
+// runs of this many values in a buffer.
 constexpr int64_t kRun = 256;
 
 template <class T, class A>
@@ -203,7 +208,8 @@ struct ToInt32 {
   FASTCNN_INLINE Vec<int32_t> operator()(Vec<float> x) const {
     const Vec<float> bound = splat(2147483648.0f);
     const Vec<int32_t> above = x >= bound;  // their highest value is no float32
-    const Vec<int32_t> inside = __builtin_convertvector(vmax(to_nearest(above ? Vec<float>{} : x), -bound), Vec<int32_t>);
+    const Vec<int32_t> inside =
+        __builtin_convertvector(vmax(to_nearest(above ? Vec<float>{} : x), -bound), Vec<int32_t>);
     return above ? splat(INT32_MAX) : inside;
   }
 };
@@ -267,9 +273,7 @@ struct ToBFloat16 {
     return (x & 0x7fffffffu) > 0x7f800000u ? (x >> 16) | 0x40u : (x + 0x7fffu + ((x >> 16) & 1u)) >> 16;
   }
 };
-void store_bfloat16(const float* src, int64_t n, void* dst) {
-  store_as<uint32_t, uint16_t>(src, n, dst, ToBFloat16{});
-}
+void store_bfloat16(const float* src, int64_t n, void* dst) { store_as<uint32_t, uint16_t>(src, n, dst, ToBFloat16{}); }
 
 }  // namespace
 
@@ -279,8 +283,8 @@ extern const SeparableKernels separable_kernels = {
      row<float>,
      {nullptr, nullptr, load_as<uint8_t, float>, load_as<uint16_t, float>, load_as<int16_t, float>,
       load_as<int32_t, float>, nullptr, load_float16, load_bfloat16, nullptr, nullptr},
-     {nullptr, nullptr, store_uint8, store_uint16, store_int16, store_int32, nullptr, store_float16, store_bfloat16, nullptr,
-      nullptr}},
+     {nullptr, nullptr, store_uint8, store_uint16, store_int16, store_int32, nullptr, store_float16, store_bfloat16,
+      nullptr, nullptr}},
     {columns<double>,
      row<double>,
      {nullptr, nullptr, nullptr, nullptr, nullptr, load_as<int32_t, double>, nullptr, nullptr, nullptr, nullptr,

@@ -21,8 +21,8 @@ struct Taps {
 /// SciPy's Gaussian: the radius is int(truncate * sigma + 0.5). Throws where the arguments are out of range.
 Taps gaussian_taps(double sigma, double truncate, const char* op);
 
-/// The same operator on lines of n elements, with |offsets| at most n: a continued line is periodic (reflect, mirror) or
-/// constant beyond that. It bounds time and scratch for kernels longer than the image.
+/// The same operator on lines of n elements, with |offsets| at most n: a continued line is periodic (reflect, mirror)
+/// or constant beyond that. It bounds time and scratch for kernels longer than the image.
 Taps folded(const Taps& taps, int64_t n, Border border);
 
 }  // namespace fastcnn

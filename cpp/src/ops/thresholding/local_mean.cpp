@@ -1,10 +1,10 @@
-// Integers: exact sums over the block, moved down by one row at a time: the difference of the row that enters and the one
-// that leaves is summed along x and added. All of it is integer arithmetic in the narrowest type that holds it.
+// Integers: exact sums over the block, moved down by one row at a time: the difference of the row that enters and the
+// one that leaves is summed along x and added. All of it is integer arithmetic in the narrowest type that holds it.
 //
-// Floats: a running sum would carry the rounding errors of everything it has passed, and one NaN for ever. Rows are summed
-// along x in a tree; down the columns, rows are grouped into runs as long as the block, and every block is the end of one
-// run plus the start of the next (van Herk, Pattern Recognition Letters 13, 1992, with + in place of max). The runs lie at
-// fixed rows, so that threads do not change the rounding.
+// Floats: a running sum would carry the rounding errors of everything it has passed, and one NaN for ever. Rows are
+// summed along x in a tree; down the columns, rows are grouped into runs as long as the block, and every block is the
+// end of one run plus the start of the next (van Herk, Pattern Recognition Letters 13, 1992, with + in place of max).
+// The runs lie at fixed rows, so that threads do not change the rounding.
 #include "ops/thresholding/local_mean.h"
 
 #include <algorithm>
@@ -22,8 +22,8 @@ namespace {
 constexpr int64_t kGrain = 32768;  // pixels that are worth a thread
 constexpr int64_t kSpare = 64;     // elements behind a buffer that the kernels may touch
 
-/// A block along one axis: the sum over [i + first, i + first + size) of the reflected line, plus `periods` times the sum
-/// over one period, which is twice the line. Blocks longer than a period are brought below that.
+/// A block along one axis: the sum over [i + first, i + first + size) of the reflected line, plus `periods` times the
+/// sum over one period, which is twice the line. Blocks longer than a period are brought below that.
 struct Window {
   Window(int64_t block_size, int64_t n) : first(-(block_size / 2)), size(block_size) {
     const int64_t period = 2 * n;
@@ -176,7 +176,8 @@ void integer_mean(const Context& context, const IntegerMeanKernels<T, R, C, S>& 
     }
     for (int64_t y = begin;;) {
       if (!mean.mask) {
-        kernels.threshold(column, width, static_cast<double>(area), offset, static_cast<S*>(mean.threshold) + y * width);
+        kernels.threshold(column, width, static_cast<double>(area), offset,
+                          static_cast<S*>(mean.threshold) + y * width);
       } else if (narrow) {
         if constexpr (std::is_same_v<R, int16_t>)
           FASTCNN_SELECT(local_mean_kernels)
@@ -241,8 +242,8 @@ void float_mean(const Context& context, const FloatMeanKernels<A>& kernels, cons
       for (int64_t x = 0; x < width; ++x) periods[x] *= static_cast<A>(2 * down.periods);
     }
 
-    // Row t of the reflected image, counted from the first block's first row, lies in slot t % run of the ring: as its own
-    // sum while its run is incomplete, then as the sum from it to the run's end.
+    // Row t of the reflected image, counted from the first block's first row, lies in slot t % run of the ring: as its
+    // own sum while its run is incomplete, then as the sum from it to the run's end.
     const auto slot = [&](int64_t t) { return ring + t % run * pitch; };
     const auto extend = [&](int64_t t) {
       sum_row(t + down.first, slot(t));
@@ -284,10 +285,8 @@ void local_mean(const Context& context, const void* src, DType dtype, const Exte
       return integer_mean(context, kernels.u8, static_cast<const uint8_t*>(src), dtype, extent, mean);
     case DType::uint16:
       return integer_mean(context, kernels.u16, static_cast<const uint16_t*>(src), dtype, extent, mean);
-    case DType::int16:
-      return integer_mean(context, kernels.i16, static_cast<const int16_t*>(src), dtype, extent, mean);
-    case DType::int32:
-      return integer_mean(context, kernels.i32, static_cast<const int32_t*>(src), dtype, extent, mean);
+    case DType::int16: return integer_mean(context, kernels.i16, static_cast<const int16_t*>(src), dtype, extent, mean);
+    case DType::int32: return integer_mean(context, kernels.i32, static_cast<const int32_t*>(src), dtype, extent, mean);
     case DType::float64: return float_mean(context, kernels.f64, src, dtype, extent, mean);
     default: return float_mean(context, kernels.f32, src, dtype, extent, mean);
   }

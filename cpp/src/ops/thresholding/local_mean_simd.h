@@ -7,14 +7,14 @@
 
 namespace fastcnn {
 
-/// How a sum of `size` neighbours is put together: first sums of `inner`, of those sums of `outer`, and of both and of the
-/// elements as many as it takes: size = whole * inner * outer + middle * inner + single.
+/// How a sum of `size` neighbours is put together: first sums of `inner`, of those sums of `outer`, and of both and of
+/// the elements as many as it takes: size = whole * inner * outer + middle * inner + single.
 struct SumPlan {
   int64_t size, inner, outer, whole, middle, single;
 };
 
-/// Sums of neighbours: dst[x] = sum over i < plan.size of src[x + i], x < width, in the arithmetic of R (integers wrap).
-/// Every array is scratch with a vector (64 bytes) to spare behind width + plan.size; `buffers` two of them.
+/// Sums of neighbours: dst[x] = sum over i < plan.size of src[x + i], x < width, in the arithmetic of R (integers
+/// wrap). Every array is scratch with a vector (64 bytes) to spare behind width + plan.size; `buffers` two of them.
 template <class R>
 using SumKernel = void (*)(const R* src, const SumPlan& plan, int64_t width, R* const* buffers, R* dst);
 

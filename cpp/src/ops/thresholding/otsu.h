@@ -1,5 +1,5 @@
-// Otsu's criterion on a histogram, in the arithmetic of skimage.filters.threshold_otsu, so that the choice between equal
-// or nearly equal thresholds is the same.
+// Otsu's criterion on a histogram, in the arithmetic of skimage.filters.threshold_otsu, so that the choice between
+// equal or nearly equal thresholds is the same.
 #pragma once
 
 #include <cmath>
@@ -44,8 +44,8 @@ int64_t otsu_bin(int64_t n, const Count& count, const Center& center, Scratch& s
   return best;
 }
 
-/// numpy.histogram_bin_edges: edges[i], i <= n, between finite first < last. Where the range has too few floats for n bins
-/// (NumPy refuses it), n is halved until it has. Returns n; 1 where first and last are neighbours.
+/// numpy.histogram_bin_edges: edges[i], i <= n, between finite first < last. Where the range has too few floats for n
+/// bins (NumPy refuses it), n is halved until it has. Returns n; 1 where first and last are neighbours.
 template <class F>
 int64_t histogram_edges(F first, F last, int64_t n, F* edges) {
   for (;; n /= 2) {

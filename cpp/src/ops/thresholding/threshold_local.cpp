@@ -89,7 +89,8 @@ void apply(const char* op, const char* argument, const Context& context, const T
     using T = typename decltype(tag)::type;
     using S = std::conditional_t<std::is_same_v<T, int32_t> || std::is_same_v<T, double>, double, float>;
     const DType dtype = TypeToDType<T>::value;
-    for_each_image(context, batch.count, [&](const Context& inner, int64_t i) {
+    const Context& host = worth_threads(context, batch.count * extent.size(), 16384);
+    for_each_image(host, batch.count, [&](const Context& inner, int64_t i) {
       Scratch scratch(inner);
       const T* image = source.image<T>(i, scratch);
       S* surface = binary ? nullptr : dst.as<S>() + i * extent.size();

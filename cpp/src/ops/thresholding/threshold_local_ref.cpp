@@ -10,7 +10,8 @@ namespace fastcnn {
 namespace {
 
 /// One axis of a dense image: `n` elements, `stride` apart.
-void filter_axis(const std::vector<double>& src, int64_t n, int64_t stride, const Taps& taps, std::vector<double>& dst) {
+void filter_axis(const std::vector<double>& src, int64_t n, int64_t stride, const Taps& taps,
+                 std::vector<double>& dst) {
   dst.assign(src.size(), 0.0);
   for (int64_t p = 0; p < static_cast<int64_t>(src.size()); ++p) {
     const int64_t i = p / stride % n, line = p - i * stride;

@@ -49,7 +49,8 @@ int64_t* histogram(const Context& context, int64_t n, int64_t entries, const Tal
   return total;
 }
 
-/// Four tables for neighbouring pixels, which are often equal: a counter cannot be raised again while it is being stored.
+/// Four tables for neighbouring pixels, which are often equal: a counter cannot be raised again while it is being
+/// stored.
 void tally_bytes(const uint8_t* src, int64_t n, int64_t* table) {
   int64_t counts[4][256] = {};
   int64_t i = 0;
@@ -84,14 +85,9 @@ T otsu_integers(const Context& context, const T* src, int64_t n, int64_t) {
   T least = std::numeric_limits<T>::min(), greatest = std::numeric_limits<T>::max();
   if constexpr (sizeof(T) > 1) range_of(context, src, n, &least, &greatest);
   const uint64_t span = static_cast<uint64_t>(greatest) - static_cast<uint64_t>(least);
-  const auto value = [&](int64_t i) { return static_cast<T>(static_cast<uint64_t>(least) + static_cast<uint64_t>(i)); };
-
-  int64_t bins = 0;  // the ones that are not empty, as counts and values
-  int64_t* counts;
-  T* values;
   if (span < static_cast<uint64_t>(n) + 1024) {
     const int64_t entries = static_cast<int64_t>(span) + 1;
-    counts = histogram(
+    const int64_t* counts = histogram(
         context, n, entries,
         [&](int64_t begin, int64_t end, int64_t* table) {
           if constexpr (sizeof(T) == 1) {
@@ -101,26 +97,29 @@ T otsu_integers(const Context& context, const T* src, int64_t n, int64_t) {
           }
         },
         scratch);
-    values = scratch.get<T>(entries);
-    for (int64_t i = 0; i < entries; ++i) {
-      if (counts[i] == 0) continue;
-      values[bins] = value(i);
-      counts[bins++] = counts[i];
-    }
-  } else {
-    values = scratch.get<T>(n);
-    counts = scratch.get<int64_t>(n);
-    std::copy_n(src, n, values);
-    std::sort(values, values + n);
-    for (int64_t i = 0; i < n;) {
-      int64_t end = i;
-      while (end < n && values[end] == values[i]) ++end;
-      values[bins] = values[i];
-      counts[bins++] = end - i;
-      i = end;
-    }
+    int64_t first = 0, last = entries - 1;
+    while (counts[first] == 0) ++first;
+    while (counts[last] == 0) --last;
+    const auto value = [&](int64_t i) {
+      return static_cast<T>(static_cast<uint64_t>(least) + static_cast<uint64_t>(first + i));
+    };
+    return value(otsu_bin<double>(last - first + 1, [&](int64_t i) { return counts[first + i]; }, value, scratch));
   }
-  return values[otsu_bin<double>(bins, [&](int64_t i) { return counts[i]; }, [&](int64_t i) { return values[i]; }, scratch)];
+
+  T* values = scratch.get<T>(n);
+  float* counts = scratch.get<float>(n);  // as skimage holds them
+  std::copy_n(src, n, values);
+  std::sort(values, values + n);
+  int64_t bins = 0;
+  for (int64_t i = 0; i < n;) {
+    int64_t end = i;
+    while (end < n && values[end] == values[i]) ++end;
+    values[bins] = values[i];
+    counts[bins++] = static_cast<float>(end - i);
+    i = end;
+  }
+  return values[otsu_bin<double>(
+      bins, [&](int64_t i) { return counts[i]; }, [&](int64_t i) { return values[i]; }, scratch)];
 }
 
 template <class F>
@@ -180,7 +179,8 @@ T otsu(const Context& context, const T* src, int64_t n, int64_t nbins) {
     Scratch scratch(context);
     float* values = scratch.get<float>(n);
     auto* const load = FASTCNN_SELECT(separable_kernels).f32.load[static_cast<int>(TypeToDType<T>::value)];
-    context.parallel_for(0, n, kGrain, [&](int64_t begin, int64_t end) { load(src + begin, end - begin, values + begin); });
+    context.parallel_for(0, n, kGrain,
+                         [&](int64_t begin, int64_t end) { load(src + begin, end - begin, values + begin); });
     return T::from(otsu_floats(context, values, n, nbins));
   }
 }
@@ -209,7 +209,8 @@ void threshold_otsu(const Context& context, const TensorView& src, int spatial_d
   const ImageSource source(src, spatial_dims);
   visit(OtsuTypes{}, src, kOp, "image", [&](auto tag) {
     using T = typename decltype(tag)::type;
-    for_each_image(context, batch.count, [&](const Context& inner, int64_t i) {
+    const Context& host = worth_threads(context, batch.count * batch.extent.size(), kGrain);
+    for_each_image(host, batch.count, [&](const Context& inner, int64_t i) {
       Scratch scratch(inner);
       dst.as<T>()[i] = otsu(inner, source.image<T>(i, scratch), batch.extent.size(), nbins);
     });

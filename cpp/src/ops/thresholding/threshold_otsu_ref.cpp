@@ -17,8 +17,9 @@ V best_of(const Context& context, const std::map<V, int64_t>& histogram) {
   const std::vector<std::pair<V, int64_t>> bins(histogram.begin(), histogram.end());
   Scratch scratch(context);
   const auto at = [&](int64_t i) { return bins[static_cast<size_t>(i)]; };
-  return at(otsu_bin<M>(static_cast<int64_t>(bins.size()), [&](int64_t i) { return at(i).second; },
-                        [&](int64_t i) { return at(i).first; }, scratch))
+  return at(otsu_bin<M>(
+                static_cast<int64_t>(bins.size()), [&](int64_t i) { return at(i).second; },
+                [&](int64_t i) { return at(i).first; }, scratch))
       .first;
 }
 
