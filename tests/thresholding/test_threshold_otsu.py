@@ -80,7 +80,8 @@ def test_distributions(rng, dtype):
                 got = fc.threshold_otsu(image)
                 if too_few_floats(image):
                     continue
-                expected = threshold_otsu(image)
+                with np.errstate(over="ignore"):
+                    expected = threshold_otsu(image)
                 assert got.shape == ()
                 assert got.dtype == image.dtype
                 assert got == np.asarray(expected).astype(dtype), (shape, image)
