@@ -51,6 +51,11 @@ class ImageSource {
   bool dense_;
 };
 
+/// The host, or one without threads where there is too little work to wake them for.
+inline const Context& worth_threads(const Context& context, int64_t pixels, int64_t least) {
+  return pixels < least ? serial_context() : context;
+}
+
 /// Calls body(context, i) for every image. With as many images as threads or more, each thread takes whole images and
 /// `context` is serial; otherwise images go one after the other with all threads.
 template <class F>

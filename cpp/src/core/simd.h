@@ -45,7 +45,16 @@ FASTCNN_INLINE void store(T* p, Vec<T> v) {
 }
 template <class T>
 FASTCNN_INLINE Vec<T> splat(T value) {
-  return Vec<T>{} + value;
+  return value - Vec<T>{};  // not +: -0 + 0 is 0, so that a compiler has to add
+}
+/// Keeps a loaded value in its register: GCC would rather load it once more for every use.
+template <class V>
+FASTCNN_INLINE void keep(V& v) {
+#if defined(__x86_64__)
+  asm("" : "+v"(v));
+#elif defined(__aarch64__)
+  asm("" : "+w"(v));
+#endif
 }
 template <class V>
 FASTCNN_INLINE V vmax(V a, V b) {

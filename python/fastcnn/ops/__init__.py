@@ -2,6 +2,7 @@
 
 from fastcnn.ops.cleaning import fill_holes, remove_small_holes, remove_small_objects
 from fastcnn.ops.distance import distance_transform_edt
+from fastcnn.ops.filtering import gaussian_blur
 from fastcnn.ops.labeling import clear_border, label, region_table, relabel_sequential
 from fastcnn.ops.morphology import (
     closing,
@@ -17,8 +18,10 @@ from fastcnn.ops.morphology import (
     square,
 )
 from fastcnn.ops.peaks import local_maxima, local_minima, peak_local_max, peak_local_max_padded
+from fastcnn.ops.thresholding import binarize_local, threshold_local, threshold_otsu
 
 __all__ = [
+    "binarize_local",
     "clear_border",
     "closing",
     "diamond",
@@ -27,6 +30,7 @@ __all__ = [
     "distance_transform_edt",
     "erosion",
     "fill_holes",
+    "gaussian_blur",
     "hexagon",
     "label",
     "line",
@@ -42,4 +46,6 @@ __all__ = [
     "remove_small_holes",
     "remove_small_objects",
     "square",
+    "threshold_local",
+    "threshold_otsu",
 ]

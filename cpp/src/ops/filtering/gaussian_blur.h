@@ -1,0 +1,17 @@
+// What gaussian_blur and its oracle share: the dtypes and the checks.
+#pragma once
+
+#include "core/dtypes.h"
+#include "fastcnn/ops/filtering.h"
+#include "ops/filtering/separable.h"
+
+namespace fastcnn {
+
+using GaussianTypes = DTypeList<DType::uint8, DType::uint16, DType::int16, DType::int32, DType::float16,
+                                DType::bfloat16, DType::float32, DType::float64>;
+
+/// Checks the arguments and makes the filter.
+SeparableFilter checked_gaussian(const char* op, const char* argument, const TensorView& src, const GaussianBlur& blur,
+                                 const TensorView& dst);
+
+}  // namespace fastcnn

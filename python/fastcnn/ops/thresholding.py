@@ -1,0 +1,154 @@
+"""Thresholds: one per image, or one per pixel. Wrapper, docstring, fake kernel and autograd of each op together."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fastcnn._library import native
+
+
+def _per_image(image: Tensor, nbins: int, spatial_dims: int) -> Tensor:
+    return image.new_empty(image.shape[: max(image.ndim - spatial_dims, 0)])
+
+
+def _surface(image: Tensor, *_: object) -> Tensor:
+    wide = image.dtype in (torch.int32, torch.float64)
+    return image.new_empty(image.shape, dtype=torch.float64 if wide else torch.float32)
+
+
+def _mask(image: Tensor, *_: object) -> Tensor:
+    return image.new_empty(image.shape, dtype=torch.bool)
+
+
+def _same(grad: Tensor, *_: object) -> Tensor:
+    return torch.empty_like(grad, memory_format=torch.contiguous_format)
+
+
+def _keep_arguments(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    ctx.dtype, ctx.block_size, ctx.method = inputs[0].dtype, inputs[1], inputs[2]
+
+
+# The filter is symmetric: its own transpose.
+def _surface_backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
+    result = torch.ops.fastcnn._threshold_local_backward(grad, ctx.block_size, ctx.method)
+    return result.to(ctx.dtype), None, None, None
+
+
+def _backward_backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
+    return torch.ops.fastcnn._threshold_local_backward(grad, ctx.block_size, ctx.method), None, None
+
+
+_threshold_otsu = native("threshold_otsu", fake=_per_image)
+_threshold_local = native("threshold_local", fake=_surface, setup_context=_keep_arguments, backward=_surface_backward)
+native("_threshold_local_backward", fake=_same, setup_context=_keep_arguments, backward=_backward_backward)
+_binarize_local = native("binarize_local", fake=_mask)
+
+
+def threshold_otsu(image: Tensor, nbins: int = 256, *, spatial_dims: int = 2) -> Tensor:
+    """Find the threshold of each image that best separates its values into two classes.
+
+    The value of `skimage.filters.threshold_otsu`, for a batch: pixels above it are the upper class.
+
+    Args:
+        image: (..., H, W), or (..., D, H, W) with ``spatial_dims=3``: any dtype but bool.
+        nbins: bins between the least and the greatest value of a float image; integers have one bin per value. Where
+            the range holds too few floats for that many, it is halved until it does (scikit-image raises).
+        spatial_dims: 2 or 3.
+
+    Returns:
+        A tensor of the leading dimensions (0-d for one image), of the image's dtype. An image of one value has that
+        value; a float image with NaN or infinities has NaN; an empty one NaN, or 0 for integers.
+
+    Raises:
+        ArgumentError: for nbins outside 2..2**20.
+        TypeError: for another dtype.
+
+    Complexity: O(pixels + bins). Scratch: a table of counts per thread; at most 24 bytes per pixel for integers that
+    spread wide, which are sorted where there are more values than pixels. float16 and bfloat16 are counted as float32.
+    Gradient: none; the result is piecewise constant. Deterministic, equal on every ISA and for any number of threads.
+
+    Reference: N. Otsu, "A threshold selection method from gray-level histograms", IEEE Trans. SMC 9, 1979.
+
+    Example:
+        >>> import torch, fastcnn.ops as F
+        >>> F.threshold_otsu(torch.tensor([[1, 2, 2], [9, 8, 9]], dtype=torch.uint8))
+        tensor(2, dtype=torch.uint8)
+    """
+    result: Tensor = _threshold_otsu(image, operator.index(nbins), spatial_dims)
+    return result
+
+
+def threshold_local(image: Tensor, block_size: int = 35, method: str = "gaussian", offset: float = 0.0) -> Tensor:
+    """Compute a threshold for every pixel: the weighted mean of the block around it, less an offset.
+
+    As `skimage.filters.threshold_local`, for a batch; the border is reflected (edge pixel repeated).
+
+    Args:
+        image: (..., H, W): uint8, uint16, int16, int32, float16, bfloat16, float32 or float64.
+        block_size: side of the block; odd, 1 to 32767.
+        method: "gaussian", of sigma = (block_size - 1) / 6 and cut at 4 sigma (beyond the block), or "mean".
+        offset: what is subtracted from the mean.
+
+    Returns:
+        The thresholds: float32; float64 for int32 and float64 images, whose values float32 does not hold. Means of
+        integers are exact sums, divided once.
+
+    Raises:
+        ArgumentError: for another block_size or method, or an offset that is not finite.
+        TypeError: for another dtype.
+
+    Complexity: mean O(pixels), nearly independent of the block; Gaussian O(pixels * block_size). Scratch: rows per
+    thread; at most 4 bytes per pixel for means of floats (8 for float64; up to 16 where the block exceeds the image).
+    Gradient: with respect to image, the same filter (it is symmetric). Deterministic for any number of threads; equal
+    on every ISA for means of integers, else to rounding.
+
+    Reference: for float means, M. van Herk, "A fast algorithm for local minimum and maximum filters on rectangular and
+    octagonal kernels", Pattern Recognition Letters 13, 1992, with sums in place of maxima: nothing is subtracted, so
+    that nothing cancels.
+
+    Example:
+        >>> import torch, fastcnn.ops as F
+        >>> F.threshold_local(torch.tensor([[0, 0, 0], [0, 9, 0], [0, 0, 0]], dtype=torch.uint8), 3, "mean", offset=0.5)
+        tensor([[0.5000, 0.5000, 0.5000],
+                [0.5000, 0.5000, 0.5000],
+                [0.5000, 0.5000, 0.5000]])
+    """
+    result: Tensor = _threshold_local(image, operator.index(block_size), method, float(offset))
+    return result
+
+
+def binarize_local(image: Tensor, block_size: int = 35, method: str = "gaussian", offset: float = 0.0) -> Tensor:
+    """Mark the pixels above their local threshold.
+
+    Bit for bit ``image > threshold_local(image, block_size, method, offset)``, without storing the thresholds.
+
+    Args:
+        image: (..., H, W): uint8, uint16, int16, int32, float16, bfloat16, float32 or float64.
+        block_size: side of the block; odd, 1 to 32767.
+        method: "gaussian" or "mean"; see `threshold_local`.
+        offset: what is subtracted from the mean. Negative ones ask pixels to stand out.
+
+    Returns:
+        bool, of the image's shape. NaN, or a block with one, gives False.
+
+    Raises:
+        ArgumentError: for another block_size or method, or an offset that is not finite.
+        TypeError: for another dtype.
+
+    Complexity and scratch: `threshold_local`'s.
+    Gradient: none; the result is bool. Deterministic for any number of threads; equal on every ISA for means of
+    integers.
+
+    Example:
+        >>> import torch, fastcnn.ops as F
+        >>> F.binarize_local(torch.tensor([[0, 0, 0], [0, 9, 0], [0, 0, 0]], dtype=torch.uint8), 3, "mean")
+        tensor([[False, False, False],
+                [False,  True, False],
+                [False, False, False]])
+    """
+    result: Tensor = _binarize_local(image, operator.index(block_size), method, float(offset))
+    return result
