@@ -85,3 +85,14 @@ def gaussian_blur(image: NDArray[Any], sigma: Sequence[float], truncate: float, 
 def threshold_otsu(image: NDArray[Any], nbins: int, spatial_dims: int) -> NDArray[Any]: ...
 def threshold_local(image: NDArray[Any], block_size: int, method: str, offset: float) -> NDArray[Any]: ...
 def binarize_local(image: NDArray[Any], block_size: int, method: str, offset: float) -> NDArray[np.bool_]: ...
+
+# flooding
+def watershed(
+    image: NDArray[Any],
+    markers: NDArray[Any],
+    mask: NDArray[Any] | None,
+    connectivity: int,
+    compactness: float,
+    watershed_line: bool,
+    spatial_dims: int,
+) -> NDArray[Any]: ...

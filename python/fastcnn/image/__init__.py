@@ -3,6 +3,7 @@
 from fastcnn.image.cleaning import fill_holes, remove_small_holes, remove_small_objects
 from fastcnn.image.distance import distance_transform_edt
 from fastcnn.image.filtering import gaussian_blur
+from fastcnn.image.flooding import watershed
 from fastcnn.image.labeling import clear_border, label, region_table, relabel_sequential
 from fastcnn.image.morphology import (
     closing,
@@ -48,4 +49,5 @@ __all__ = [
     "square",
     "threshold_local",
     "threshold_otsu",
+    "watershed",
 ]

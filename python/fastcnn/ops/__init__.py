@@ -3,6 +3,7 @@
 from fastcnn.ops.cleaning import fill_holes, remove_small_holes, remove_small_objects
 from fastcnn.ops.distance import distance_transform_edt
 from fastcnn.ops.filtering import gaussian_blur
+from fastcnn.ops.flooding import watershed
 from fastcnn.ops.labeling import clear_border, label, region_table, relabel_sequential
 from fastcnn.ops.morphology import (
     closing,
@@ -48,4 +49,5 @@ __all__ = [
     "square",
     "threshold_local",
     "threshold_otsu",
+    "watershed",
 ]

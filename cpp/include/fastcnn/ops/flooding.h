@@ -1,0 +1,19 @@
+// Watershed and regional maxima.
+#pragma once
+
+#include <cstdint>
+
+#include "fastcnn/context.h"
+#include "fastcnn/view.h"
+
+namespace fastcnn {
+
+/// Floods each image from its markers; cpp/src/ops/flooding/watershed.cpp has the definition.
+/// image (..., [D,] H, W) of any dtype; markers int32 or int64, mask (or null) of any dtype, both of image's shape and
+/// of any strides; labels dense, of the markers' dtype. connectivity 1..spatial_dims, or 4, 8; 6, 18, 26.
+/// compactness > 0: scikit-image's compact watershed, sequential. Fewer than 2^32 - 1 pixels an image.
+FASTCNN_API void watershed(const Context& context, const TensorView& image, const TensorView& markers,
+                           const TensorView* mask, int connectivity, double compactness, bool watershed_line,
+                           int spatial_dims, const TensorView& labels);
+
+}  // namespace fastcnn

@@ -1,0 +1,44 @@
+// The neighbours of a pixel under a connectivity, in raster order.
+#pragma once
+
+#include <cstdint>
+
+#include "core/image_batch.h"
+#include "fastcnn/error.h"
+#include "ops/flooding/watershed_simd.h"
+
+namespace fastcnn {
+
+/// 1..spatial_dims as in scikit-image, or the number of neighbours: 4, 8; 6, 18, 26.
+inline int connectivity_from(int connectivity, int spatial_dims, const char* op) {
+  if (connectivity >= 1 && connectivity <= spatial_dims) return connectivity;
+  if (spatial_dims == 2 && (connectivity == 4 || connectivity == 8)) return connectivity / 4;
+  if (spatial_dims == 3 && (connectivity == 6 || connectivity == 18 || connectivity == 26))
+    return connectivity == 6 ? 1 : connectivity == 18 ? 2 : 3;
+  detail::fail(ErrorKind::argument, op, ": expected connectivity ",
+               spatial_dims == 2 ? "1, 2, 4 or 8" : "1, 2, 3, 6, 18 or 26", ", got ", connectivity);
+}
+
+inline Neighborhood neighborhood(int connectivity, int spatial_dims) {
+  Neighborhood result{};
+  const int dz_most = spatial_dims == 3 ? 1 : 0;
+  for (int dz = -dz_most; dz <= dz_most; ++dz)
+    for (int dy = -1; dy <= 1; ++dy)
+      for (int dx = -1; dx <= 1; ++dx) {
+        const int steps = dz * dz + dy * dy + dx * dx;
+        if (steps > 0 && steps <= connectivity) result.offsets[result.count++] = {3 * (dz + 1) + dy + 1, dx};
+      }
+  return result;
+}
+
+/// From a pixel to each neighbour, in a dense image.
+struct LinearOffsets {
+  LinearOffsets(const Neighborhood& n, const Extent& e) : count(n.count) {
+    for (int i = 0; i < count; ++i)
+      at[i] = ((n.offsets[i].row / 3 - 1) * e.height + n.offsets[i].row % 3 - 1) * e.width + n.offsets[i].dx;
+  }
+  int count;
+  int64_t at[26];
+};
+
+}  // namespace fastcnn

@@ -1,0 +1,134 @@
+// Tiles that wait for their turn, the one with the least pending key first. Not thread-safe.
+#pragma once
+
+#include <cstdint>
+
+#include "core/image_batch.h"
+#include "fastcnn/context.h"
+#include "ops/flooding/watershed_simd.h"
+
+namespace fastcnn {
+
+/// The tiles of an image.
+struct TileGrid {
+  explicit TileGrid(const Extent& e)
+      : depth((e.depth + kTileDepth - 1) / kTileDepth),
+        height((e.height + kTileSide - 1) / kTileSide),
+        width((e.width + kTileSide - 1) / kTileSide) {}
+  int64_t count() const { return depth * height * width; }
+  TilePlace place(int64_t tile) const { return {tile / width / height, tile / width % height, tile % width}; }
+  int64_t depth, height, width;
+
+  /// Calls body(neighbour's index, position 0..26) for the neighbours that exist.
+  template <class F>
+  void for_neighbors(int64_t tile, const F& body) const {
+    const int64_t x = tile % width, y = tile / width % height, z = tile / width / height;
+    for (int64_t dz = -1; dz <= 1; ++dz)
+      for (int64_t dy = -1; dy <= 1; ++dy)
+        for (int64_t dx = -1; dx <= 1; ++dx) {
+          const bool inside = z + dz >= 0 && z + dz < depth && y + dy >= 0 && y + dy < height && x + dx >= 0 && x + dx < width;
+          if (inside && (dz || dy || dx)) body(tile + (dz * height + dy) * width + dx, int(9 * dz + 3 * dy + dx + 13));
+        }
+  }
+};
+
+/// A binary heap that knows each tile's place, so that keys can fall. Tiles beside one that is taken are passed over:
+/// they share pixels.
+template <class K>
+class TileQueue {
+ public:
+  TileQueue(Scratch& scratch, const TileGrid& grid) : grid_(grid) {
+    const int64_t n = grid.count();
+    key_ = scratch.get<K>(n);
+    heap_ = scratch.get<int64_t>(n);
+    place_ = scratch.get<int64_t>(n);
+    beside_ = scratch.get<uint8_t>(n);
+    for (int64_t i = 0; i < n; ++i) {
+      key_[i] = kNothing;
+      place_[i] = kOut;
+      beside_[i] = 0;
+    }
+  }
+
+  /// Tile `tile` waits, with `key` or what it waits with already, whichever is less.
+  void wait(int64_t tile, K key) {
+    if (key >= key_[tile]) return;
+    key_[tile] = key;
+    if (beside_[tile]) return;  // enters the heap when its neighbours are back
+    if (place_[tile] == kOut) {
+      place_[tile] = size_;
+      heap_[size_++] = tile;
+    }
+    rise(place_[tile]);
+  }
+
+  /// The waiting tile of least key that lies beside no taken one, or -1.
+  int64_t take() {
+    if (size_ == 0) return -1;
+    const int64_t tile = heap_[0];
+    remove(tile);
+    key_[tile] = kNothing;
+    ++taken_;
+    grid_.for_neighbors(tile, [&](int64_t other, int) {
+      if (beside_[other]++ == 0 && place_[other] != kOut) remove(other);
+    });
+    return tile;
+  }
+
+  /// The tile that take() would give, or -1.
+  int64_t peek() const { return size_ ? heap_[0] : -1; }
+
+  void give_back(int64_t tile) {
+    --taken_;
+    grid_.for_neighbors(tile, [&](int64_t other, int) {
+      if (--beside_[other] > 0 || key_[other] == kNothing) return;
+      place_[other] = size_;
+      heap_[size_++] = other;
+      rise(place_[other]);
+    });
+  }
+
+  bool any_taken() const { return taken_ > 0; }
+
+ private:
+  static constexpr K kNothing = static_cast<K>(~K(0));
+  static constexpr int64_t kOut = -1;
+
+  bool less(int64_t a, int64_t b) const { return key_[a] != key_[b] ? key_[a] < key_[b] : a < b; }
+  void put(int64_t place, int64_t tile) {
+    heap_[place] = tile;
+    place_[tile] = place;
+  }
+  void rise(int64_t place) {
+    const int64_t tile = heap_[place];
+    for (; place > 0 && less(tile, heap_[(place - 1) / 2]); place = (place - 1) / 2) put(place, heap_[(place - 1) / 2]);
+    put(place, tile);
+  }
+  void sink(int64_t place) {
+    const int64_t tile = heap_[place];
+    for (int64_t child; (child = 2 * place + 1) < size_; place = child) {
+      if (child + 1 < size_ && less(heap_[child + 1], heap_[child])) ++child;
+      if (!less(heap_[child], tile)) break;
+      put(place, heap_[child]);
+    }
+    put(place, tile);
+  }
+  void remove(int64_t tile) {
+    const int64_t place = place_[tile];
+    place_[tile] = kOut;
+    const int64_t last = heap_[--size_];
+    if (place == size_) return;
+    put(place, last);
+    rise(place);
+    sink(place_[last]);
+  }
+
+  TileGrid grid_;
+  K* key_;
+  int64_t* heap_;
+  int64_t* place_;
+  uint8_t* beside_;  // taken neighbours
+  int64_t size_ = 0, taken_ = 0;
+};
+
+}  // namespace fastcnn

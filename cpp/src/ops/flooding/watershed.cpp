@@ -1,0 +1,203 @@
+// Marker-controlled watershed by topographic order, independent of threads, queue order and ISA.
+//
+//   level(p)       a marker's value; else the least over paths from a marker of the greatest value or marker level on it
+//   generation(p)  0 for markers and beside a lower level, else 1 + the least generation among neighbours of equal level
+//   parent(p)      the neighbour least by (level, generation, raster index); a label is that of the marker above
+//
+// It is the flood of L. Vincent, P. Soille, "Watersheds in digital spaces", PAMI 13(6), 1991, and of scikit-image's
+// queue, with ties decided by position and not by the age of a queue entry. Where they compute it in the order of
+// levels, a pixel at a time, we solve
+//
+//   key(p) = max(value(p), least key among the neighbours + 1),   key = level << shift | generation,
+//
+// as a fix point: it is unique, so any order of relaxation reaches it. Relaxation sweeps run over vectors, in tiles that
+// stay in the cache, and tiles take turns with the least pending key first (watershed_flood.h). Types of 8 and 16 bits
+// have room for both in a key. Wider ones get their levels first (key = max(value, least key)), then the generations
+// among equal levels; so does an image whose plateaus are too deep for the bits left. Parents follow from the keys, row
+// by row, and labels from the trees of parents (watershed_label.h).
+//
+// Time: O(pixels) for each visit of a tile, 1.5-4 visits on images. Scratch: at most 24 bytes a pixel.
+#include <algorithm>
+#include <optional>
+
+#include "core/dtypes.h"
+#include "core/image_batch.h"
+#include "fastcnn/error.h"
+#include "fastcnn/ops/flooding.h"
+#include "ops/flooding/neighborhood.h"
+#include "ops/flooding/watershed_compact.h"
+#include "ops/flooding/watershed_flood.h"
+#include "ops/flooding/watershed_label.h"
+
+namespace fastcnn {
+namespace {
+
+template <class Label>
+struct WatershedImage {
+  const Context& context;
+  const Extent& extent;
+  const WatershedKernels& kernels;
+  const Neighborhood& neighbors;
+  int connectivity;
+  bool line;
+  const KeyRows& image;
+  const Label* markers;
+  const TruthRows& marked;
+  const TruthRows& mask;
+  Label* labels;
+
+  void run() const {
+    switch (image.bytes) {
+      case 1:
+        if (combined(kernels.keys16, 8) || combined(kernels.keys32, 24)) return;
+        break;
+      case 2:
+        if (combined(kernels.keys32, 16)) return;
+        break;
+      case 8: return levels_first(kernels.keys64);
+      default: break;
+    }
+    levels_first(kernels.keys32);
+  }
+
+  template <class K>
+  FloodField<K> field(const K* fixed, K* key, int shift) const {
+    return {extent.depth, extent.height, extent.width, connectivity, fixed, key, static_cast<K>((K(1) << shift) - 1)};
+  }
+
+  /// False where a generation does not fit below the level.
+  template <class K>
+  bool combined(const FloodKernels<K>& of_key, int shift) const {
+    constexpr K kNone = static_cast<K>(~K(0));
+    std::optional<Scratch> scratch(std::in_place, context);
+    K* key = scratch->get<K>(extent.size());
+    {
+      Scratch flood(context);
+      K* fixed = flood.get<K>(extent.size());
+      const TileGrid grid(extent);
+      TileQueue<K> queue(flood, grid);
+      start_flood(context, of_key, extent, grid, image, marked, mask, shift, kNone, static_cast<K>(kNone - 1), fixed,
+                  key, queue);
+      if (!flood_to_rest(context, of_key.flood, of_key.tile_bytes, field<K>(fixed, key, shift), grid, queue))
+        return false;
+    }
+    label(of_key, Flooded<K>{key, nullptr}, scratch);
+    return true;
+  }
+
+  template <class K>
+  void levels_first(const FloodKernels<K>& of_key) const {
+    constexpr K kNone = static_cast<K>(~K(0));
+    std::optional<Scratch> scratch(std::in_place, context);
+    K* level = scratch->get<K>(extent.size());
+    K* generation = scratch->get<K>(extent.size());
+    const TileGrid grid(extent);
+    {
+      Scratch flood(context);
+      TileQueue<K> queue(flood, grid);
+      K* value = generation;  // the generations come when the values have served
+      const bool full = image.integral && image.bytes == sizeof(K);  // may use every key
+      const K gap = full ? unused_key<K>(context, image, extent) : kNone;
+      start_flood(context, of_key, extent, grid, image, marked, mask, 0, gap, kNone, value, level, queue);
+      flood_to_rest(context, of_key.fill, of_key.tile_bytes, field<K>(value, level, 0), grid, queue);
+    }
+    {
+      Scratch flood(context);
+      TileQueue<K> queue(flood, grid);
+      start_spread(context, of_key, extent, grid, neighbors, marked, level, generation, queue);
+      flood_to_rest(context, of_key.spread, of_key.tile_bytes, field<K>(level, generation, 0), grid, queue);
+    }
+    label(of_key, Flooded<K>{level, generation}, scratch);
+  }
+
+  /// Frees the keys' scratch as soon as it is not needed.
+  template <class K>
+  void label(const FloodKernels<K>& of_key, const Flooded<K>& flooded, std::optional<Scratch>& keys) const {
+    const LinearOffsets offsets(neighbors, extent);
+    const bool trees = neighbors.count <= 8;
+    Scratch scratch(context);
+    uint8_t* bytes = scratch.get<uint8_t>(extent.size());  // children, or parents; then the lines
+    {
+      std::optional<Scratch> parents;
+      uint8_t* parent = trees ? parents.emplace(context).template get<uint8_t>(extent.size()) : bytes;
+      find_parents(context, of_key, extent, neighbors, flooded, markers, marked, mask, !trees, parent, labels);
+      if (trees) find_children(parent, bytes);
+    }
+    if (!line) keys.reset();
+    switch (neighbors.count) {
+      case 4: label_trees<Label, 4>(context, extent, offsets, markers, marked, mask, bytes, labels); break;
+      case 6: label_trees<Label, 6>(context, extent, offsets, markers, marked, mask, bytes, labels); break;
+      case 8: label_trees<Label, 8>(context, extent, offsets, markers, marked, mask, bytes, labels); break;
+      default: label_paths(context, extent, offsets, bytes, labels);
+    }
+    if (line) draw_lines(context, extent, neighbors, flooded, marked, bytes, labels);
+  }
+
+  void find_children(const uint8_t* parent, uint8_t* child) const {
+    for_rows(context, extent, [&](int64_t begin, int64_t end) {
+      Scratch scratch(context);
+      RowWindow<uint8_t> parents(scratch, parent, extent, kNoParent);
+      uint8_t* row_of_children = scratch.get<uint8_t>(extent.width);
+      for (int64_t row = begin; row < end; ++row) {
+        kernels.children(parents.at(row / extent.height, row % extent.height), neighbors, extent.width, row_of_children);
+        std::memcpy(child + row * extent.width, row_of_children, static_cast<size_t>(extent.width));
+      }
+    });
+  }
+};
+
+}  // namespace
+
+void watershed(const Context& context, const TensorView& image, const TensorView& markers, const TensorView* mask,
+               int connectivity, double compactness, bool watershed_line, int spatial_dims, const TensorView& labels) {
+  const char* op = "watershed";
+  const BatchShape batch(image, spatial_dims, op, "image");
+  check_same_shape(image, markers, op, "markers");
+  FASTCNN_CHECK_TYPE(markers.device.type == kCpu, op, ": expected markers on the CPU");
+  const int steps = connectivity_from(connectivity, spatial_dims, op);
+  if (mask) {
+    check_same_shape(image, *mask, op, "mask");
+    FASTCNN_CHECK_TYPE(mask->device.type == kCpu, op, ": expected mask on the CPU");
+  }
+  FASTCNN_CHECK(compactness >= 0 && compactness <= 1.7e308, op, ": expected compactness to be finite and not negative, got ", compactness);
+  FASTCNN_CHECK(!(watershed_line && compactness > 0), op,
+                ": expected watershed_line=False where compactness > 0: its labels have no levels to draw lines by");
+  FASTCNN_CHECK(batch.extent.size() < int64_t{UINT32_MAX}, op, ": expected images of fewer than 2^32 - 1 pixels, got ",
+                batch.extent.size());
+  check_same_shape(image, labels, op, "result");
+  check_output(labels, dtype_of(markers), op, "result");
+
+  const Neighborhood neighbors = neighborhood(steps, spatial_dims);
+  const WatershedKernels& kernels = FASTCNN_SELECT(watershed_kernels);
+  const ImageSource image_source(image, spatial_dims), marker_source(markers, spatial_dims);
+  std::optional<ImageSource> mask_source;
+  if (mask) {
+    visit(AllTypes{}, *mask, op, "mask", [](auto) {});
+    mask_source.emplace(*mask, spatial_dims);
+  }
+  visit(DTypeList<DType::int32, DType::int64>{}, markers, op, "markers", [&](auto label_tag) {
+    using Label = typename decltype(label_tag)::type;
+    visit(AllTypes{}, image, op, "image", [&](auto tag) {
+      using T = typename decltype(tag)::type;
+      for_each_image(context, batch.count, [&](const Context& inner, int64_t i) {
+        Scratch scratch(inner);
+        const T* pixels = image_source.image<T>(i, scratch);
+        const Label* seeds = marker_source.image<Label>(i, scratch);
+        TruthRows inside;
+        if (mask)
+          visit(AllTypes{}, *mask, op, "mask", [&](auto mask_tag) {
+            inside = TruthRows(mask_source->image<typename decltype(mask_tag)::type>(i, scratch));
+          });
+        Label* out = labels.as<Label>() + i * batch.extent.size();
+        if (compactness > 0)
+          return watershed_compact(inner, batch.extent, neighbors, compactness, pixels, seeds, inside, out);
+        const TruthRows marked(seeds, sizeof(Label) == 4 ? kernels.nonzero32 : kernels.nonzero64);
+        const KeyRows keys(pixels);
+        WatershedImage<Label>{inner, batch.extent, kernels, neighbors, steps, watershed_line, keys, seeds, marked, inside, out}
+            .run();
+      });
+    });
+  });
+}
+
+}  // namespace fastcnn

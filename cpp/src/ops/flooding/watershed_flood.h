@@ -1,0 +1,222 @@
+// From image, markers and mask to level and generation of every pixel.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+
+#include "core/image_batch.h"
+#include "fastcnn/context.h"
+#include "ops/flooding/ordered_key.h"
+#include "ops/flooding/row_window.h"
+#include "ops/flooding/tile_queue.h"
+#include "ops/flooding/watershed_simd.h"
+
+namespace fastcnn {
+
+/// Rows of truth values, from any dtype.
+class TruthRows {
+ public:
+  using Row = void (*)(const void* src, int64_t n, uint8_t* dst);
+  TruthRows() = default;
+  template <class T>
+  explicit TruthRows(const T* image, Row row = read<T>)
+      : image_(reinterpret_cast<const char*>(image)), item_(sizeof(T)), row_(row) {}
+  /// The n values from `first` on; all true without an image.
+  void get(int64_t first, int64_t n, uint8_t* dst) const {
+    if (row_) return row_(image_ + first * item_, n, dst);
+    std::memset(dst, 1, static_cast<size_t>(n));
+  }
+  explicit operator bool() const { return row_ != nullptr; }
+
+ private:
+  template <class T>
+  static void read(const void* src, int64_t n, uint8_t* dst) {
+    const T* values = static_cast<const T*>(src);
+    for (int64_t i = 0; i < n; ++i) {
+      if constexpr (std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>)
+        dst[i] = (values[i].bits & 0x7fff) != 0;
+      else
+        dst[i] = values[i] != T(0);
+    }
+  }
+  const char* image_ = nullptr;
+  int64_t item_ = 0;
+  Row row_ = nullptr;
+};
+
+/// Rows of an image's ordered keys, from any dtype. Whatever follows knows only how wide the keys are.
+class KeyRows {
+ public:
+  template <class T>
+  explicit KeyRows(const T* image) : bytes(sizeof(T)), integral(!is_floating<T>), image_(reinterpret_cast<const char*>(image)) {
+    if constexpr (sizeof(T) == 1) rows_.of16 = read<T, uint16_t>;
+    if constexpr (sizeof(T) <= 4) rows_.of32 = read<T, uint32_t>;
+    if constexpr (sizeof(T) == 8) rows_.of64 = read<T, uint64_t>;
+  }
+  template <class K>
+  void get(int64_t first, int64_t n, K* dst) const {
+    const char* src = image_ + first * bytes;
+    if constexpr (sizeof(K) == 2) rows_.of16(src, n, dst);
+    if constexpr (sizeof(K) == 4) rows_.of32(src, n, dst);
+    if constexpr (sizeof(K) == 8) rows_.of64(src, n, dst);
+  }
+  const int bytes;
+  const bool integral;
+
+ private:
+  template <class T, class K>
+  static void read(const void* src, int64_t n, K* dst) {
+    for (int64_t i = 0; i < n; ++i) dst[i] = ordered_key(static_cast<const T*>(src)[i]);
+  }
+  const char* image_;
+  struct {
+    void (*of16)(const void*, int64_t, uint16_t*) = nullptr;
+    void (*of32)(const void*, int64_t, uint32_t*) = nullptr;
+    void (*of64)(const void*, int64_t, uint64_t*) = nullptr;
+  } rows_;
+};
+
+/// The state of one image. Combined keys hold level << shift | generation and leave `generation` null.
+template <class K>
+struct Flooded {
+  K* level = nullptr;
+  K* generation = nullptr;
+};
+
+/// Relaxes tiles, the least pending key first, until nothing can fall any more. Whatever the order, the same fix point
+/// is reached; this order visits each tile 1.5 to 4 times where rounds over all tiles need up to 60.
+/// False where a generation reached its limit.
+template <class K>
+bool flood_to_rest(const Context& context, TileKernel<K> kernel, int64_t workspace_bytes, const FloodField<K>& field,
+                   const TileGrid& grid, TileQueue<K>& queue) {
+  Scratch scratch(context);
+  const int64_t workers = std::max<int64_t>(1, std::min<int64_t>(context.num_threads(), grid.count() / 4));
+  char* workspaces = scratch.get<char>(workers * workspace_bytes);
+  std::mutex mutex;
+  std::atomic<int64_t> returned{0};  // tiles given back: what a worker without work waits on
+  bool overflow = false;
+  context.parallel_for(0, workers, 1, [&](int64_t worker, int64_t) {
+    TileReport<K> report;
+    std::unique_lock<std::mutex> lock(mutex);
+    while (!overflow) {
+      const int64_t tile = queue.take();
+      if (tile < 0) {
+        if (!queue.any_taken()) return;
+        const int64_t seen = returned.load(std::memory_order_relaxed);
+        lock.unlock();
+        while (returned.load(std::memory_order_relaxed) == seen) std::this_thread::yield();
+        lock.lock();
+        continue;
+      }
+      const int64_t next = std::max<int64_t>(queue.peek(), 0);
+      lock.unlock();
+      kernel(field, grid.place(tile), grid.place(next), workspaces + worker * workspace_bytes, &report);
+      lock.lock();
+      overflow |= report.overflow;
+      grid.for_neighbors(tile, [&](int64_t other, int position) { queue.wait(other, report.offer[position]); });
+      queue.give_back(tile);
+      returned.fetch_add(1, std::memory_order_relaxed);
+    }
+  });
+  return !overflow;
+}
+
+/// Calls body(z0, z1, y0, y1, first tile) for each row of tiles, in parallel.
+template <class F>
+void for_tile_rows(const Context& context, const Extent& e, const TileGrid& grid, const F& body) {
+  context.parallel_for(0, grid.depth * grid.height, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const int64_t z0 = row / grid.height * kTileDepth, y0 = row % grid.height * kTileSide;
+      body(z0, std::min(z0 + kTileDepth, e.depth), y0, std::min(y0 + kTileSide, e.height), row * grid.width);
+    }
+  });
+}
+
+/// A wide integer image may use every key; the fill needs one that stands for "not reached". By the pigeonhole some
+/// key in 0..pixels is unused: those above it move down by one. That key, or ~0 where nothing has to move.
+template <class K>
+K unused_key(const Context& context, const KeyRows& image, const Extent& e) {
+  constexpr K kAll = static_cast<K>(~K(0));
+  const int64_t rows = e.depth * e.height;
+  std::atomic<bool> taken{false};
+  context.parallel_for(0, rows, 1, [&](int64_t begin, int64_t end) {
+    Scratch scratch(context);
+    K* keys = scratch.get<K>(e.width);
+    K most = 0;
+    for (int64_t row = begin; row < end; ++row) {
+      image.get(row * e.width, e.width, keys);
+      for (int64_t x = 0; x < e.width; ++x) most = std::max(most, keys[x]);
+    }
+    if (most == kAll) taken = true;
+  });
+  if (!taken) return kAll;
+  Scratch scratch(context);
+  const int64_t words = e.size() / 64 + 1;
+  uint64_t* used = scratch.get<uint64_t>(words);
+  K* keys = scratch.get<K>(e.width);
+  std::fill(used, used + words, uint64_t{0});
+  for (int64_t row = 0; row < rows; ++row) {
+    image.get(row * e.width, e.width, keys);
+    for (int64_t x = 0; x < e.width; ++x)
+      if (keys[x] <= static_cast<uint64_t>(e.size())) used[keys[x] / 64] |= uint64_t{1} << keys[x] % 64;
+  }
+  K key = 0;
+  while (used[key / 64] >> key % 64 & 1) ++key;
+  return key;
+}
+
+/// Keys and fixed values before the flood, and the tiles that have markers.
+template <class K>
+void start_flood(const Context& context, const FloodKernels<K>& kernels, const Extent& e, const TileGrid& grid,
+                 const KeyRows& image, const TruthRows& markers, const TruthRows& mask, int shift, K gap, K far,
+                 K* fixed, K* key, TileQueue<K>& queue) {
+  Scratch scratch(context);
+  K* least = scratch.get<K>(grid.count());
+  std::fill(least, least + grid.count(), far);
+  for_tile_rows(context, e, grid, [&](int64_t z0, int64_t z1, int64_t y0, int64_t y1, int64_t tile) {
+    Scratch rows(context);
+    uint8_t* marked = rows.get<uint8_t>(e.width);
+    uint8_t* inside = rows.get<uint8_t>(e.width);
+    K* values = rows.get<K>(e.width);
+    for (int64_t z = z0; z < z1; ++z)
+      for (int64_t y = y0; y < y1; ++y) {
+        const int64_t first = (z * e.height + y) * e.width;
+        image.get(first, e.width, values);
+        markers.get(first, e.width, marked);
+        mask.get(first, e.width, inside);
+        kernels.start(values, marked, inside, shift, gap, far, e.width, fixed + first, key + first, least + tile);
+      }
+  });
+  for (int64_t t = 0; t < grid.count(); ++t)
+    if (least[t] < far) queue.wait(t, least[t]);
+}
+
+/// Generation 0 where a marker is or a neighbour has a lower level; tiles with other pixels wait.
+template <class K>
+void start_spread(const Context& context, const FloodKernels<K>& kernels, const Extent& e, const TileGrid& grid,
+                  const Neighborhood& neighbors, const TruthRows& markers, const K* level, K* generation,
+                  TileQueue<K>& queue) {
+  Scratch scratch(context);
+  uint8_t* open = scratch.get<uint8_t>(grid.count());
+  std::fill(open, open + grid.count(), uint8_t{0});
+  for_tile_rows(context, e, grid, [&](int64_t z0, int64_t z1, int64_t y0, int64_t y1, int64_t tile) {
+    Scratch rows(context);
+    uint8_t* marked = rows.get<uint8_t>(e.width);
+    K* row = rows.get<K>(e.width);
+    RowWindow<K> levels(rows, level, e, static_cast<K>(~K(0)));
+    for (int64_t z = z0; z < z1; ++z)
+      for (int64_t y = y0; y < y1; ++y) {
+        const int64_t first = (z * e.height + y) * e.width;
+        markers.get(first, e.width, marked);
+        kernels.source(levels.at(z, y), neighbors, marked, e.width, row, open + tile);
+        std::memcpy(generation + first, row, static_cast<size_t>(e.width) * sizeof(K));
+      }
+  });
+  for (int64_t t = 0; t < grid.count(); ++t)
+    if (open[t]) queue.wait(t, 0);
+}
+
+}  // namespace fastcnn

@@ -1,0 +1,94 @@
+// Vector kernels of the watershed: tiles brought to their fix point, and rows of parents. See watershed.cpp.
+#pragma once
+
+#include <stdint.h>
+
+#include "core/dispatch.h"
+
+namespace fastcnn {
+
+/// Pixels along each side of a tile; volumes have tiles kTileDepth deep.
+inline constexpr int kTileSide = 32;
+inline constexpr int kTileDepth = 8;
+
+/// One image on its way to the fix point; dense planes of depth x height x width.
+template <class T>
+struct FloodField {
+  int64_t depth, height, width;
+  int connectivity;  // 1..3
+  const T* fixed;    // per rule: what a pixel's key may not fall below, or the level that it keeps
+  T* key;
+  T generation_mask;  // a combined key's generation bits
+};
+
+/// What a tile, once at rest, has to offer to its 26 neighbours: for each the least key that would lower one of its
+/// pixels, ~T(0) for none. Neighbour (dz, dy, dx) is at 9 (dz + 1) + 3 (dy + 1) + dx + 1.
+template <class T>
+struct TileReport {
+  T offer[27];
+  bool overflow;  // a combined key's generation reached its limit
+};
+
+struct TilePlace {
+  int64_t z, y, x;
+};
+
+/// Relaxes a tile until nothing changes; `workspace` is tile_bytes large and 64-byte aligned. `next` is the tile that
+/// probably comes next: its pixels are fetched into the cache meanwhile.
+template <class T>
+using TileKernel = void (*)(const FloodField<T>& field, const TilePlace& tile, const TilePlace& next, void* workspace,
+                            TileReport<T>* report);
+
+/// A row and the rows around it, each readable from -1 to width + 64; rows[3 (dz + 1) + dy + 1].
+template <class T>
+struct RowsAround {
+  const T* rows[9];
+};
+
+/// A neighbour of a pixel: a row of RowsAround and a step along it.
+struct NeighborOffset {
+  int row, dx;
+};
+/// In raster order, so that neighbours i and count - 1 - i are opposite.
+struct Neighborhood {
+  int count;
+  NeighborOffset offsets[26];
+};
+
+inline constexpr uint8_t kNoParent = 255;
+
+/// Kernels of one key type. Rows may be read and written up to 64 pixels past the width, except those of `start`.
+template <class T>
+struct FloodKernels {
+  int64_t tile_bytes;
+  /// Level and generation in one key (of 16 and 32 bits).
+  TileKernel<T> flood;
+  /// Levels, then generations among equal levels (of 32 and 64 bits).
+  TileKernel<T> fill, spread;
+
+  /// Keys and fixed values before the flood, from values, markers and mask: values above `gap` move down by one, then
+  /// all up by `shift`. Lowers least[x / kTileSide] to the keys.
+  void (*start)(const T* value, const uint8_t* marked, const uint8_t* inside, int shift, T gap, T far, int64_t width,
+                T* fixed, T* key, T* least);
+  /// Generation 0 for markers and beside a lower level, else ~T(1). Sets open[x / kTileSide] where there is one of those.
+  void (*source)(const RowsAround<T>& level, const Neighborhood& neighbors, const uint8_t* marked, int64_t width,
+                 T* generation, uint8_t* open);
+  /// The index of each pixel's least neighbour; kNoParent for pixels that were not reached. Without generations, levels
+  /// are combined keys.
+  void (*parent)(const RowsAround<T>& level, const RowsAround<T>* generation, const Neighborhood& neighbors,
+                 int64_t width, uint8_t* parent);
+};
+
+struct WatershedKernels {
+  FloodKernels<uint16_t> keys16;
+  FloodKernels<uint32_t> keys32;
+  FloodKernels<uint64_t> keys64;
+  /// From the parents' rows, a bit for each neighbour (at most 8) whose parent a pixel is.
+  void (*children)(const RowsAround<uint8_t>& parent, const Neighborhood& neighbors, int64_t width, uint8_t* child);
+  void (*nonzero32)(const void* src, int64_t n, uint8_t* dst);
+  void (*nonzero64)(const void* src, int64_t n, uint8_t* dst);
+};
+
+}  // namespace fastcnn
+
+FASTCNN_DECLARE_KERNELS(WatershedKernels, watershed_kernels)
