@@ -46,13 +46,8 @@ def watershed(
     levels = neighbors_of(level, connectivity, FAR)
     generation = np.where(root | (reached & (np.min(levels, axis=0) < level)), 0, FAR)
     while True:
-        least = np.min(
-            [
-                np.where(at == level, g, FAR)
-                for at, g in zip(levels, neighbors_of(generation, connectivity, FAR), strict=True)
-            ],
-            axis=0,
-        )
+        beside = zip(levels, neighbors_of(generation, connectivity, FAR), strict=True)
+        least = np.min([np.where(at == level, g, FAR) for at, g in beside], axis=0)
         new = np.where(reached, np.minimum(generation, least + 1), FAR)
         if np.array_equal(new, generation):
             break

@@ -4,20 +4,9 @@
 #include <cstdint>
 
 #include "core/image_batch.h"
-#include "fastcnn/error.h"
 #include "ops/flooding/watershed_simd.h"
 
 namespace fastcnn {
-
-/// 1..spatial_dims as in scikit-image, or the number of neighbours: 4, 8; 6, 18, 26.
-inline int connectivity_from(int connectivity, int spatial_dims, const char* op) {
-  if (connectivity >= 1 && connectivity <= spatial_dims) return connectivity;
-  if (spatial_dims == 2 && (connectivity == 4 || connectivity == 8)) return connectivity / 4;
-  if (spatial_dims == 3 && (connectivity == 6 || connectivity == 18 || connectivity == 26))
-    return connectivity == 6 ? 1 : connectivity == 18 ? 2 : 3;
-  detail::fail(ErrorKind::argument, op, ": expected connectivity ",
-               spatial_dims == 2 ? "1, 2, 4 or 8" : "1, 2, 3, 6, 18 or 26", ", got ", connectivity);
-}
 
 inline Neighborhood neighborhood(int connectivity, int spatial_dims) {
   Neighborhood result{};

@@ -1,4 +1,5 @@
-// The rows around a row of an image, each with a margin, for kernels that look at neighbours without asking for borders.
+// The rows around a row of an image, each with a margin, for kernels that look at neighbours without asking for
+// borders.
 #pragma once
 
 #include <cstdint>

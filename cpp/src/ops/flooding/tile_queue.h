@@ -26,7 +26,8 @@ struct TileGrid {
     for (int64_t dz = -1; dz <= 1; ++dz)
       for (int64_t dy = -1; dy <= 1; ++dy)
         for (int64_t dx = -1; dx <= 1; ++dx) {
-          const bool inside = z + dz >= 0 && z + dz < depth && y + dy >= 0 && y + dy < height && x + dx >= 0 && x + dx < width;
+          const bool inside =
+              z + dz >= 0 && z + dz < depth && y + dy >= 0 && y + dy < height && x + dx >= 0 && x + dx < width;
           if (inside && (dz || dy || dx)) body(tile + (dz * height + dy) * width + dx, int(9 * dz + 3 * dy + dx + 13));
         }
   }

@@ -1,8 +1,8 @@
 // Marker-controlled watershed by topographic order, independent of threads, queue order and ISA.
 //
-//   level(p)       a marker's value; else the least over paths from a marker of the greatest value or marker level on it
-//   generation(p)  0 for markers and beside a lower level, else 1 + the least generation among neighbours of equal level
-//   parent(p)      the neighbour least by (level, generation, raster index); a label is that of the marker above
+//   level(p)       a marker's value; else the least over paths from a marker of the greatest value or marker level on
+//   it generation(p)  0 for markers and beside a lower level, else 1 + the least generation among neighbours of equal
+//   level parent(p)      the neighbour least by (level, generation, raster index); a label is that of the marker above
 //
 // It is the flood of L. Vincent, P. Soille, "Watersheds in digital spaces", PAMI 13(6), 1991, and of scikit-image's
 // queue, with ties decided by position and not by the age of a queue entry. Where they compute it in the order of
@@ -10,16 +10,17 @@
 //
 //   key(p) = max(value(p), least key among the neighbours + 1),   key = level << shift | generation,
 //
-// as a fix point: it is unique, so any order of relaxation reaches it. Relaxation sweeps run over vectors, in tiles that
-// stay in the cache, and tiles take turns with the least pending key first (watershed_flood.h). Types of 8 and 16 bits
-// have room for both in a key. Wider ones get their levels first (key = max(value, least key)), then the generations
-// among equal levels; so does an image whose plateaus are too deep for the bits left. Parents follow from the keys, row
-// by row, and labels from the trees of parents (watershed_label.h).
+// as a fix point: it is unique, so any order of relaxation reaches it. Relaxation sweeps run over vectors, in tiles
+// that stay in the cache, and tiles take turns with the least pending key first (watershed_flood.h). Types of 8 and 16
+// bits have room for both in a key. Wider ones get their levels first (key = max(value, least key)), then the
+// generations among equal levels; so does an image whose plateaus are too deep for the bits left. Parents follow from
+// the keys, row by row, and labels from the trees of parents (watershed_label.h).
 //
 // Time: O(pixels) for each visit of a tile, 1.5-4 visits on images. Scratch: at most 24 bytes a pixel.
 #include <algorithm>
 #include <optional>
 
+#include "core/connectivity.h"
 #include "core/dtypes.h"
 #include "core/image_batch.h"
 #include "fastcnn/error.h"
@@ -95,7 +96,7 @@ struct WatershedImage {
     {
       Scratch flood(context);
       TileQueue<K> queue(flood, grid);
-      K* value = generation;  // the generations come when the values have served
+      K* value = generation;                                         // the generations come when the values have served
       const bool full = image.integral && image.bytes == sizeof(K);  // may use every key
       const K gap = full ? unused_key<K>(context, image, extent) : kNone;
       start_flood(context, of_key, extent, grid, image, marked, mask, 0, gap, kNone, value, level, queue);
@@ -139,7 +140,8 @@ struct WatershedImage {
       RowWindow<uint8_t> parents(scratch, parent, extent, kNoParent);
       uint8_t* row_of_children = scratch.get<uint8_t>(extent.width);
       for (int64_t row = begin; row < end; ++row) {
-        kernels.children(parents.at(row / extent.height, row % extent.height), neighbors, extent.width, row_of_children);
+        kernels.children(parents.at(row / extent.height, row % extent.height), neighbors, extent.width,
+                         row_of_children);
         std::memcpy(child + row * extent.width, row_of_children, static_cast<size_t>(extent.width));
       }
     });
@@ -154,12 +156,13 @@ void watershed(const Context& context, const TensorView& image, const TensorView
   const BatchShape batch(image, spatial_dims, op, "image");
   check_same_shape(image, markers, op, "markers");
   FASTCNN_CHECK_TYPE(markers.device.type == kCpu, op, ": expected markers on the CPU");
-  const int steps = connectivity_from(connectivity, spatial_dims, op);
+  const int steps = connectivity_rank(connectivity, spatial_dims, op);
   if (mask) {
     check_same_shape(image, *mask, op, "mask");
     FASTCNN_CHECK_TYPE(mask->device.type == kCpu, op, ": expected mask on the CPU");
   }
-  FASTCNN_CHECK(compactness >= 0 && compactness <= 1.7e308, op, ": expected compactness to be finite and not negative, got ", compactness);
+  FASTCNN_CHECK(compactness >= 0 && compactness <= 1.7e308, op,
+                ": expected compactness to be finite and not negative, got ", compactness);
   FASTCNN_CHECK(!(watershed_line && compactness > 0), op,
                 ": expected watershed_line=False where compactness > 0: its labels have no levels to draw lines by");
   FASTCNN_CHECK(batch.extent.size() < int64_t{UINT32_MAX}, op, ": expected images of fewer than 2^32 - 1 pixels, got ",
@@ -193,7 +196,8 @@ void watershed(const Context& context, const TensorView& image, const TensorView
           return watershed_compact(inner, batch.extent, neighbors, compactness, pixels, seeds, inside, out);
         const TruthRows marked(seeds, sizeof(Label) == 4 ? kernels.nonzero32 : kernels.nonzero64);
         const KeyRows keys(pixels);
-        WatershedImage<Label>{inner, batch.extent, kernels, neighbors, steps, watershed_line, keys, seeds, marked, inside, out}
+        WatershedImage<Label>{inner, batch.extent, kernels, neighbors, steps, watershed_line,
+                              keys,  seeds,        marked,  inside,    out}
             .run();
       });
     });

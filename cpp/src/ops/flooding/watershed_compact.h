@@ -86,13 +86,15 @@ void watershed_compact(const Context& context, const Extent& e, const Neighborho
     if (labels[item.pixel] && item.pixel != item.source) continue;
     labels[item.pixel] = labels[item.source];
     const int64_t x = item.pixel % e.width, y = item.pixel / e.width % e.height, z = item.pixel / e.width / e.height;
-    const int64_t sx = item.source % e.width, sy = item.source / e.width % e.height, sz = item.source / e.width / e.height;
+    const int64_t sx = item.source % e.width, sy = item.source / e.width % e.height,
+                  sz = item.source / e.width / e.height;
     for (int i = 0; i < count; ++i) {
       const int64_t nz = z + ordered[i].row / 3 - 1, ny = y + ordered[i].row % 3 - 1, nx = x + ordered[i].dx;
       if (nz < 0 || nz >= e.depth || ny < 0 || ny >= e.height || nx < 0 || nx >= e.width) continue;
       const int64_t p = (nz * e.height + ny) * e.width + nx;
       if (!inside[p] || labels[p]) continue;
-      const double dz = static_cast<double>(nz - sz), dy = static_cast<double>(ny - sy), dx = static_cast<double>(nx - sx);
+      const double dz = static_cast<double>(nz - sz), dy = static_cast<double>(ny - sy),
+                   dx = static_cast<double>(nx - sx);
       const double cost = value(p) + compactness * std::sqrt(dz * dz + dy * dy + dx * dx);
       heap.push({cost < item.value ? item.value : cost, ++age, static_cast<uint32_t>(p), item.source});
     }

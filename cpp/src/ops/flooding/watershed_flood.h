@@ -51,7 +51,8 @@ class TruthRows {
 class KeyRows {
  public:
   template <class T>
-  explicit KeyRows(const T* image) : bytes(sizeof(T)), integral(!is_floating<T>), image_(reinterpret_cast<const char*>(image)) {
+  explicit KeyRows(const T* image)
+      : bytes(sizeof(T)), integral(!is_floating<T>), image_(reinterpret_cast<const char*>(image)) {
     if constexpr (sizeof(T) == 1) rows_.of16 = read<T, uint16_t>;
     if constexpr (sizeof(T) <= 4) rows_.of32 = read<T, uint32_t>;
     if constexpr (sizeof(T) == 8) rows_.of64 = read<T, uint64_t>;

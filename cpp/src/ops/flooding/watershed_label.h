@@ -53,8 +53,8 @@ void find_parents(const Context& context, const FloodKernels<K>& kernels, const 
   });
 }
 
-/// A first-in first-out queue of (marker pixel << 32 | pixel). Its memory comes in segments from a pool that all threads
-/// share and goes round within a thread, so that it stays in the cache.
+/// A first-in first-out queue of (marker pixel << 32 | pixel). Its memory comes in segments from a pool that all
+/// threads share and goes round within a thread, so that it stays in the cache.
 class Frontier {
  public:
   static constexpr int64_t kEntries = 1022;
@@ -215,7 +215,8 @@ void draw_lines(const Context& context, const Extent& e, const Neighborhood& nei
   for_rows(context, e, [&](int64_t begin, int64_t end) {
     Scratch scratch(context);
     RowWindow<K> levels(scratch, flooded.level, e, static_cast<K>(~K(0)));
-    RowWindow<K> generations(scratch, flooded.generation ? flooded.generation : flooded.level, e, static_cast<K>(~K(0)));
+    RowWindow<K> generations(scratch, flooded.generation ? flooded.generation : flooded.level, e,
+                             static_cast<K>(~K(0)));
     RowWindow<Label> label_rows(scratch, labels, e, Label(0));
     uint8_t* marked = scratch.get<uint8_t>(e.width);
     for (int64_t row = begin; row < end; ++row) {

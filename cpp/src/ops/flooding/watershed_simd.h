@@ -70,7 +70,8 @@ struct FloodKernels {
   /// all up by `shift`. Lowers least[x / kTileSide] to the keys.
   void (*start)(const T* value, const uint8_t* marked, const uint8_t* inside, int shift, T gap, T far, int64_t width,
                 T* fixed, T* key, T* least);
-  /// Generation 0 for markers and beside a lower level, else ~T(1). Sets open[x / kTileSide] where there is one of those.
+  /// Generation 0 for markers and beside a lower level, else ~T(1). Sets open[x / kTileSide] where there is one of
+  /// those.
   void (*source)(const RowsAround<T>& level, const Neighborhood& neighbors, const uint8_t* marked, int64_t width,
                  T* generation, uint8_t* open);
   /// The index of each pixel's least neighbour; kNoParent for pixels that were not reached. Without generations, levels

@@ -15,7 +15,8 @@ constexpr int Z = kTileDepth;
 template <class T>
 constexpr T kNone = T(~T(0));
 
-// --- lanes ------------------------------------------------------------------------------------------------------------
+// --- lanes
+// ------------------------------------------------------------------------------------------------------------
 
 template <int... I>
 struct Lanes {};
@@ -94,8 +95,9 @@ void transpose(const T (*src)[S], T (*dst)[S]) {
     }
 }
 
-// --- rules ------------------------------------------------------------------------------------------------------------
-// A neighbour makes an offer, from its key and its own fixed value; the least offer decides. All work on scalars and on
+// --- rules
+// ------------------------------------------------------------------------------------------------------------ A
+// neighbour makes an offer, from its key and its own fixed value; the least offer decides. All work on scalars and on
 // vectors.
 
 /// key = min(key, max(fixed, least neighbour's key + step)). With level << shift | generation in the key and step 1 the
@@ -139,7 +141,8 @@ struct Spread {
   }
 };
 
-// --- a tile -----------------------------------------------------------------------------------------------------------
+// --- a tile
+// -----------------------------------------------------------------------------------------------------------
 
 /// Planes -1..Z and rows -1..S of columns 0..S-1; columns -1 and S lie apart.
 template <class T>
@@ -237,8 +240,10 @@ struct Relaxation {
       const V k_after = c + 1 < N ? load(key + (c + 1) * W) : ends ? splat(t.key.right[z + 1][y + 1]) : far;
       const V f_before = c > 0 ? load(fixed + (c - 1) * W) : splat(t.fixed.left[z + 1][y + 1]);
       const V f_after = c + 1 < N ? load(fixed + (c + 1) * W) : splat(t.fixed.right[z + 1][y + 1]);
-      least = vmin(least, R::offer(shift_up<T>(k_before, k, AllLanes<T>{}), shift_up<T>(f_before, f, AllLanes<T>{}), own, far));
-      least = vmin(least, R::offer(shift_down<T>(k, k_after, AllLanes<T>{}), shift_down<T>(f, f_after, AllLanes<T>{}), own, far));
+      least = vmin(
+          least, R::offer(shift_up<T>(k_before, k, AllLanes<T>{}), shift_up<T>(f_before, f, AllLanes<T>{}), own, far));
+      least = vmin(least, R::offer(shift_down<T>(k, k_after, AllLanes<T>{}), shift_down<T>(f, f_after, AllLanes<T>{}),
+                                   own, far));
     }
     return least;
   }
@@ -279,14 +284,13 @@ struct Relaxation {
     for (int back = 0; back < 2; ++back)
       for (int i = 0; i < height; ++i) {
         const int y = back ? height - 1 - i : i, from = back ? y + 1 : y - 1;
-        for (int c = 0; c < N; ++c) changed |= relax(z, y, c, [&](V own) { return offers(z, from, c, own, true, true); });
+        for (int c = 0; c < N; ++c)
+          changed |= relax(z, y, c, [&](V own) { return offers(z, from, c, own, true, true); });
       }
     return any_bit<T>(changed);
   }
 
-  FASTCNN_INLINE bool sweep_columns(int z) {
-    return sweep_straight(t.turned_key, t.turned_fixed[z], width);
-  }
+  FASTCNN_INLINE bool sweep_columns(int z) { return sweep_straight(t.turned_key, t.turned_fixed[z], width); }
 
   /// Bit z of the result: plane z changed.
   FASTCNN_INLINE uint32_t sweep_planes() {
@@ -392,8 +396,8 @@ struct Relaxation {
       V least = splat(kNone<T>);
       for (int c = 0; c < N; ++c) {
         const V own = load(&t.turned_fixed[z][to][c * W]);
-        const V offered = R::offer(load(&t.turned_key[from][c * W]), load(&t.turned_fixed[z][from][c * W]), own,
-                                   splat(T(R::kFar)));
+        const V offered =
+            R::offer(load(&t.turned_key[from][c * W]), load(&t.turned_fixed[z][from][c * W]), own, splat(T(R::kFar)));
         least = vmin(least, improvement(load(&t.turned_key[to][c * W]), own, offered));
       }
       side_offer[z][side] = least_lane<T>(least, kNone<T>);
@@ -497,7 +501,8 @@ void relax_tile(const FloodField<typename R::T>& field, const TilePlace& tile, c
   }
 }
 
-// --- rows -------------------------------------------------------------------------------------------------------------
+// --- rows
+// -------------------------------------------------------------------------------------------------------------
 
 constexpr int kOwnRow = 4;
 
