@@ -212,6 +212,15 @@ int check_folded() {
   return failures;
 }
 
+int check_empty() {
+  const int64_t shape[] = {2, 0, 5};
+  TensorView view;
+  view.ndim = 3;
+  view.shape = shape;
+  view.dtype = data_type(DType::uint8);
+  return plan_extremum("erosion", false, view, 2, Footprint{}, Border::reflect, 0).steps.empty() ? 0 : 1;
+}
+
 int check_seen() {
   const bool all = seen.box && seen.direct && seen.van_herk && seen.chords && seen.filled && seen.accumulated &&
                    seen.high_levels && seen.scratch;
@@ -224,7 +233,7 @@ int check_seen() {
 
 int main(int argc, char** argv) {
   const int rounds = argc > 1 ? std::atoi(argv[1]) : 800;
-  int failures = check_folded();
+  int failures = check_folded() + check_empty();
   for (int i = 0; i < rounds && failures < 10; ++i) failures += check(i);
   return failures != 0 || check_seen() != 0;
 }
