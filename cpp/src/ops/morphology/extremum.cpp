@@ -37,7 +37,8 @@ auto with_key(KeyType type, const F& f) {
   }
 }
 
-/// The key of a border value; checks that the dtype can hold it.
+}  // namespace
+
 int64_t key_of_value(const char* op, DType dtype, double value, int64_t bias) {
   const auto checked = [&](auto limits) {
     using T = typename decltype(limits)::type;
@@ -72,6 +73,8 @@ int64_t key_of_value(const char* op, DType dtype, double value, int64_t bias) {
     }
   }
 }
+
+namespace {
 
 std::vector<int64_t> axis_map(const Span& span, int64_t n, Border border) {
   std::vector<int64_t> map(static_cast<size_t>(span.before + n + span.after));

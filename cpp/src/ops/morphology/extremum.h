@@ -12,6 +12,9 @@
 
 namespace fastcnn {
 
+/// The key of a border value (order_key.h); checks that the dtype can hold it.
+int64_t key_of_value(const char* op, DType dtype, double value, int64_t bias);
+
 /// The extremum over a window for images of one extent and dtype; built once per call, run once per image.
 class Extremum {
  public:
