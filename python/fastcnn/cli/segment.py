@@ -250,9 +250,7 @@ def _targets(path: Path, out: Path) -> list[Path]:
     return [out / f"{path.stem}{suffix}" for suffix in _SUFFIXES]
 
 
-def _run(
-    paths: Sequence[Path], out: Path, options: dict[str, Any], max_pixels: int, reporter: Reporter
-) -> list[_Done]:
+def _run(paths: Sequence[Path], out: Path, options: dict[str, Any], max_pixels: int, reporter: Reporter) -> list[_Done]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from fastcnn.cli._console import printable
@@ -347,7 +345,7 @@ def _print_table(done: Sequence[_Done], out: Path, reporter: Reporter) -> None:
     table.add_column("segment s", f"{sum(row.segment_s for row in done):.3f}", justify="right")
     table.add_column("total s", f"{sum(row.total_s for row in done):.3f}", justify="right")
     for row in done:
-        cells = [Text(printable(row.path.name)), f"{row.size[1]} x {row.size[0]}"]
+        cells: list[str | Text] = [Text(printable(row.path.name)), f"{row.size[1]} x {row.size[0]}"]
         if paged:
             cells.append(str(row.pages))
         kinds = {s.threshold if isinstance(s.threshold, str) else f"{s.threshold:g}" for s in row.settings}
@@ -370,5 +368,6 @@ def _command(settings: Settings) -> str:
         if value is None or value is False or local_only:
             continue
         option = f"--{name.replace('_', '-')}"
-        words.append(option if value is True else f"{option} {value:g}" if isinstance(value, float) else f"{option} {value}")
+        number = f"{value:g}" if isinstance(value, float) else str(value)
+        words.append(option if value is True else f"{option} {number}")
     return " ".join(words)

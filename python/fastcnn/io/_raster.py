@@ -32,8 +32,7 @@ def decode(file: BinaryIO, max_pixels: int) -> Picture:
     if raw in _DEEP:
         pixels = _deep(file, image, raw)
     else:
-        image = _displayable(image)
-        pixels = np.asarray(image)
+        pixels = np.asarray(_displayable(image))
         if pixels.dtype == np.int32:  # Pillow's "I" of older versions: 16 bits in a wider mode
             pixels = pixels.astype(np.uint16)
     pixels = _keyed(pixels, image.info.get("transparency"))
@@ -68,7 +67,7 @@ def _deep(file: BinaryIO, image: ImageFile.ImageFile, raw: str) -> NDArray[Any]:
 
 def _displayable(image: Image.Image) -> Image.Image:
     if image.mode in _DIRECT or image.mode == "I":
-        image.load()  # type: ignore[no-untyped-call]
+        image.load()
         return image
     if image.mode in ("P", "PA"):
         return image.convert("RGBA" if image.mode == "PA" or "transparency" in image.info else "RGB")

@@ -60,15 +60,15 @@ def decode(file: BinaryIO, max_pixels: int) -> Picture:
         return _interpret(pixels, page, own)
 
 
-def _kind(page: tifffile.TiffPage) -> tuple[Any, ...]:
+def _kind(page: Any) -> tuple[Any, ...]:
     return page.shape, page.dtype, page.photometric, page.planarconfig, page.compression
 
 
-def _described(page: tifffile.TiffPage) -> str:
+def _described(page: Any) -> str:
     return f"{page.imagewidth} x {page.imagelength} {page.dtype}"
 
 
-def _page_count(series: tifffile.TiffPageSeries) -> int:
+def _page_count(series: Any) -> int:
     return int(np.prod([n for n, axis in zip(series.shape, series.axes, strict=True) if axis not in "YXS"], initial=1))
 
 
@@ -104,7 +104,7 @@ def _unpack(file: BinaryIO, layout: str) -> tuple[Any, ...]:
     return struct.unpack(layout, data)
 
 
-def _check_page(page: tifffile.TiffPage, own: bool) -> None:
+def _check_page(page: Any, own: bool) -> None:
     if page.dtype is None or page.dtype.kind not in "biuf":
         raise Refusal(f"has pixels of kind {page.dtype}, which is not supported")
     if page.imagedepth > 1:
@@ -114,7 +114,7 @@ def _check_page(page: tifffile.TiffPage, own: bool) -> None:
         raise Refusal(f"has the colour space {name}, which is not supported")
 
 
-def _check_segments(page: tifffile.TiffPage | tifffile.TiffFrame, file: BinaryIO, size: int, own: bool) -> None:
+def _check_segments(page: Any, file: BinaryIO, size: int, own: bool) -> None:
     """Every strip or tile must lie within the file, and unpack to no more than its share of the pixels."""
     key = page.keyframe
     itemsize = max(1, key.bitspersample // 8)
@@ -157,8 +157,8 @@ def _pages_first(pixels: NDArray[Any], axes: str) -> NDArray[Any]:
     return pixels.reshape(-1, *pixels.shape[-2:])
 
 
-def _by_libtiff(file: BinaryIO, indices: list[int], page: tifffile.TiffPage) -> NDArray[Any]:
-    """Decode pages to (pages, H, W[, C]) by Pillow, which also makes colours of palettes and black of 0."""
+def _by_libtiff(file: BinaryIO, indices: list[int], page: Any) -> NDArray[Any]:
+    """Decode pages to (pages, H, W[, C]) by Pillow, which sees to palettes, white-is-zero and orientation too."""
     file.seek(0)
     frames = []
     with warnings.catch_warnings():
@@ -172,11 +172,12 @@ def _by_libtiff(file: BinaryIO, indices: list[int], page: tifffile.TiffPage) -> 
             if frame.mode not in _LIBTIFF_MODES or (colour and page.bitspersample > 8):
                 name = getattr(page.compression, "name", page.compression)
                 raise Refusal(f"has {page.bitspersample}-bit pixels packed by {name}, which is not supported")
+            frame.load()  # before its size is used: loading turns it the way its orientation says
             frames.append(np.asarray(frame))
     return np.stack(frames)
 
 
-def _interpret(pixels: NDArray[Any], page: tifffile.TiffPage, own: bool) -> Picture:
+def _interpret(pixels: NDArray[Any], page: Any, own: bool) -> Picture:
     """From samples (pages, H, W[, S]) to grey, RGB or RGBA."""
     if own and page.photometric == _PALETTE and page.colormap is not None:
         pixels = np.moveaxis(page.colormap[:, pixels], 0, -1)
@@ -187,13 +188,14 @@ def _interpret(pixels: NDArray[Any], page: tifffile.TiffPage, own: bool) -> Pict
     channels = None
     if pixels.ndim == 4:
         pixels, channels = _channels(pixels, page, own)
-    pixels = oriented(pixels, getattr(page.tags.get(_ORIENTATION), "value", 1), lead=1)
+    if own:
+        pixels = oriented(pixels, getattr(page.tags.get(_ORIENTATION), "value", 1), lead=1)
     pages = len(pixels)
     pixels = np.ascontiguousarray(pixels if pages > 1 else pixels[0])
     return Picture(pixels, channels, pages if pages > 1 else None)
 
 
-def _channels(pixels: NDArray[Any], page: tifffile.TiffPage, own: bool) -> tuple[NDArray[Any], int | None]:
+def _channels(pixels: NDArray[Any], page: Any, own: bool) -> tuple[NDArray[Any], int | None]:
     # Pillow's frames are grey with alpha, or RGB with or without.
     colours = 3 if page.photometric in (_RGB, _PALETTE) or (not own and pixels.shape[-1] > 2) else 1
     found = pixels.shape[-1]

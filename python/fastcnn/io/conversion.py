@@ -19,7 +19,7 @@ def _refuse(wrong: NDArray[np.bool_], values: NDArray[Any], expected: str) -> No
     if count == 0:
         return
     at = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
-    place = f" at ({', '.join(str(int(i)) for i in at)})" if at else ""
+    place = f" at {tuple(int(i) for i in at)}" if at else ""
     more = f"; {count} of {wrong.size} values are wrong" if count > 1 else ""
     raise ArgumentError(f"to_dtype: expected {expected}, got {values[at]}{place}{more}")
 
@@ -30,7 +30,7 @@ def _full_scale(dtype: np.dtype[Any], role: str) -> float:
         return 1.0
     if dtype.kind == "u":
         return float(np.iinfo(dtype).max)
-    raise ArgumentError(f"to_dtype: expected {role} of bool, an unsigned integer or a float for scale=True, got {dtype}")
+    raise ArgumentError(f"to_dtype: expected {role} of bool, unsigned integer or float for scale=True, got {dtype}")
 
 
 def to_dtype(image: ArrayLike, dtype: DTypeLike, *, scale: bool = False) -> NDArray[Any]:
@@ -77,8 +77,7 @@ def to_dtype(image: ArrayLike, dtype: DTypeLike, *, scale: bool = False) -> NDAr
         if source.dtype.kind == "f":
             whole = np.isfinite(source) & (np.trunc(source) == source)
             _refuse(~whole, source, f"whole numbers for {target}")
-            # high + 1 is a power of two, hence exact in every float; high itself need not be.
-            outside = (source < low) | (source >= high + 1)
+            outside = _outside(source, low, high)
         else:
             outside = (source < low) | (source > high)
         _refuse(outside, source, f"values within {low}..{high} for {target}")
@@ -86,13 +85,24 @@ def to_dtype(image: ArrayLike, dtype: DTypeLike, *, scale: bool = False) -> NDAr
 
     with np.errstate(over="ignore"):
         result = source.astype(target)
-    if not np.can_cast(source.dtype, target, "safe"):
-        with np.errstate(invalid="ignore", over="ignore"):
-            kept = (result.astype(source.dtype) == source) & np.isfinite(result)
-        if source.dtype.kind == "f":
-            kept |= ~np.isfinite(source)
-        _refuse(~kept, source, f"values that {target} holds exactly")
+    is_float = source.dtype.kind == "f"
+    if source.itemsize > target.itemsize if is_float else 8 * source.itemsize > np.finfo(target).nmant + 1:
+        back = result
+        if not is_float:
+            low, high = int(np.iinfo(source.dtype).min), int(np.iinfo(source.dtype).max)
+            back = np.where(_outside(result, low, high), 0, result)  # rounded up beyond what its integer can be
+        with np.errstate(invalid="ignore"):
+            kept = back.astype(source.dtype) == source
+        _refuse(~(kept | (source != source)), source, f"values that {target} holds exactly")
     return result
+
+
+def _outside(values: NDArray[Any], low: int, high: int) -> NDArray[np.bool_]:
+    """Which floats are beyond an integer dtype's range."""
+    # high + 1 is a power of two, hence exact in a float, or infinite; high itself need not be.
+    with np.errstate(over="ignore"):
+        wrong: NDArray[np.bool_] = (values < values.dtype.type(low)) | (values >= values.dtype.type(high + 1))
+    return wrong
 
 
 def _rescale(source: NDArray[Any], target: np.dtype[Any]) -> NDArray[Any]:
@@ -101,10 +111,12 @@ def _rescale(source: NDArray[Any], target: np.dtype[Any]) -> NDArray[Any]:
         _refuse(~((source >= 0) & (source <= 1)), source, "values within 0..1 to scale")
     if target.kind == "b":
         _refuse((source != 0) & (source != white), source, f"0 or {white:g} to scale to bool")
-        return source != 0
+        return source.astype(bool)
     values = source.astype(np.promote_types(target, np.float32) if target.kind == "f" else np.float64)
     values *= goal / white
-    return (np.rint(values) if target.kind == "u" else values).astype(target)
+    if target.kind == "u":
+        np.rint(values, out=values)
+    return values.astype(target)
 
 
 def to_grey(image: ArrayLike, *, channel_axis: int = -1, background: float = 0.0) -> NDArray[Any]:
@@ -143,11 +155,11 @@ def to_grey(image: ArrayLike, *, channel_axis: int = -1, background: float = 0.0
         raise ArgumentError(f"to_grey: expected background within 0..1, got {background}")
 
     if len(channels) >= 3:
-        grey = channels[0] * np.float64(LUMINANCE[0])
+        grey: NDArray[Any] = channels[0] * np.float64(LUMINANCE[0])
         for weight, channel in zip(LUMINANCE[1:], channels[1:3], strict=True):
             grey += channel * np.float64(weight)
     elif len(channels) == 1:
-        return channels[0].copy()
+        return np.array(channels[0])
     else:
         grey = channels[0].astype(np.float64)
     white = _full_scale(source.dtype, "image")
@@ -155,8 +167,6 @@ def to_grey(image: ArrayLike, *, channel_axis: int = -1, background: float = 0.0
         alpha = channels[-1] / np.float64(white)
         grey *= alpha
         grey += (1 - alpha) * (background * white)
-    if source.dtype.kind == "f":
-        return grey.astype(source.dtype)
-    if source.dtype.kind == "b":
-        return grey >= 0.5
-    return np.rint(grey).astype(source.dtype)
+    if source.dtype.kind != "f":
+        np.rint(grey, out=grey)
+    return grey.astype(source.dtype)

@@ -14,4 +14,5 @@ class ImageFileError(OSError):
         super().__init__(self.path, self.reason)
 
     def __str__(self) -> str:
+        """Return the line."""
         return f"{self.path}: {self.reason}"

@@ -65,8 +65,8 @@ def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
         The `Picture`.
 
     Raises:
-        ImageFileError: if there is no such file, it is not a regular one, not an image of these kinds, empty, truncated,
-            damaged, too large, or uses something that cannot be read without loss. The text is one line.
+        ImageFileError: if there is no such file, it is not a regular one, not an image of these kinds, empty,
+            truncated, damaged, too large, or uses something that cannot be read without loss. Its text is one line.
 
     Example:
         >>> from importlib.resources import files
@@ -135,4 +135,4 @@ def oriented(pixels: NDArray[Any], orientation: Any, lead: int = 0) -> NDArray[A
     if orientation in (5, 6, 7, 8):
         pixels = pixels.swapaxes(lead, lead + 1)
     flips = {2: (1,), 3: (0, 1), 4: (0,), 6: (1,), 7: (0, 1), 8: (0,)}.get(orientation, ())
-    return np.ascontiguousarray(np.flip(pixels, [lead + axis for axis in flips])) if flips else pixels
+    return np.flip(pixels, tuple(lead + axis for axis in flips))

@@ -42,7 +42,8 @@ def _separability(front: Front, image: Any) -> float:
     share = front.mean(front.floating(mask))
     if variance == 0 or share in (0, 1):
         return 0.0
-    return share / (1 - share) * (front.mean_where(image, mask) - mean) ** 2 / variance
+    between: float = share / (1 - share) * (front.mean_where(image, mask) - mean) ** 2
+    return between / variance
 
 
 def radius(front: Front, distance: Any, mask: Any) -> float:
@@ -53,7 +54,7 @@ def radius(front: Front, distance: Any, mask: Any) -> float:
     """
     mean = front.mean_where(distance, mask)
     if math.isinf(mean):  # no background at all
-        return min(mask.shape[-2:]) / 2
+        return float(min(mask.shape[-2:])) / 2
     return 0.0 if math.isnan(mean) else 3 * mean
 
 

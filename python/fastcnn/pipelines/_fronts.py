@@ -129,7 +129,7 @@ class TorchFront:
         flags = torch.zeros_like(image, dtype=torch.bool)
         flags = flags.index_put(tuple(points.unbind(1)), flags.new_ones(()))
         flat = flags.flatten(-2)
-        markers = (flat.cumsum(-1, dtype=torch.int32) * flat).unflatten(-1, image.shape[-2:])
+        markers = (flat.cumsum(-1, dtype=torch.int32) * flat).reshape(image.shape)
         return markers, flat.sum(-1, dtype=torch.int32)
 
     def stack(self, images: list[Any], lead: tuple[int, ...]) -> Any:

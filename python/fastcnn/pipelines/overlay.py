@@ -106,7 +106,7 @@ def _colours(labels: NDArray[Any], reach: int) -> NDArray[np.intp]:
 
     near = ops.dilation(labels.astype(np.int32, copy=False), ops.disk((reach + 1) // 2))
     near = np.where(labels > 0, labels, near)
-    pairs = set()
+    pairs: set[tuple[int, int]] = set()
     for a, b in ((near[:, :-1], near[:, 1:]), (near[:-1], near[1:])):
         meet = (a != b) & (a > 0) & (b > 0)
         pairs.update(zip(a[meet].tolist(), b[meet].tolist(), strict=True))
