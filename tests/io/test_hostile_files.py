@@ -86,12 +86,9 @@ def test_no_image(tmp_path, data):
     assert refusal(tmp_path / "a.png", data) == "is not a PNG, JPEG or TIFF image"
 
 
-@pytest.mark.parametrize("kind", ["png", "jpg", "tif"])
-@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}])
+@pytest.mark.parametrize(("kind", "options"), [("png", {}), ("jpg", {}), ("tif", {}), ("tif", {"compression": "zlib"})])
 @pytest.mark.parametrize("part", [0.0, 0.01, 0.1, 0.3, 0.5, 0.9, 0.97])
 def test_truncated(tmp_path, kind, options, part):
-    if options and kind != "tif":
-        pytest.skip("TIFF's alone")
     whole = stored(tmp_path, kind, **options)
     assert "truncated" in refusal(tmp_path / "a", whole[: 9 + int(part * len(whole))])
 
