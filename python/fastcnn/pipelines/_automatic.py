@@ -13,30 +13,25 @@ def block_size(height: int, width: int) -> int:
     return 2 * max(1, min(height, width) // 6) + 1
 
 
-def otsu(front: Front, image: Any) -> Any:
-    """Otsu's mask, per image."""
-    return image > front.ops.threshold_otsu(image)[..., None, None]
+def threshold(front: Front, image: Any, kind: str, block: int, offset: float | None) -> tuple[str, float]:
+    """Measure the threshold of one image: what "auto" is, and the offset where it is None.
 
+    The offset puts the local threshold where Otsu's method cuts the difference to the local mean.
 
-def local_offset(front: Front, image: Any, block: int) -> float:
-    """Return the offset that puts a local threshold where Otsu's method cuts the difference to the local mean."""
-    above = image - front.ops.threshold_local(image, block, "mean")
-    return -_rounded(float(front.ops.threshold_otsu(above)), 4)
-
-
-def choose_threshold(front: Front, image: Any, block: int) -> str:
-    """Choose "local" where the light is uneven, else "otsu".
-
-    Uneven light is what a local mean takes away. So both masks are made, and that with the greater separability wins:
-    Otsu's own measure of a threshold, the share of the variance that lies between its two classes (N. Otsu, "A
-    threshold selection method from gray-level histograms", 1979), taken before and after the local mean is subtracted.
+    Uneven light is what a local mean takes away. So for "auto" both masks are made, and that with the greater
+    separability wins: Otsu's own measure of a threshold, the share of the variance that lies between its two classes
+    (N. Otsu, "A threshold selection method from gray-level histograms", 1979).
     """
     above = image - front.ops.threshold_local(image, block, "mean")
-    return "local" if _separability(front, above) > _separability(front, image) else "otsu"
+    cut = float(front.ops.threshold_otsu(above))
+    if kind == "auto":
+        uniform = float(front.ops.threshold_otsu(image))
+        better = _separability(front, above, above > cut) > _separability(front, image, image > uniform)
+        kind = "local" if better else "otsu"
+    return kind, -_rounded(cut, 4) if offset is None else offset
 
 
-def _separability(front: Front, image: Any) -> float:
-    mask = otsu(front, image)
+def _separability(front: Front, image: Any, mask: Any) -> float:
     mean = front.mean(image)
     variance = front.mean((image - mean) ** 2)
     share = front.mean(front.floating(mask))

@@ -28,7 +28,7 @@ class NumpyFront:
 
     def finite(self, image: Any) -> bool:
         """Tell whether there is no NaN and no infinity."""
-        return bool(np.isfinite(image).all())
+        return image.dtype.kind != "f" or bool(np.isfinite(image).all())
 
     def mean(self, image: Any) -> float:
         """Mean in float64."""
@@ -91,7 +91,7 @@ class TorchFront:
         """Tell whether there is no NaN and no infinity; taken on trust while a graph is traced."""
         import torch
 
-        return torch.compiler.is_compiling() or bool(image.isfinite().all())
+        return not image.is_floating_point() or torch.compiler.is_compiling() or bool(image.isfinite().all())
 
     def mean(self, image: Any) -> float:
         """Mean in float64."""

@@ -126,7 +126,7 @@ def segment_instances(
         raise TypeError(f"{_OP}: expected image of bool, integer or float, got {image.dtype}")
     if image.ndim < 2:
         raise ArgumentError(f"{_OP}: expected image of shape (..., H, W), got {tuple(image.shape)}")
-    if not front.finite(pixels):
+    if not front.finite(image):
         raise ArgumentError(f"{_OP}: expected finite pixels in image, got NaN or infinity")
 
     if _is_open(settings):
@@ -238,22 +238,21 @@ def _chain(front: Front, pixels: Any, s: Settings) -> tuple[_Steps, Settings]:
 
 def _binarise(front: Front, pixels: Any, s: Settings) -> Any:
     if s.threshold == "otsu":
-        return _automatic.otsu(front, pixels)
+        return pixels > front.ops.threshold_otsu(pixels)[..., None, None]
     if s.threshold == "local":
-        offset = 0.0 if s.offset is None else float(s.offset)
-        return front.ops.binarize_local(pixels, s.block_size, "mean", offset)
+        return front.ops.binarize_local(pixels, s.block_size, "mean", s.offset)
     assert not isinstance(s.threshold, str)
     return pixels > (-s.threshold if s.dark_objects else s.threshold)
 
 
 def _with_threshold(front: Front, pixels: Any, s: Settings) -> Settings:
-    block = s.block_size or _automatic.block_size(*pixels.shape[-2:])
-    if s.threshold == "auto":
-        s = s._replace(threshold=_automatic.choose_threshold(front, pixels, block))
-    if s.threshold != "local":
+    if s.threshold not in ("auto", "local"):
         return s
-    offset = _automatic.local_offset(front, pixels, block) if s.offset is None else s.offset
-    return s._replace(block_size=block, offset=offset)
+    s = s._replace(block_size=s.block_size or _automatic.block_size(*pixels.shape[-2:]))
+    if s.threshold == "local" and s.offset is not None:
+        return s
+    kind, offset = _automatic.threshold(front, pixels, str(s.threshold), int(s.block_size or 0), s.offset)
+    return s._replace(threshold=kind, offset=offset)
 
 
 def _with_cleaning(front: Front, mask: Any, s: Settings) -> Settings:
