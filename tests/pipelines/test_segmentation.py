@@ -149,7 +149,7 @@ class TestCells:
             ({"seed": 7, "radius": 60.0, "size": 768, "count": 25}, 0.9),
             ({"seed": 8, "background": 0.0}, 0.95),
             ({"seed": 9, "background": 2.5}, 0.9),
-            ({"seed": 10, "noise": 4.0}, 0.95),
+            ({"seed": 10, "noise": 4.0}, 0.93),
             ({"seed": 12, "count": 1}, 1.0),
         ],
         ids=str,

@@ -230,7 +230,7 @@ def _chain(front: Front, pixels: Any, s: Settings) -> tuple[_Steps, Settings]:
     distance = front.where(front.all_of_image(mask), front.cone(distance), distance)
     # Connected as the flood is, so that every piece has a marker and is flooded in full.
     pieces = ops.label(mask, connectivity=1)
-    points = ops.peak_local_max(distance, s.min_distance, labels=pieces)
+    points = ops.peak_local_max(distance, s.min_distance, threshold_abs=0.0, labels=pieces)
     markers, count = front.number(points, distance)
     labels = ops.watershed(-distance, markers, connectivity=1, mask=mask)
     return _Steps(labels, count, mask, distance, markers), s
