@@ -372,6 +372,70 @@ class TestFronts:
             assert one.settings == two.settings
 
 
+class TestFixedShape:
+    """With max_objects shapes do not depend on the data."""
+
+    IMAGES = np.stack([COINS[:200, :250], COINS[100:300, 100:350], np.zeros((200, 250), np.uint8)])
+
+    @pytest.mark.parametrize("front", [np.asarray, torch.from_numpy], ids=["NumPy", "torch"])
+    @pytest.mark.parametrize("lead", [(), (3,), (1, 3)])
+    def test_enough(self, front, lead):
+        images = self.IMAGES[0] if lead == () else self.IMAGES.reshape(*lead, 200, 250)
+        free = segment_instances(front(images), **EXPLICIT)
+        fixed = segment_instances(front(images), **EXPLICIT, max_objects=40)
+        for name in ("labels", "count", "markers", "mask", "distance"):
+            np.testing.assert_array_equal(getattr(fixed, name), getattr(free, name))
+        assert fixed.regions.bbox.shape == (*lead, 40, 4)
+        n = free.regions.area.shape[-1]
+        np.testing.assert_array_equal(fixed.regions.area[..., :n], free.regions.area)
+        assert not np.asarray(fixed.regions.area[..., n:]).any()
+
+    @pytest.mark.parametrize("front", [np.asarray, torch.from_numpy], ids=["NumPy", "torch"])
+    def test_too_few(self, front):
+        free = segment_instances(self.IMAGES[0], **EXPLICIT)
+        assert free.count > 3
+        result = segment_instances(front(self.IMAGES[:2]), **EXPLICIT, max_objects=3)
+        np.testing.assert_array_equal(result.count, [3, 3])
+        kept = np.asarray(result.markers[0]) > 0
+        heights = np.sort(free.distance[free.markers > 0])
+        np.testing.assert_array_equal(np.sort(free.distance[kept]), heights[-3:])
+        assert not np.asarray(segment_instances(front(self.IMAGES), **EXPLICIT, max_objects=0).labels).any()
+
+
+class TestGraph:
+    """One graph from the image to the table."""
+
+    SETTINGS: dict = {**EXPLICIT, "max_objects": 40}
+
+    def function(self, image):
+        return segment_instances(image, **self.SETTINGS)[:-1]
+
+    def compare(self, result, image):
+        for one, other in zip(torch.utils._pytree.tree_leaves(result),
+                              torch.utils._pytree.tree_leaves(self.function(image)), strict=True):  # fmt: skip
+            torch.testing.assert_close(one, other)
+
+    def test_compiled(self):
+        images = torch.from_numpy(TestFixedShape.IMAGES)
+        compiled = torch.compile(self.function, fullgraph=True, backend="aot_eager")
+        self.compare(compiled(images), images)
+
+    def test_exported_with_dynamic_sizes(self):
+        module = torch.nn.Module()
+        module.forward = self.function
+
+        images = torch.from_numpy(TestFixedShape.IMAGES)
+        auto = torch.export.Dim.AUTO
+        program = torch.export.export(module, (images,), dynamic_shapes=({0: auto, 1: auto, 2: auto},))
+        for image in (images, images[:2, :150, :200]):
+            self.compare(program.module()(image), image)
+
+    def test_what_is_measured_stops_a_graph(self):
+        compiled = torch.compile(lambda x: segment_instances(x).labels, fullgraph=True, backend="eager")
+        with pytest.raises(Exception, match="segment_instances: expected every parameter as a number in a graph"):
+            compiled(torch.from_numpy(COINS))
+
+
 @pytest.mark.parametrize(
     ("change", "error", "text"),
     [
@@ -392,6 +456,7 @@ class TestFronts:
         ({"min_size": -1}, ArgumentError, "expected min_size of at least 0, got -1"),
         ({"smooth_distance": -0.1}, ArgumentError, "expected smooth_distance of at least 0, got -0.1"),
         ({"min_distance": 0}, ArgumentError, "expected min_distance of at least 1, got 0"),
+        ({"max_objects": -1}, ArgumentError, "expected max_objects of at least 0, got -1"),
         ({"image": np.zeros(5)}, ArgumentError, r"expected image of shape \(\.\.\., H, W\), got \(5,\)"),
         ({"image": np.zeros((5, 5), complex)}, TypeError, "expected image of bool, integer or float, got complex128"),
         ({"image": torch.zeros(5, 5, dtype=torch.complex64)}, TypeError, "integer or float, got torch.complex64"),
@@ -410,6 +475,6 @@ def test_errors(change, error, text):
 def test_settings_are_the_parameters():
     import inspect
 
-    parameters = list(inspect.signature(segment_instances).parameters.values())[1:]
+    parameters = list(inspect.signature(segment_instances).parameters.values())[1:-1]  # the image, max_objects
     assert [p.name for p in parameters] == list(Settings._fields)
     assert tuple(p.default for p in parameters) == Settings()

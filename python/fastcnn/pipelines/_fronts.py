@@ -19,6 +19,10 @@ class NumpyFront:
 
         return fastcnn.image
 
+    def is_tracing(self) -> bool:
+        """Tell whether a graph is being traced."""
+        return False
+
     def floating(self, image: Any) -> Any:
         """Return the image in float32, in float64 where that would lose anything; None where it has no numbers."""
         kind, size = image.dtype.kind, image.dtype.itemsize
@@ -63,6 +67,11 @@ class NumpyFront:
         markers.reshape(-1)[index] = np.arange(1, len(index) + 1) - ends[index // pixels]
         return markers, np.diff(ends).astype(np.int32).reshape(image.shape[:-2])
 
+    def number_padded(self, points: Any, image: Any) -> tuple[Any, Any]:
+        """Number points (..., K, 2), -1 where there is none, likewise."""
+        at = np.nonzero(points[..., 0] >= 0)
+        return self.number(np.stack([*at[:-1], *points[at].T], axis=1), image)
+
     def stack(self, images: list[Any], lead: tuple[int, ...]) -> Any:
         """Join the images of a batch."""
         return np.stack(images).reshape(lead + images[0].shape)
@@ -78,6 +87,12 @@ class TorchFront:
 
         return fastcnn.ops
 
+    def is_tracing(self) -> bool:
+        """Tell whether a graph is being traced."""
+        import torch
+
+        return torch.compiler.is_compiling()
+
     def floating(self, image: Any) -> Any:
         """Return the image in float32, in float64 where that would lose anything; None where it has no numbers."""
         import torch
@@ -89,9 +104,7 @@ class TorchFront:
 
     def finite(self, image: Any) -> bool:
         """Tell whether there is no NaN and no infinity; taken on trust while a graph is traced."""
-        import torch
-
-        return not image.is_floating_point() or torch.compiler.is_compiling() or bool(image.isfinite().all())
+        return not image.is_floating_point() or self.is_tracing() or bool(image.isfinite().all())
 
     def mean(self, image: Any) -> float:
         """Mean in float64."""
@@ -128,9 +141,24 @@ class TorchFront:
 
         flags = torch.zeros_like(image, dtype=torch.bool)
         flags = flags.index_put(tuple(points.unbind(1)), flags.new_ones(()))
-        flat = flags.flatten(-2)
-        markers = (flat.cumsum(-1, dtype=torch.int32) * flat).reshape(image.shape)
-        return markers, flat.sum(-1, dtype=torch.int32)
+        return self._number_flags(flags.flatten(-2), image)
+
+    def number_padded(self, points: Any, image: Any) -> tuple[Any, Any]:
+        """Number points (..., K, 2), -1 where there is none, likewise."""
+        import torch
+
+        height, width = image.shape[-2:]
+        y, x = points.unbind(-1)
+        behind = height * width  # a place of its own for the absent ones
+        flags = torch.zeros((*image.shape[:-2], behind + 1), dtype=torch.bool, device=image.device)
+        flags = flags.scatter(-1, torch.where(y < 0, behind, y * width + x), True)
+        return self._number_flags(flags[..., :behind], image)
+
+    def _number_flags(self, flags: Any, image: Any) -> tuple[Any, Any]:
+        import torch
+
+        markers = (flags.cumsum(-1, dtype=torch.int32) * flags).reshape(image.shape)
+        return markers, flags.sum(-1, dtype=torch.int32)
 
     def stack(self, images: list[Any], lead: tuple[int, ...]) -> Any:
         """Join the images of a batch."""
