@@ -43,19 +43,15 @@ class NumpyFront:
         chosen = image[mask]
         return self.mean(chosen) if chosen.size else float("nan")
 
-    def all_of_image(self, mask: Any) -> Any:
-        """Per image: whether every pixel is set."""
-        return mask.all(axis=(-2, -1), keepdims=True)
-
-    def where(self, condition: Any, a: Any, b: Any) -> Any:
-        """Choose elementwise."""
-        return np.where(condition, a, b)
-
-    def cone(self, image: Any) -> Any:
-        """Return (H, W) values that fall in every direction from the middle, above 0."""
-        height, width = image.shape[-2:]
-        y, x = np.arange(height, dtype=image.dtype), np.arange(width, dtype=image.dtype)
-        return height + width - abs(y - height // 2)[:, None] - abs(x - width // 2)
+    def peaked(self, distance: Any, mask: Any) -> Any:
+        """Give images without any background, which have no distances, a single peak in the middle."""
+        whole = mask.reshape(*mask.shape[:-2], mask.shape[-2] * mask.shape[-1]).all(axis=-1)
+        if not whole.any() or mask.size == 0:
+            return distance
+        height, width = distance.shape[-2:]
+        y, x = np.arange(height, dtype=distance.dtype), np.arange(width, dtype=distance.dtype)
+        cone = height + width - abs(y - height // 2)[:, None] - abs(x - width // 2)
+        return np.where(whole[..., None, None], cone, distance)
 
     def number(self, points: Any, image: Any) -> tuple[Any, Any]:
         """Number points (rows of batch..., y, x) from 1 per image in raster order: (markers, count)."""
@@ -116,24 +112,18 @@ class TorchFront:
         """Mean of the masked values in float64; NaN where there are none."""
         return self.mean(image[mask])
 
-    def all_of_image(self, mask: Any) -> Any:
-        """Per image: whether every pixel is set."""
-        return mask.all(-1, keepdim=True).all(-2, keepdim=True)
-
-    def where(self, condition: Any, a: Any, b: Any) -> Any:
-        """Choose elementwise."""
+    def peaked(self, distance: Any, mask: Any) -> Any:
+        """Give images without any background, which have no distances, a single peak in the middle."""
         import torch
 
-        return torch.where(condition, a, b)
-
-    def cone(self, image: Any) -> Any:
-        """Return (H, W) values that fall in every direction from the middle, above 0."""
-        import torch
-
-        height, width = image.shape[-2:]
-        y = torch.arange(height, dtype=image.dtype, device=image.device)
-        x = torch.arange(width, dtype=image.dtype, device=image.device)
-        return height + width - (y - height // 2).abs()[:, None] - (x - width // 2).abs()
+        whole = mask.flatten(-2).all(-1)
+        if not self.is_tracing() and not whole.any():
+            return distance
+        height, width = distance.shape[-2:]
+        y = torch.arange(height, dtype=distance.dtype, device=distance.device)
+        x = torch.arange(width, dtype=distance.dtype, device=distance.device)
+        cone = height + width - (y - height // 2).abs()[:, None] - (x - width // 2).abs()
+        return torch.where(whole[..., None, None], cone, distance)
 
     def number(self, points: Any, image: Any) -> tuple[Any, Any]:
         """Number points (rows of batch..., y, x) from 1 per image in raster order: (markers, count)."""

@@ -236,8 +236,7 @@ def _chain(front: Front, pixels: Any, s: Settings, max_objects: int | None) -> t
     s = _with_splitting(front, mask, distance, s)
     if s.smooth_distance:
         distance = ops.gaussian_blur(distance, s.smooth_distance)
-    # An image without any background has no distances. It is one object, whose maximum we put into the middle.
-    distance = front.where(front.all_of_image(mask), front.cone(distance), distance)
+    distance = front.peaked(distance, mask)
     # Connected as the flood is, so that every piece has a marker and is flooded in full.
     pieces = ops.label(mask, connectivity=1)
     if max_objects is None:
