@@ -18,6 +18,7 @@ import tifffile
 from PIL import Image
 from typer.testing import CliRunner
 
+import fastcnn
 from fastcnn.cli.app import app
 from fastcnn.io import read_image, writing
 
@@ -51,9 +52,18 @@ def segment(*arguments):
     return CliRunner().invoke(app, ["segment", *map(str, arguments)], catch_exceptions=False)
 
 
-def process(*arguments, **options):
+# The package that is tested, wherever a child process runs.
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(fastcnn.__file__).resolve().parents[1])}
+
+
+def process(*arguments):
     command = [sys.executable, "-m", "fastcnn.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=ENVIRONMENT)
+
+
+def python(code):
+    """Run code in a fresh interpreter."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, env=ENVIRONMENT)
 
 
 def written(folder, *stems):
@@ -385,7 +395,7 @@ class TestProcess:
             "try: app()\nexcept SystemExit as e: assert not e.code, e.code\n"
             "assert 'torch' not in sys.modules; assert 'scipy' not in sys.modules"
         )
-        result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+        result = python(code)
         assert result.returncode == 0, result.stderr
 
     def test_help_loads_no_more_than_it_needs(self):
@@ -394,7 +404,7 @@ class TestProcess:
             "try: app()\nexcept SystemExit as e: assert not e.code\n"
             "assert not {'torch', 'tifffile', 'PIL', 'fastcnn.image'} & set(sys.modules)"
         )
-        result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+        result = python(code)
         assert result.returncode == 0, result.stderr
         for option in ("--out", "--threshold", "--block-size", "--offset", "--dark-objects", "--sigma", "--closing",
                        "--opening", "--min-size", "--smooth-distance", "--min-distance", "--quiet"):  # fmt: skip
@@ -410,7 +420,7 @@ class TestProcess:
             Image.fromarray(COINS[:60]).save(name)
         command = [sys.executable, "-m", "fastcnn.cli", "segment", *names]
         leader, follower = pty.openpty()
-        environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+        environment = {**ENVIRONMENT, "TERM": "xterm", "COLUMNS": "100"}
         environment.pop("NO_COLOR", None)
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=follower, env=environment, timeout=120)
         os.close(follower)

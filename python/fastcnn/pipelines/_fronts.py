@@ -34,6 +34,10 @@ class NumpyFront:
         """Tell whether there is no NaN and no infinity."""
         return image.dtype.kind != "f" or bool(np.isfinite(image).all())
 
+    def disk(self, radius: int) -> Any:
+        """Return a round footprint."""
+        return self.ops.disk(radius)
+
     def mean(self, image: Any) -> float:
         """Mean in float64."""
         return float(image.mean(dtype=np.float64))
@@ -101,6 +105,13 @@ class TorchFront:
     def finite(self, image: Any) -> bool:
         """Tell whether there is no NaN and no infinity; taken on trust while a graph is traced."""
         return not image.is_floating_point() or self.is_tracing() or bool(image.isfinite().all())
+
+    def disk(self, radius: int) -> Any:
+        """Return a round footprint; that of `fastcnn.ops` is made by NumPy, which a compiler does not look into."""
+        import torch
+
+        steps = torch.arange(-radius, radius + 1)
+        return steps[:, None] ** 2 + steps**2 <= radius**2
 
     def mean(self, image: Any) -> float:
         """Mean in float64."""

@@ -225,11 +225,11 @@ def _chain(front: Front, pixels: Any, s: Settings, max_objects: int | None) -> t
     s = _with_threshold(front, pixels, s)
     mask = _binarise(front, pixels, s)
     if s.closing:
-        mask = ops.closing(mask, ops.disk(s.closing))
+        mask = ops.closing(mask, front.disk(s.closing))
     s = _with_cleaning(front, mask, s)
     mask = ops.fill_holes(mask) if s.fill_holes == "all" else ops.remove_small_holes(mask, s.fill_holes)
     if s.opening:
-        mask = ops.opening(mask, ops.disk(s.opening))
+        mask = ops.opening(mask, front.disk(s.opening))
     mask = ops.remove_small_objects(mask, s.min_size)
 
     distance = ops.distance_transform_edt(mask)
