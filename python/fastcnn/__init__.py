@@ -1,7 +1,7 @@
 """Native image analysis and convolutional networks for PyTorch.
 
-``fastcnn.ops`` takes and returns torch tensors, ``fastcnn.image`` NumPy arrays. Both are loaded on first use;
-``fastcnn.image`` never imports torch.
+``fastcnn.ops`` takes and returns torch tensors, ``fastcnn.image`` NumPy arrays; ``fastcnn.pipelines`` takes both, and
+``fastcnn.io`` reads and writes image files. All are loaded on first use; only ``fastcnn.ops`` imports torch.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from fastcnn._errors import ArgumentError, BackendError
 from fastcnn._info import __version__, get_num_threads, info, release_scratch, set_num_threads
 
 if TYPE_CHECKING:
-    from fastcnn import image, ops
+    from fastcnn import image, io, ops, pipelines
 
-_SUBMODULES = ("image", "ops")
+_SUBMODULES = ("image", "io", "ops", "pipelines")
 
 __all__ = [
     "ArgumentError",
@@ -24,7 +24,9 @@ __all__ = [
     "get_num_threads",
     "image",
     "info",
+    "io",
     "ops",
+    "pipelines",
     "release_scratch",
     "set_num_threads",
 ]

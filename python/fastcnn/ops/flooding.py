@@ -73,6 +73,7 @@ def watershed(
     """
     if markers is None:
         minima = local_minima(image, connectivity, spatial_dims)
-        markers = label(minima if mask is None else minima & (mask != 0), connectivity, spatial_dims=spatial_dims)
+        found = label(minima if mask is None else minima & (mask != 0), connectivity, spatial_dims=spatial_dims)
+        markers = found if isinstance(found, Tensor) else found[0]
     result: Tensor = _watershed(image, markers, mask, connectivity, float(compactness), watershed_line, spatial_dims)
     return result

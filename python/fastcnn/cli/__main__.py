@@ -1,0 +1,5 @@
+"""`python -m fastcnn.cli` is `fastcnn`."""
+
+from fastcnn.cli import main
+
+main()

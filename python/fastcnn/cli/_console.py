@@ -1,0 +1,81 @@
+"""Text for people: on stderr one line a problem, on stdout the results."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from rich.console import Console
+
+
+def printable(text: object) -> str:
+    """Show control characters, and bytes that are no text, as escapes: a file's name must not steer the terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in str(text))
+
+
+class Reporter:
+    """Prints lines of text as they are: neither markup nor wrapping nor colours in them."""
+
+    def __init__(self, quiet: bool) -> None:
+        self.quiet = quiet
+        self.out = Console(highlight=False)
+        self.err = Console(stderr=True, highlight=False)
+
+    def say(self, text: str) -> None:
+        """Tell something, unless told to be quiet."""
+        if not self.quiet:
+            self.out.print(printable(text), markup=False, soft_wrap=True)
+
+    def problem(self, text: str) -> None:
+        """Tell what went wrong."""
+        self.err.print(f"fastcnn: {printable(text)}", markup=False, soft_wrap=True)
+
+
+class Terminated(BaseException):
+    """The system asks the process to end. Raised where it stands, so that temporary files are removed."""
+
+    def __init__(self, number: int) -> None:
+        self.status = 128 + number
+        super().__init__(number)
+
+
+@contextmanager
+def ending_cleanly() -> Iterator[None]:
+    """Turn SIGTERM and SIGHUP into an exception for the time of the block."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise Terminated(number)
+
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {}
+    for number in numbers:
+        try:
+            before[number] = signal.signal(number, end)
+        except ValueError:  # not in the main thread: whoever runs us there handles signals
+            break
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def decoders_silenced() -> Iterator[None]:
+    """Keep stderr closed for the time of the block: libtiff prints remarks there, past Python, on damaged files."""
+    try:
+        saved = os.dup(2)
+    except OSError:  # no stderr to keep clean
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)

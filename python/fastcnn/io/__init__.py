@@ -1,0 +1,23 @@
+"""Image files and lossless conversions. Reads and writes PNG, JPEG and TIFF; imports no torch.
+
+Files are treated as hostile: sizes are checked before pixels are decoded, what cannot be read in full is refused, and
+every refusal is one sentence that names the file (`ImageFileError`).
+"""
+
+from fastcnn.io.conversion import LUMINANCE, to_dtype, to_grey
+from fastcnn.io.errors import ImageFileError
+from fastcnn.io.output import replacing
+from fastcnn.io.reading import MAX_PIXELS, Picture, read_image
+from fastcnn.io.writing import write_image
+
+__all__ = [
+    "LUMINANCE",
+    "MAX_PIXELS",
+    "ImageFileError",
+    "Picture",
+    "read_image",
+    "replacing",
+    "to_dtype",
+    "to_grey",
+    "write_image",
+]

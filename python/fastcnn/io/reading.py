@@ -1,0 +1,138 @@
+"""Reading PNG, JPEG and TIFF files that nobody vouches for."""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastcnn.io.conversion import to_grey
+from fastcnn.io.errors import ImageFileError
+
+# 2**28 pixels, 16384 x 16384: with the chain's intermediate images about 10 GB. Counted over all pages of a file.
+MAX_PIXELS = 1 << 28
+
+
+class Refusal(Exception):  # noqa: N818 - becomes an ImageFileError once the path is known
+    """Why a file is not read."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What an image file holds, with nothing lost.
+
+    Attributes:
+        pixels: (H, W), or (H, W, C) where `channels` is not None, after one more leading dimension of pages where
+            `pages` is not None. bool, uint8, uint16 or whatever else the file has.
+        channels: None (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha).
+        pages: the number of pages of a TIFF that has several, else None.
+    """
+
+    pixels: NDArray[Any]
+    channels: int | None = None
+    pages: int | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of one page."""
+        height, width = self.pixels.shape[1:3] if self.pages else self.pixels.shape[:2]
+        return height, width
+
+    def grey(self, background: float = 0.0) -> NDArray[Any]:
+        """Return the luminance, ([pages,] H, W), transparent pixels on `background`; see `to_grey`."""
+        return self.pixels if self.channels is None else to_grey(self.pixels, background=background)
+
+
+def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Picture:
+    """Read a PNG, JPEG or TIFF file, losslessly.
+
+    Pixels keep the file's depth (16-bit colour too). Palettes become RGB, CMYK becomes RGB, white-is-zero TIFFs become
+    black-is-zero. A photograph's orientation tag is obeyed. Several TIFF pages of one size become a batch; reduced
+    copies (thumbnails, pyramids) are left out. Of an animated PNG the first frame is read.
+
+    Args:
+        path: the file.
+        max_pixels: refuse files that declare more, before anything is decoded; pages count together.
+
+    Returns:
+        The `Picture`.
+
+    Raises:
+        ImageFileError: if there is no such file, it is not a regular one, not an image of these kinds, empty,
+            truncated, damaged, too large, or uses something that cannot be read without loss. Its text is one line.
+
+    Example:
+        >>> from importlib.resources import files
+        >>> from fastcnn.io import read_image
+        >>> picture = read_image(files("fastcnn") / "data" / "cells.png")
+        >>> picture.pixels.shape, picture.pixels.dtype
+        ((512, 512), dtype('uint8'))
+    """
+    try:
+        with _open(path) as file:
+            return _decode(file, max_pixels)
+    except Refusal as refusal:
+        raise ImageFileError(path, str(refusal)) from None
+    except ImageFileError:
+        raise
+    except MemoryError:
+        raise ImageFileError(path, "not enough memory to read it") from None
+    except (OSError, SyntaxError, ValueError, zlib.error) as error:
+        # Pillow's and tifffile's own refusals, of which the text helps; or the system's.
+        why = " ".join(str(error).split())[:160]
+        known = error.strerror.lower() if isinstance(error, OSError) and error.strerror else None
+        raise ImageFileError(path, known or f"is truncated or damaged ({why})") from None
+    except (ArithmeticError, AttributeError, EOFError, LookupError, RuntimeError, TypeError, struct.error):
+        # What decoders stumble over in a file that contradicts itself.
+        raise ImageFileError(path, "is truncated or damaged") from None
+
+
+def _open(path: str | os.PathLike[str]) -> BinaryIO:
+    # Looked at before it is opened: opening a pipe would wait for its other end.
+    mode = os.stat(path).st_mode
+    if stat.S_ISDIR(mode):
+        raise Refusal("is a folder")
+    if not stat.S_ISREG(mode):
+        raise Refusal("is not a regular file")
+    return Path(path).open("rb")
+
+
+def _decode(file: BinaryIO, max_pixels: int) -> Picture:
+    start = file.read(8)
+    file.seek(0)
+    if not start:
+        raise Refusal("is empty")
+    # Known by their first bytes, never by name, and only these decoders are ever run.
+    if start == b"\x89PNG\r\n\x1a\n" or start.startswith(b"\xff\xd8\xff"):
+        from fastcnn.io import _raster
+
+        return _raster.decode(file, max_pixels)
+    if start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        from fastcnn.io import _tiff
+
+        return _tiff.decode(file, max_pixels)
+    raise Refusal("is not a PNG, JPEG or TIFF image")
+
+
+def check_size(width: int, height: int, max_pixels: int, pages: int = 1) -> None:
+    """Refuse what has no pixels, or too many."""
+    if width <= 0 or height <= 0 or pages <= 0:
+        raise Refusal(f"has no pixels ({width} x {height})")
+    if width * height * pages > max_pixels:
+        of_pages = f" x {pages} pages" if pages > 1 else ""
+        raise Refusal(f"has {width} x {height}{of_pages} pixels, over the limit of {max_pixels} (max_pixels)")
+
+
+def oriented(pixels: NDArray[Any], orientation: Any, lead: int = 0) -> NDArray[Any]:
+    """Turn the image on axes `lead` and `lead` + 1 the way its TIFF/EXIF orientation tag (1 to 8) says."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(lead, lead + 1)
+    flips = {2: (1,), 3: (0, 1), 4: (0,), 6: (1,), 7: (0, 1), 8: (0,)}.get(orientation, ())
+    return np.flip(pixels, tuple(lead + axis for axis in flips))

@@ -1,0 +1,149 @@
+"""A picture with its objects outlined, for people to judge."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastcnn._errors import ArgumentError
+
+# Bright, far apart in hue, and none of them grey.
+PALETTE = np.array(
+    [
+        (255, 70, 70),
+        (60, 220, 90),
+        (80, 160, 255),
+        (255, 220, 40),
+        (240, 90, 230),
+        (60, 225, 235),
+        (255, 150, 40),
+        (185, 255, 70),
+    ],
+    np.uint8,
+)
+
+
+def draw_outlines(image: NDArray[Any], labels: NDArray[Any], *, thickness: int | None = None) -> NDArray[np.uint8]:
+    """Draw the outlines of labelled objects into a picture, neighbours in different colours.
+
+    Args:
+        image: (H, W) or (H, W, 3), any real dtype. uint8 and bool are shown as they are; of anything else the range
+            from the 0.5th to the 99.5th percentile is stretched from black to white.
+        labels: integer (H, W), 0 background.
+        thickness: of the lines in pixels. None: a four hundredth of the smaller side, at least 2.
+
+    Returns:
+        uint8 (H, W, 3).
+
+    Raises:
+        ArgumentError: if the shapes do not fit.
+
+    Linear time in pixels and objects; deterministic.
+
+    Example:
+        >>> import numpy as np
+        >>> from fastcnn.pipelines import draw_outlines
+        >>> labels = np.zeros((5, 5), np.int32)
+        >>> labels[1:4, 1:4] = 1
+        >>> draw_outlines(np.zeros((5, 5), np.uint8), labels, thickness=1)[..., 0]
+        array([[  0,   0,   0,   0,   0],
+               [  0, 255, 255, 255,   0],
+               [  0, 255,   0, 255,   0],
+               [  0, 255, 255, 255,   0],
+               [  0,   0,   0,   0,   0]], dtype=uint8)
+    """
+    image, labels = np.asarray(image), np.asarray(labels)
+    if labels.ndim != 2 or image.shape not in (labels.shape, (*labels.shape, 3)):
+        raise ArgumentError(
+            f"draw_outlines: expected image of shape (H, W) or (H, W, 3) and labels (H, W), got {image.shape} and "
+            f"{labels.shape}"
+        )
+    picture = _displayed(image)
+    if labels.size == 0:
+        return picture
+    if thickness is None:
+        thickness = max(2, round(min(labels.shape) / 400))
+    owner = _lines(labels, thickness)
+    drawn = owner > 0
+    picture[drawn] = PALETTE[_colours(labels, 2 * thickness + 1)][owner[drawn]]
+    return picture
+
+
+def _displayed(image: NDArray[Any]) -> NDArray[np.uint8]:
+    if image.dtype == bool:
+        grey = image.astype(np.uint8) * np.uint8(255)
+    elif image.dtype == np.uint8 or image.size == 0:
+        grey = image.astype(np.uint8)
+    else:
+        low, high = np.percentile(image, (0.5, 99.5))
+        if high <= low:
+            low, high = float(image.min()), max(float(image.max()), float(image.min()) + 1)
+        grey = np.rint(np.clip((image - low) * (255 / (high - low)), 0, 255)).astype(np.uint8)
+    return np.repeat(grey[..., None], 3, axis=2) if grey.ndim == 2 else grey.copy()
+
+
+def _lines(labels: NDArray[Any], thickness: int) -> NDArray[Any]:
+    """For every pixel of a line, whose line it is: inside the object, and the odd pixel of thickness outside."""
+    import fastcnn.image as ops
+
+    labels = labels.astype(np.int32, copy=False)
+    inner, outer = (thickness + 1) // 2, thickness // 2
+    disk = ops.disk(inner)
+    edge = (ops.dilation(labels, disk) != labels) | (ops.erosion(labels, disk) != labels)
+    owner = np.where(edge, labels, 0)
+    if outer:
+        owner = np.where(labels == 0, ops.dilation(labels, ops.disk(outer)), owner)
+    return owner
+
+
+def _colours(labels: NDArray[Any], reach: int) -> NDArray[np.intp]:
+    """A palette index for every label: different ones for objects up to about `reach` pixels apart."""
+    import fastcnn.image as ops
+
+    near = ops.dilation(labels.astype(np.int32, copy=False), ops.disk((reach + 1) // 2))
+    near = np.where(labels > 0, labels, near)
+    pairs: set[tuple[int, int]] = set()
+    for a, b in ((near[:, :-1], near[:, 1:]), (near[:-1], near[1:])):
+        meet = (a != b) & (a > 0) & (b > 0)
+        pairs.update(zip(a[meet].tolist(), b[meet].tolist(), strict=True))
+    count = int(labels.max())
+    neighbours: list[list[int]] = [[] for _ in range(count + 1)]
+    for one, other in pairs:
+        neighbours[max(one, other)].append(min(one, other))
+    colours = np.zeros(count + 1, np.intp)
+    size = len(PALETTE)
+    for label in range(1, count + 1):
+        taken = {int(colours[n]) for n in neighbours[label]}
+        # Starting elsewhere for every label, so that all colours are used; eight are taken in no real picture.
+        wanted = ((3 * label + k) % size for k in range(size))
+        colours[label] = next((c for c in wanted if c not in taken), 3 * label % size)
+    return colours
+
+
+def contact_sheet(pages: Sequence[NDArray[np.uint8]], *, max_pixels: int = 1 << 26) -> NDArray[np.uint8]:
+    """Put pages side by side into one picture, in reading order, with white lines between.
+
+    Args:
+        pages: uint8 (H, W, 3) each, all of one shape; at least one.
+        max_pixels: reduce the pages by a whole number, the least that keeps the sheet within so many pixels.
+
+    Returns:
+        uint8 (H', W', 3); the page itself where there is only one.
+    """
+    if len(pages) == 1:
+        return pages[0]
+    height, width = pages[0].shape[:2]
+    columns = max(1, min(len(pages), round(math.sqrt(len(pages) * height / max(1, width)))))
+    rows = -(-len(pages) // columns)
+    step = max(1, math.ceil(math.sqrt(rows * columns * height * width / max_pixels)))
+    line = 2
+    high, wide = -(-height // step), -(-width // step)
+    sheet = np.full((rows * (high + line) - line, columns * (wide + line) - line, 3), 255, np.uint8)
+    for index, page in enumerate(pages):
+        top, left = (index // columns) * (high + line), (index % columns) * (wide + line)
+        sheet[top : top + high, left : left + wide] = page[::step, ::step]
+    return sheet
