@@ -1,4 +1,4 @@
-// Watershed and regional maxima.
+// The watershed.
 #pragma once
 
 #include <cstdint>
@@ -15,5 +15,10 @@ namespace fastcnn {
 FASTCNN_API void watershed(const Context& context, const TensorView& image, const TensorView& markers,
                            const TensorView* mask, int connectivity, double compactness, bool watershed_line,
                            int spatial_dims, const TensorView& labels);
+
+/// The oracle, by definition; no compactness.
+FASTCNN_API void watershed_ref(const Context& context, const TensorView& image, const TensorView& markers,
+                               const TensorView* mask, int connectivity, bool watershed_line, int spatial_dims,
+                               const TensorView& labels);
 
 }  // namespace fastcnn

@@ -5,11 +5,11 @@
 #include <atomic>
 #include <vector>
 
+#include "core/comparable.h"
 #include "core/connectivity.h"
 #include "core/dtypes.h"
 #include "fastcnn/error.h"
 #include "fastcnn/ops/peaks.h"
-#include "ops/peaks/comparable.h"
 
 namespace fastcnn {
 namespace {

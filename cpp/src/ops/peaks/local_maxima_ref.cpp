@@ -2,10 +2,10 @@
 #include <cstdlib>
 #include <vector>
 
+#include "core/comparable.h"
 #include "core/connectivity.h"
 #include "core/dtypes.h"
 #include "fastcnn/ops/peaks.h"
-#include "ops/peaks/comparable.h"
 
 namespace fastcnn {
 

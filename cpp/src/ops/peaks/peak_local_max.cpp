@@ -6,12 +6,12 @@
 #include <type_traits>
 #include <unordered_map>
 
+#include "core/comparable.h"
 #include "core/dtypes.h"
 #include "core/image_batch.h"
 #include "fastcnn/error.h"
 #include "fastcnn/ops/morphology.h"
 #include "fastcnn/ops/peaks.h"
-#include "ops/peaks/comparable.h"
 
 namespace fastcnn {
 namespace {
