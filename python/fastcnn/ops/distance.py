@@ -79,8 +79,9 @@ def distance_transform_edt(
         order ([z,] y, x).
 
     Raises:
-        ArgumentError: for another ``spatial_dims``, sampling that is not positive or outside [1e-100, 1e100], ``squared`` with sampling, or a
-            squared distance that does not fit int32 (an image without a zero among them).
+        ArgumentError: for another ``spatial_dims``, sampling that is not positive or outside [1e-100, 1e100],
+            ``squared`` with sampling, or a squared distance that does not fit int32 (an image without a zero among
+            them).
 
     Complexity: O(pixels * log(size of an axis)) at worst, in practice about O(pixels) whatever the distances. Scratch:
     a few bytes per pixel, less for large images; no more than 24 where an axis is very short.
