@@ -4,18 +4,25 @@ import cv2
 import numpy as np
 
 
-def make(name: str, size: int, seed: int = 0) -> np.ndarray:
-    """Return a bool image."""
+def make(name: str, shape: int | tuple[int, ...], seed: int = 0) -> np.ndarray:
+    """Return a bool image, square where the shape is one number. Volumes are there of noise and of random zeros."""
     rng = np.random.default_rng(seed)
+    shape = (shape, shape) if isinstance(shape, int) else shape
+    if name.startswith("noise"):
+        return rng.random(shape) >= float(name.split()[1]) / 100
+    if name.endswith("random zeros"):
+        mask = np.ones(shape, bool)
+        mask.flat[rng.integers(mask.size, size=int(name.split()[0]))] = False
+        return mask
+    size = shape[0]
     y, x = np.ogrid[:size, :size]
     if name == "blobs":
         noise = cv2.GaussianBlur(rng.random((size, size), np.float32), (0, 0), 12)
         return noise > np.median(noise)
-    if name.startswith("noise"):
-        share = float(name.split()[1]) / 100
-        return rng.random((size, size)) >= share
     if name == "large disk":
         return (y - size / 2) ** 2 + (x - size / 2) ** 2 < (0.45 * size) ** 2
+    if name == "zero top row":
+        return np.broadcast_to(y > 0, shape).copy()
     if name == "ones":
         return np.ones((size, size), bool)
     if name == "spirals":

@@ -51,8 +51,8 @@ def distance_transform_edt(
     Args:
         mask: (..., H, W), or (..., D, H, W) with ``spatial_dims=3``, of any dtype; NaN is non-zero.
         sampling: the extent of a pixel along each spatial axis; one number for all; default 1.
-        return_indices: also return the coordinates of the nearest zero; of equally near ones that with the least z,
-            then x, then y; -1 where there is none.
+        return_indices: also return the coordinates of the nearest zero; of equally near ones, of the first in C order
+            (least z, then y, then x); -1 where there is none.
         squared: return squared distances as int32. Takes no sampling.
         spatial_dims: 2 or 3.
 

@@ -69,8 +69,8 @@ def distance_transform_edt(
         mask: (..., H, W), or (..., D, H, W) with ``spatial_dims=3``, of any dtype; NaN is non-zero.
         sampling: the extent of a pixel along each spatial axis, in the unit that the result shall have; one number
             for all; default 1. Arithmetic is then in float64.
-        return_indices: also return the coordinates of the nearest zero. Of equally near ones it is that with the
-            least z, then x, then y. -1 where there is none.
+        return_indices: also return the coordinates of the nearest zero; of equally near ones, of the first in C order
+            (least z, then y, then x). -1 where there is none.
         squared: return squared distances as int32. Takes no sampling.
         spatial_dims: 2 or 3.
 
@@ -79,16 +79,20 @@ def distance_transform_edt(
         order ([z,] y, x).
 
     Raises:
-        ArgumentError: for another ``spatial_dims``, sampling that is not positive, ``squared`` with sampling, or a
-            squared distance that does not fit int32 (an image without a zero among them).
+        ArgumentError: for another ``spatial_dims``, sampling that is not positive or outside [1e-100, 1e100],
+            ``squared`` with sampling, or a squared distance that does not fit int32 (an image without a zero among
+            them).
 
-    Complexity: O(pixels), whatever the distances. Scratch: 2 bytes per pixel; 16 with sampling or indices.
+    Complexity: O(pixels * log(size of an axis)) at worst, in practice about O(pixels) whatever the distances. Scratch:
+    a few bytes per pixel, less for large images; no more than 24 where an axis is very short.
     Gradient: none; the result is piecewise constant in the mask. Deterministic, equal on every ISA and for any number
     of threads.
 
     Reference:
         A. Meijster, J. Roerdink, W. Hesselink, "A general algorithm for computing distance transforms in linear time",
         2000.
+        A. Aggarwal, M. Klawe, S. Moran, P. Shor, R. Wilber, "Geometric applications of a matrix-searching algorithm",
+        1987.
 
     Example:
         >>> import torch, fastcnn.ops as F

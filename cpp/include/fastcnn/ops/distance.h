@@ -13,7 +13,8 @@ namespace fastcnn {
 ///            has no zero;
 ///   int32    squared distances; an Error where one does not fit, or with sampling.
 /// indices: null, or dense int64 (..., spatial_dims, [D,] H, W), the nearest zero's coordinates ([z,] y, x); -1 where
-/// there is none. Of equally near zeros the one least in ([z,] x, y) is taken.
+/// there is none. Of equally near zeros the first in C order is taken.
+/// No result depends on the number of threads or the instruction set.
 FASTCNN_API void distance_transform_edt(const Context& context, const TensorView& src, int spatial_dims,
                                         const double* sampling, const TensorView& dst, const TensorView* indices);
 /// The oracle: every zero looked at from every pixel. O(pixels x zeros).

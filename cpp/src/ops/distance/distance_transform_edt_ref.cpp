@@ -4,6 +4,7 @@
 #include "core/nonzero.h"
 #include "fastcnn/ops/distance.h"
 #include "ops/distance/edt_checks.h"
+#include "ops/distance/edt_image.h"
 
 namespace fastcnn {
 namespace {
@@ -19,10 +20,9 @@ bool edt_ref(const T* mask, Extent e, int spatial_dims, const double* sampling, 
       for (int64_t x = 0; x < e.width; ++x, ++p) {
         double best = std::numeric_limits<double>::infinity();
         int64_t nearest[3] = {-1, -1, -1};
-        // Least in (z, x, y): the passes of the fast methods run over y, x and z in turn.
         for (int64_t c = 0; c < e.depth; ++c)
-          for (int64_t a = 0; a < e.width; ++a)
-            for (int64_t b = 0; b < e.height; ++b) {
+          for (int64_t b = 0; b < e.height; ++b)
+            for (int64_t a = 0; a < e.width; ++a) {
               if (is_nonzero(mask[(c * e.height + b) * e.width + a])) continue;
               const double dz = sz * static_cast<double>(z - c), dy = sy * static_cast<double>(y - b),
                            dx = sx * static_cast<double>(x - a);
@@ -33,7 +33,7 @@ bool edt_ref(const T* mask, Extent e, int spatial_dims, const double* sampling, 
               nearest[1] = b;
               nearest[2] = a;
             }
-        fits = write_square(best, dst, p) && fits;
+        fits = write_square(best, dst.distance, dst.squared, p) && fits;
         for (int axis = 0; dst.indices && axis < spatial_dims; ++axis)
           dst.indices[axis * e.size() + p] = nearest[3 - spatial_dims + axis];
       }

@@ -1,5 +1,7 @@
 #include "ops/distance/edt_checks.h"
 
+#include <cmath>
+
 #include "fastcnn/error.h"
 
 namespace fastcnn {
@@ -14,6 +16,10 @@ BatchShape check_edt(const TensorView& src, int spatial_dims, const double* samp
   for (int i = 0; sampling && i < spatial_dims; ++i)
     FASTCNN_CHECK(sampling[i] > 0 && std::isfinite(sampling[i]), kEdt, ": expected sampling of positive values, got ",
                   sampling[i]);
+  // Their squares are formed, and multiples' squares.
+  for (int i = 0; sampling && i < spatial_dims; ++i)
+    FASTCNN_CHECK(sampling[i] >= 1e-100 && sampling[i] <= 1e100, kEdt,
+                  ": expected sampling of values from 1e-100 to 1e100, got ", sampling[i]);
   if (indices) {
     check_output(*indices, DType::int64, kEdt, "indices");
     FASTCNN_CHECK(indices->numel() == src.numel() * spatial_dims, kEdt, ": expected indices of shape (..., ",

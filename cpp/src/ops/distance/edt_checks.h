@@ -3,11 +3,17 @@
 
 #include "core/image_batch.h"
 #include "fastcnn/view.h"
-#include "ops/distance/distance_transform_edt.h"
 
 namespace fastcnn {
 
 inline constexpr char kEdt[] = "distance_transform_edt";
+
+/// Where an image's results go: one of distance and squared, and indices or null.
+struct EdtResult {
+  float* distance;
+  int32_t* squared;
+  int64_t* indices;  ///< one plane per axis
+};
 
 BatchShape check_edt(const TensorView& src, int spatial_dims, const double* sampling, const TensorView& dst,
                      const TensorView* indices);

@@ -1,0 +1,29 @@
+// The tables of k steps' costs.
+#pragma once
+
+#include "fastcnn/context.h"
+#include "ops/distance/edt_plan.h"
+
+namespace fastcnn {
+
+/// For all k that a line of n pixels asks for, of both signs; points at k = 0.
+template <class Cost>
+const Cost* edt_squares(Scratch& scratch, int64_t n, double spacing) {
+  const int64_t reach = n + kEdtPad;
+  Cost* squares = scratch.get<Cost>(2 * reach + 1) + reach;
+  for (int64_t k = 0; k <= reach; ++k) {
+    const Cost length = static_cast<Cost>(static_cast<double>(k) * spacing);
+    squares[k] = squares[-k] = length * length;
+  }
+  return squares;
+}
+
+/// Whether int32 holds all costs: sums of an infinite one, which is more than any real one, and one more axis.
+inline bool edt_fits_int32(const int64_t* extent, int dims) {
+  double most = 0;
+  for (int i = 0; i < dims; ++i)
+    most += static_cast<double>(extent[i] + kEdtPad) * static_cast<double>(extent[i] + kEdtPad);
+  return most <= double{1 << 30};
+}
+
+}  // namespace fastcnn
