@@ -35,8 +35,7 @@ FASTCNN_API void closing(const Context& context, const TensorView& src, int spat
                          Border border, double value, const TensorView& dst);
 /// Dilation minus erosion, saturated to the dtype (bool: dilation and not erosion).
 FASTCNN_API void morphological_gradient(const Context& context, const TensorView& src, int spatial_dims,
-                                        const Footprint& footprint, Border border, double value,
-                                        const TensorView& dst);
+                                        const Footprint& footprint, Border border, double value, const TensorView& dst);
 
 /// Where the erosion's values come from: dst (int64, the shape of src) is the index, within its image, of the first
 /// pixel in raster order that attains it; -1 where that is the border's value. src is a float.
