@@ -22,14 +22,11 @@ struct TileGrid {
   /// Calls body(neighbour's index, position 0..26) for the neighbours that exist.
   template <class F>
   void for_neighbors(int64_t tile, const F& body) const {
-    const int64_t x = tile % width, y = tile / width % height, z = tile / width / height;
-    for (int64_t dz = -1; dz <= 1; ++dz)
-      for (int64_t dy = -1; dy <= 1; ++dy)
-        for (int64_t dx = -1; dx <= 1; ++dx) {
-          const bool inside =
-              z + dz >= 0 && z + dz < depth && y + dy >= 0 && y + dy < height && x + dx >= 0 && x + dx < width;
-          if (inside && (dz || dy || dx)) body(tile + (dz * height + dy) * width + dx, int(9 * dz + 3 * dy + dx + 13));
-        }
+    const TilePlace p = place(tile);
+    for (int64_t dz = p.z > 0 ? -1 : 0; dz <= (p.z + 1 < depth ? 1 : 0); ++dz)
+      for (int64_t dy = p.y > 0 ? -1 : 0; dy <= (p.y + 1 < height ? 1 : 0); ++dy)
+        for (int64_t dx = p.x > 0 ? -1 : 0; dx <= (p.x + 1 < width ? 1 : 0); ++dx)
+          if (dz || dy || dx) body(tile + (dz * height + dy) * width + dx, static_cast<int>(9 * dz + 3 * dy + dx + 13));
   }
 };
 
@@ -54,37 +51,35 @@ class TileQueue {
   /// Tile `tile` waits, with `key` or what it waits with already, whichever is less.
   void wait(int64_t tile, K key) {
     if (key >= key_[tile]) return;
+    const bool parked = key_[tile] != kNothing && place_[tile] == kOut;
     key_[tile] = key;
-    if (beside_[tile]) return;  // enters the heap when its neighbours are back
-    if (place_[tile] == kOut) {
-      place_[tile] = size_;
-      heap_[size_++] = tile;
-    }
+    if (parked) return;
+    if (place_[tile] == kOut) insert(tile);
     rise(place_[tile]);
   }
 
-  /// The waiting tile of least key that lies beside no taken one, or -1.
+  /// The waiting tile of least key that lies beside no taken one, or -1. Tiles that do are parked, out of the heap,
+  /// until their neighbours are back.
   int64_t take() {
-    if (size_ == 0) return -1;
-    const int64_t tile = heap_[0];
-    remove(tile);
-    key_[tile] = kNothing;
-    ++taken_;
-    grid_.for_neighbors(tile, [&](int64_t other, int) {
-      if (beside_[other]++ == 0 && place_[other] != kOut) remove(other);
-    });
-    return tile;
+    while (size_ > 0) {
+      const int64_t tile = heap_[0];
+      remove_first();
+      if (beside_[tile]) continue;
+      key_[tile] = kNothing;
+      ++taken_;
+      grid_.for_neighbors(tile, [&](int64_t other, int) { ++beside_[other]; });
+      return tile;
+    }
+    return -1;
   }
-
-  /// The tile that take() would give, or -1.
+  /// The tile that take() would look at first, or -1.
   int64_t peek() const { return size_ ? heap_[0] : -1; }
 
   void give_back(int64_t tile) {
     --taken_;
     grid_.for_neighbors(tile, [&](int64_t other, int) {
-      if (--beside_[other] > 0 || key_[other] == kNothing) return;
-      place_[other] = size_;
-      heap_[size_++] = other;
+      if (--beside_[other] > 0 || key_[other] == kNothing || place_[other] != kOut) return;
+      insert(other);
       rise(place_[other]);
     });
   }
@@ -114,14 +109,12 @@ class TileQueue {
     }
     put(place, tile);
   }
-  void remove(int64_t tile) {
-    const int64_t place = place_[tile];
-    place_[tile] = kOut;
-    const int64_t last = heap_[--size_];
-    if (place == size_) return;
-    put(place, last);
-    rise(place);
-    sink(place_[last]);
+  void insert(int64_t tile) { put(size_++, tile); }
+  void remove_first() {
+    place_[heap_[0]] = kOut;
+    if (--size_ == 0) return;
+    put(0, heap_[size_]);
+    sink(0);
   }
 
   TileGrid grid_;

@@ -1,8 +1,8 @@
 // Marker-controlled watershed by topographic order, independent of threads, queue order and ISA.
 //
-//   level(p)       a marker's value; else the least over paths from a marker of the greatest value or marker level on
-//   it generation(p)  0 for markers and beside a lower level, else 1 + the least generation among neighbours of equal
-//   level parent(p)      the neighbour least by (level, generation, raster index); a label is that of the marker above
+//   level(p)       a marker's value; else the least over paths from a marker of the greatest value or marker level
+//   generation(p)  0 for markers and beside a lower level; else 1 + the least generation among neighbours of its level
+//   parent(p)      the neighbour least by (level, generation, raster index); labels come down from the markers
 //
 // It is the flood of L. Vincent, P. Soille, "Watersheds in digital spaces", PAMI 13(6), 1991, and of scikit-image's
 // queue, with ties decided by position and not by the age of a queue entry. Where they compute it in the order of
@@ -43,7 +43,7 @@ struct WatershedImage {
   bool line;
   const KeyRows& image;
   const Label* markers;
-  const TruthRows& marked;
+  const Roots& roots;
   const TruthRows& mask;
   Label* labels;
 
@@ -77,7 +77,7 @@ struct WatershedImage {
       K* fixed = flood.get<K>(extent.size());
       const TileGrid grid(extent);
       TileQueue<K> queue(flood, grid);
-      start_flood(context, of_key, extent, grid, image, marked, mask, shift, kNone, static_cast<K>(kNone - 1), fixed,
+      start_flood(context, of_key, extent, grid, image, roots, mask, shift, kNone, static_cast<K>(kNone - 1), fixed,
                   key, queue);
       if (!flood_to_rest(context, of_key.flood, of_key.tile_bytes, field<K>(fixed, key, shift), grid, queue))
         return false;
@@ -99,13 +99,13 @@ struct WatershedImage {
       K* value = generation;                                         // the generations come when the values have served
       const bool full = image.integral && image.bytes == sizeof(K);  // may use every key
       const K gap = full ? unused_key<K>(context, image, extent) : kNone;
-      start_flood(context, of_key, extent, grid, image, marked, mask, 0, gap, kNone, value, level, queue);
+      start_flood(context, of_key, extent, grid, image, roots, mask, 0, gap, kNone, value, level, queue);
       flood_to_rest(context, of_key.fill, of_key.tile_bytes, field<K>(value, level, 0), grid, queue);
     }
     {
       Scratch flood(context);
       TileQueue<K> queue(flood, grid);
-      start_spread(context, of_key, extent, grid, neighbors, marked, level, generation, queue);
+      start_spread(context, of_key, extent, grid, neighbors, roots, level, generation, queue);
       flood_to_rest(context, of_key.spread, of_key.tile_bytes, field<K>(level, generation, 0), grid, queue);
     }
     label(of_key, Flooded<K>{level, generation}, scratch);
@@ -121,17 +121,17 @@ struct WatershedImage {
     {
       std::optional<Scratch> parents;
       uint8_t* parent = trees ? parents.emplace(context).template get<uint8_t>(extent.size()) : bytes;
-      find_parents(context, of_key, extent, neighbors, flooded, markers, marked, mask, !trees, parent, labels);
+      find_parents(context, of_key, extent, neighbors, flooded, roots, markers, !trees, parent, labels);
       if (trees) find_children(parent, bytes);
     }
     if (!line) keys.reset();
     switch (neighbors.count) {
-      case 4: label_trees<Label, 4>(context, extent, offsets, markers, marked, mask, bytes, labels); break;
-      case 6: label_trees<Label, 6>(context, extent, offsets, markers, marked, mask, bytes, labels); break;
-      case 8: label_trees<Label, 8>(context, extent, offsets, markers, marked, mask, bytes, labels); break;
+      case 4: label_trees<Label, 4>(context, extent, offsets, markers, roots, bytes, labels); break;
+      case 6: label_trees<Label, 6>(context, extent, offsets, markers, roots, bytes, labels); break;
+      case 8: label_trees<Label, 8>(context, extent, offsets, markers, roots, bytes, labels); break;
       default: label_paths(context, extent, offsets, bytes, labels);
     }
-    if (line) draw_lines(context, extent, neighbors, flooded, marked, bytes, labels);
+    if (line) draw_lines(context, extent, neighbors, flooded, roots, bytes, labels);
   }
 
   void find_children(const uint8_t* parent, uint8_t* child) const {
@@ -147,6 +147,30 @@ struct WatershedImage {
     });
   }
 };
+
+void intersect(uint8_t* __restrict a, const uint8_t* __restrict b, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) a[i] &= b[i];
+}
+
+Roots find_roots(const Context& context, Scratch& scratch, const Extent& e, const TruthRows& marked,
+                 const TruthRows& mask) {
+  Roots roots(scratch, e);
+  for_rows(context, e, [&](int64_t begin, int64_t end) {
+    Scratch rows(context);
+    uint8_t* root = rows.get<uint8_t>(e.width);
+    uint8_t* inside = rows.get<uint8_t>(e.width);
+    std::memset(root, 0, static_cast<size_t>(e.width) + 8);
+    for (int64_t row = begin; row < end; ++row) {
+      marked.get(row * e.width, e.width, root);
+      if (mask) {
+        mask.get(row * e.width, e.width, inside);
+        intersect(root, inside, e.width);
+      }
+      roots.set(row, root);
+    }
+  });
+  return roots;
+}
 
 }  // namespace
 
@@ -195,9 +219,10 @@ void watershed(const Context& context, const TensorView& image, const TensorView
         if (compactness > 0)
           return watershed_compact(inner, batch.extent, neighbors, compactness, pixels, seeds, inside, out);
         const TruthRows marked(seeds, sizeof(Label) == 4 ? kernels.nonzero32 : kernels.nonzero64);
-        const KeyRows keys(pixels);
+        const Roots roots = find_roots(inner, scratch, batch.extent, marked, inside);
+        const KeyRows keys(pixels, kernels);
         WatershedImage<Label>{inner, batch.extent, kernels, neighbors, steps, watershed_line,
-                              keys,  seeds,        marked,  inside,    out}
+                              keys,  seeds,        roots,   inside,    out}
             .run();
       });
     });

@@ -51,11 +51,11 @@ class TruthRows {
 class KeyRows {
  public:
   template <class T>
-  explicit KeyRows(const T* image)
+  KeyRows(const T* image, const WatershedKernels& kernels)
       : bytes(sizeof(T)), integral(!is_floating<T>), image_(reinterpret_cast<const char*>(image)) {
     if constexpr (sizeof(T) == 1) rows_.of16 = read<T, uint16_t>;
-    if constexpr (sizeof(T) <= 4) rows_.of32 = read<T, uint32_t>;
-    if constexpr (sizeof(T) == 8) rows_.of64 = read<T, uint64_t>;
+    if constexpr (sizeof(T) <= 4) rows_.of32 = std::is_same_v<T, float> ? kernels.ordered_float : read<T, uint32_t>;
+    if constexpr (sizeof(T) == 8) rows_.of64 = std::is_same_v<T, double> ? kernels.ordered_double : read<T, uint64_t>;
   }
   template <class K>
   void get(int64_t first, int64_t n, K* dst) const {
@@ -78,6 +78,41 @@ class KeyRows {
     void (*of32)(const void*, int64_t, uint32_t*) = nullptr;
     void (*of64)(const void*, int64_t, uint64_t*) = nullptr;
   } rows_;
+};
+
+/// A bit a pixel: where the markers are that lie inside the mask.
+class Roots {
+ public:
+  Roots(Scratch& scratch, const Extent& e) : width_(e.width), stride_((e.width + 7) / 8) {
+    bits_ = scratch.get<uint8_t>(stride_ * e.depth * e.height);
+  }
+  /// 0 or 1 a pixel; readable and writable up to the next multiple of 8.
+  void set(int64_t row, const uint8_t* root) {
+    for (int64_t i = 0; i < stride_; ++i) {
+      uint64_t eight;
+      std::memcpy(&eight, root + 8 * i, 8);
+      bits_[row * stride_ + i] = static_cast<uint8_t>(eight * 0x0102040810204080u >> 56);  // byte k becomes bit k
+    }
+  }
+  void get(int64_t row, uint8_t* root) const {
+    constexpr uint64_t k7f = 0x7f7f7f7f7f7f7f7f;
+    for (int64_t i = 0; i < stride_; ++i) {
+      const uint64_t spread =
+          (bits_[row * stride_ + i] * uint64_t{0x0101010101010101}) & 0x8040201008040201u;  // byte k: bit k
+      const uint64_t eight = (((spread & k7f) + k7f) | spread) >> 7 & uint64_t{0x0101010101010101};
+      std::memcpy(root + 8 * i, &eight, 8);
+    }
+  }
+  /// Calls body(x) for each in a row.
+  template <class F>
+  void for_each(int64_t row, const F& body) const {
+    for (int64_t i = 0; i < stride_; ++i)
+      for (uint32_t bits = bits_[row * stride_ + i]; bits; bits &= bits - 1) body(8 * i + __builtin_ctz(bits));
+  }
+
+ private:
+  int64_t width_, stride_;
+  uint8_t* bits_;
 };
 
 /// The state of one image. Combined keys hold level << shift | generation and leave `generation` null.
@@ -172,23 +207,23 @@ K unused_key(const Context& context, const KeyRows& image, const Extent& e) {
 /// Keys and fixed values before the flood, and the tiles that have markers.
 template <class K>
 void start_flood(const Context& context, const FloodKernels<K>& kernels, const Extent& e, const TileGrid& grid,
-                 const KeyRows& image, const TruthRows& markers, const TruthRows& mask, int shift, K gap, K far,
-                 K* fixed, K* key, TileQueue<K>& queue) {
+                 const KeyRows& image, const Roots& roots, const TruthRows& mask, int shift, K gap, K far, K* fixed,
+                 K* key, TileQueue<K>& queue) {
   Scratch scratch(context);
   K* least = scratch.get<K>(grid.count());
   std::fill(least, least + grid.count(), far);
   for_tile_rows(context, e, grid, [&](int64_t z0, int64_t z1, int64_t y0, int64_t y1, int64_t tile) {
     Scratch rows(context);
-    uint8_t* marked = rows.get<uint8_t>(e.width);
+    uint8_t* root = rows.get<uint8_t>(e.width);
     uint8_t* inside = rows.get<uint8_t>(e.width);
     K* values = rows.get<K>(e.width);
     for (int64_t z = z0; z < z1; ++z)
       for (int64_t y = y0; y < y1; ++y) {
-        const int64_t first = (z * e.height + y) * e.width;
+        const int64_t row = z * e.height + y, first = row * e.width;
         image.get(first, e.width, values);
-        markers.get(first, e.width, marked);
+        roots.get(row, root);
         mask.get(first, e.width, inside);
-        kernels.start(values, marked, inside, shift, gap, far, e.width, fixed + first, key + first, least + tile);
+        kernels.start(values, root, inside, shift, gap, far, e.width, fixed + first, key + first, least + tile);
       }
   });
   for (int64_t t = 0; t < grid.count(); ++t)
@@ -198,22 +233,22 @@ void start_flood(const Context& context, const FloodKernels<K>& kernels, const E
 /// Generation 0 where a marker is or a neighbour has a lower level; tiles with other pixels wait.
 template <class K>
 void start_spread(const Context& context, const FloodKernels<K>& kernels, const Extent& e, const TileGrid& grid,
-                  const Neighborhood& neighbors, const TruthRows& markers, const K* level, K* generation,
+                  const Neighborhood& neighbors, const Roots& roots, const K* level, K* generation,
                   TileQueue<K>& queue) {
   Scratch scratch(context);
   uint8_t* open = scratch.get<uint8_t>(grid.count());
   std::fill(open, open + grid.count(), uint8_t{0});
   for_tile_rows(context, e, grid, [&](int64_t z0, int64_t z1, int64_t y0, int64_t y1, int64_t tile) {
     Scratch rows(context);
-    uint8_t* marked = rows.get<uint8_t>(e.width);
-    K* row = rows.get<K>(e.width);
+    uint8_t* root = rows.get<uint8_t>(e.width);
+    K* generations = rows.get<K>(e.width);
     RowWindow<K> levels(rows, level, e, static_cast<K>(~K(0)));
     for (int64_t z = z0; z < z1; ++z)
       for (int64_t y = y0; y < y1; ++y) {
-        const int64_t first = (z * e.height + y) * e.width;
-        markers.get(first, e.width, marked);
-        kernels.source(levels.at(z, y), neighbors, marked, e.width, row, open + tile);
-        std::memcpy(generation + first, row, static_cast<size_t>(e.width) * sizeof(K));
+        const int64_t row = z * e.height + y;
+        roots.get(row, root);
+        kernels.source(levels.at(z, y), neighbors, root, e.width, generations, open + tile);
+        std::memcpy(generation + row * e.width, generations, static_cast<size_t>(e.width) * sizeof(K));
       }
   });
   for (int64_t t = 0; t < grid.count(); ++t)

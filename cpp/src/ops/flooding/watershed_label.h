@@ -19,36 +19,37 @@ void for_rows(const Context& context, const Extent& e, const F& body) {
   context.parallel_for(0, e.depth * e.height, std::max<int64_t>(1, (1 << 14) / e.width), body);
 }
 
+/// Roots get no parent. True where all pixels were reached.
+inline bool settle_roots(const uint8_t* __restrict found, const uint8_t* __restrict root, int64_t n,
+                         uint8_t* __restrict parent) {
+  uint8_t unreached = 0;
+  for (int64_t x = 0; x < n; ++x) {
+    unreached |= static_cast<uint8_t>(found[x] == kNoParent);
+    parent[x] = static_cast<uint8_t>(found[x] | -root[x]);
+  }
+  return !unreached;
+}
+
 /// Each pixel's parent, as an index into the neighbours; kNoParent for markers and for what was not reached. Labels of
-/// the latter become 0; `seed` gives markers their labels and all others 0.
+/// the latter become 0; `seed` gives roots their labels and all others 0.
 template <class K, class Label>
 void find_parents(const Context& context, const FloodKernels<K>& kernels, const Extent& e,
-                  const Neighborhood& neighbors, const Flooded<K>& flooded, const Label* markers,
-                  const TruthRows& marked_rows, const TruthRows& mask, bool seed, uint8_t* parent, Label* labels) {
+                  const Neighborhood& neighbors, const Flooded<K>& flooded, const Roots& roots, const Label* markers,
+                  bool seed, uint8_t* parent, Label* labels) {
   const K outside = static_cast<K>(~K(0) - (flooded.generation ? 0 : 1));
   for_rows(context, e, [&](int64_t begin, int64_t end) {
     Scratch scratch(context);
     RowWindow<K> levels(scratch, flooded.level, e, outside);
     RowWindow<K> generations(scratch, flooded.generation ? flooded.generation : flooded.level, e, outside);
     uint8_t* found = scratch.get<uint8_t>(e.width);
-    uint8_t* marked = scratch.get<uint8_t>(e.width);
+    uint8_t* root = scratch.get<uint8_t>(e.width);
     for (int64_t row = begin; row < end; ++row) {
       const int64_t z = row / e.height, y = row % e.height, first = row * e.width;
       kernels.parent(levels.at(z, y), flooded.generation ? &generations.at(z, y) : nullptr, neighbors, e.width, found);
-      marked_rows.get(first, e.width, marked);
-      Label* label = labels + first;
-      uint8_t unreached = 0;
-      for (int64_t x = 0; x < e.width; ++x) {
-        unreached |= static_cast<uint8_t>(found[x] == kNoParent);
-        parent[first + x] = static_cast<uint8_t>(found[x] | -marked[x]);
-      }
-      if (seed) {
-        mask.get(first, e.width, found);
-        for (int64_t x = 0; x < e.width; ++x) label[x] = found[x] ? markers[first + x] : Label(0);
-      } else if (unreached) {
-        for (int64_t x = 0; x < e.width; ++x)
-          if (found[x] == kNoParent) label[x] = 0;
-      }
+      roots.get(row, root);
+      const bool all = settle_roots(found, root, e.width, parent + first);
+      if (seed || !all) std::fill(labels + first, labels + first + e.width, Label(0));
+      if (seed) roots.for_each(row, [&](int64_t x) { labels[first + x] = markers[first + x]; });
     }
   });
 }
@@ -67,13 +68,14 @@ class Frontier {
     Segment* segments;
     std::atomic<int64_t> used{0};
   };
+  static constexpr int64_t kAhead = 64;  // to prefetch
   /// Roots to enter at a time.
   static constexpr int64_t kSeeds = 256;
   /// Segments that suffice for all threads: a pixel has at most `degree` - 1 children, so that no more than this share
   /// of the pixels can wait at a time.
   static int64_t segments_for(int64_t pixels, int degree, int64_t threads) {
     const int64_t waiting = pixels / (degree - 1) * (degree - 2) + 2 * degree;
-    return waiting / (kEntries - degree) + 1 + threads * (4 + 2 * kSeeds / (kEntries - degree));
+    return waiting / (kEntries - degree) + 2 + threads * (4 + 2 * kSeeds / (kEntries - degree));
   }
 
   explicit Frontier(Pool& pool) : pool_(pool), first_(fresh()), last_(first_) { head = tail = first_->entries; }
@@ -119,28 +121,30 @@ class Frontier {
 template <class Label, int degree>
 void grow_trees(Frontier& frontier, const LinearOffsets& offsets, const Label* markers, const uint8_t* child,
                 Label* labels) {
-  constexpr int kAhead = 64;
-  int64_t step[degree];
-  for (int i = 0; i < degree; ++i) step[i] = offsets.at[i];
-  uint64_t* head = frontier.head;
-  for (uint64_t* end; (end = frontier.readable()) != frontier.head;) {
+  uint64_t step[degree];
+  for (int i = 0; i < degree; ++i) step[i] = static_cast<uint64_t>(offsets.at[i]);
+  for (;;) {
+    const uint64_t* end = frontier.readable();
+    uint64_t* head = frontier.head;
+    if (head == end) return;
     uint64_t* tail = frontier.tail;
     uint64_t* limit = frontier.limit(degree);
-    for (head = frontier.head; head != end; ++head) {
+    for (; head != end; ++head) {
       if (tail > limit) {
         frontier.tail = tail;
         frontier.extend();
         tail = frontier.tail;
         limit = frontier.limit(degree);
       }
+      const uint32_t soon = static_cast<uint32_t>(head[Frontier::kAhead]);  // or what was left there: a hint
+      __builtin_prefetch(labels + soon, 1);
+      __builtin_prefetch(child + soon);
       const uint64_t entry = *head;
-      __builtin_prefetch(labels + static_cast<uint32_t>(head[kAhead]), 1);
-      __builtin_prefetch(child + static_cast<uint32_t>(head[kAhead]));
       const uint32_t pixel = static_cast<uint32_t>(entry);
       const uint32_t bits = child[pixel];
       labels[pixel] = markers[entry >> 32];
       for (int i = 0; i < degree; ++i) {
-        *tail = entry + static_cast<uint64_t>(step[i]);  // no carry: a child lies inside the image
+        *tail = entry + step[i];  // no carry into the upper half: a child lies inside the image
         tail += bits >> i & 1;
       }
     }
@@ -152,7 +156,7 @@ void grow_trees(Frontier& frontier, const LinearOffsets& offsets, const Label* m
 /// Labels the trees below the markers, breadth first.
 template <class Label, int degree>
 void label_trees(const Context& context, const Extent& e, const LinearOffsets& offsets, const Label* markers,
-                 const TruthRows& marked_rows, const TruthRows& mask, const uint8_t* child, Label* labels) {
+                 const Roots& roots, const uint8_t* child, Label* labels) {
   constexpr int64_t kBand = 8;  // rows whose trees grow together
   Scratch scratch(context);
   const int64_t rows = e.depth * e.height;
@@ -161,32 +165,15 @@ void label_trees(const Context& context, const Extent& e, const LinearOffsets& o
   pool.segments = scratch.get<Frontier::Segment>(Frontier::segments_for(e.size(), degree, workers));
   std::atomic<int64_t> next{0};
   context.parallel_for(0, workers, 1, [&](int64_t, int64_t) {
-    Scratch row_scratch(context);
-    uint8_t* marked = row_scratch.get<uint8_t>(e.width + 8);
-    uint8_t* inside = row_scratch.get<uint8_t>(e.width);
-    std::memset(marked + e.width, 0, 8);
     Frontier frontier(pool);
     for (int64_t band; (band = next.fetch_add(kBand, std::memory_order_relaxed)) < rows;) {
       int64_t seeds = 0;
-      for (int64_t row = band; row < std::min(band + kBand, rows); ++row) {
-        const int64_t first = row * e.width;
-        marked_rows.get(first, e.width, marked);
-        mask.get(first, e.width, inside);
-        for (int64_t x8 = 0; x8 < e.width; x8 += 8) {
-          uint64_t any;
-          std::memcpy(&any, marked + x8, 8);
-          if (!any) continue;
-          for (int64_t x = x8; x < std::min(x8 + 8, e.width); ++x) {
-            if (!marked[x] || !inside[x]) continue;
-            if (frontier.tail > frontier.limit(degree)) frontier.extend();
-            *frontier.tail++ = static_cast<uint64_t>(first + x) * ((uint64_t{1} << 32) + 1);
-            ++seeds;
-          }
-          if (seeds < Frontier::kSeeds) continue;
-          grow_trees<Label, degree>(frontier, offsets, markers, child, labels);
-          seeds = 0;
-        }
-      }
+      for (int64_t row = band; row < std::min(band + kBand, rows); ++row)
+        roots.for_each(row, [&](int64_t x) {
+          if (frontier.tail > frontier.limit(degree)) frontier.extend();
+          *frontier.tail++ = static_cast<uint64_t>(row * e.width + x) * ((uint64_t{1} << 32) + 1);
+          if (++seeds % Frontier::kSeeds == 0) grow_trees<Label, degree>(frontier, offsets, markers, child, labels);
+        });
       grow_trees<Label, degree>(frontier, offsets, markers, child, labels);
     }
   });
@@ -211,14 +198,14 @@ void label_paths(const Context& context, const Extent& e, const LinearOffsets& o
 /// Non-marker pixels with a differently labelled neighbour of smaller (level, generation, index) become 0.
 template <class K, class Label>
 void draw_lines(const Context& context, const Extent& e, const Neighborhood& neighbors, const Flooded<K>& flooded,
-                const TruthRows& markers, uint8_t* line, Label* labels) {
+                const Roots& roots, uint8_t* line, Label* labels) {
   for_rows(context, e, [&](int64_t begin, int64_t end) {
     Scratch scratch(context);
     RowWindow<K> levels(scratch, flooded.level, e, static_cast<K>(~K(0)));
     RowWindow<K> generations(scratch, flooded.generation ? flooded.generation : flooded.level, e,
                              static_cast<K>(~K(0)));
     RowWindow<Label> label_rows(scratch, labels, e, Label(0));
-    uint8_t* marked = scratch.get<uint8_t>(e.width);
+    uint8_t* root = scratch.get<uint8_t>(e.width);
     for (int64_t row = begin; row < end; ++row) {
       const int64_t z = row / e.height, y = row % e.height, first = row * e.width;
       const RowsAround<K>& level = levels.at(z, y);
@@ -235,8 +222,8 @@ void draw_lines(const Context& context, const Extent& e, const Neighborhood& nei
           line[first + x] |= smaller & (label.rows[r][x + dx] != label.rows[4][x]);
         }
       }
-      markers.get(first, e.width, marked);
-      for (int64_t x = 0; x < e.width; ++x) line[first + x] &= !marked[x];
+      roots.get(row, root);
+      for (int64_t x = 0; x < e.width; ++x) line[first + x] &= !root[x];
     }
   });
   context.parallel_for(0, e.size(), 1 << 14, [&](int64_t begin, int64_t end) {

@@ -66,13 +66,12 @@ struct FloodKernels {
   /// Levels, then generations among equal levels (of 32 and 64 bits).
   TileKernel<T> fill, spread;
 
-  /// Keys and fixed values before the flood, from values, markers and mask: values above `gap` move down by one, then
-  /// all up by `shift`. Lowers least[x / kTileSide] to the keys.
-  void (*start)(const T* value, const uint8_t* marked, const uint8_t* inside, int shift, T gap, T far, int64_t width,
+  /// Keys and fixed values before the flood, from values, roots (markers inside the mask) and mask: values above `gap`
+  /// move down by one, then all up by `shift`. Lowers least[x / kTileSide] to the keys.
+  void (*start)(const T* value, const uint8_t* root, const uint8_t* inside, int shift, T gap, T far, int64_t width,
                 T* fixed, T* key, T* least);
-  /// Generation 0 for markers and beside a lower level, else ~T(1). Sets open[x / kTileSide] where there is one of
-  /// those.
-  void (*source)(const RowsAround<T>& level, const Neighborhood& neighbors, const uint8_t* marked, int64_t width,
+  /// Generation 0 for roots and beside a lower level, else ~T(1). Sets open[x / kTileSide] where there is one of those.
+  void (*source)(const RowsAround<T>& level, const Neighborhood& neighbors, const uint8_t* root, int64_t width,
                  T* generation, uint8_t* open);
   /// The index of each pixel's least neighbour; kNoParent for pixels that were not reached. Without generations, levels
   /// are combined keys.
@@ -86,8 +85,12 @@ struct WatershedKernels {
   FloodKernels<uint64_t> keys64;
   /// From the parents' rows, a bit for each neighbour (at most 8) whose parent a pixel is.
   void (*children)(const RowsAround<uint8_t>& parent, const Neighborhood& neighbors, int64_t width, uint8_t* child);
+  /// Truth values of 32- and 64-bit numbers.
   void (*nonzero32)(const void* src, int64_t n, uint8_t* dst);
   void (*nonzero64)(const void* src, int64_t n, uint8_t* dst);
+  /// ordered_key() of floats.
+  void (*ordered_float)(const void* src, int64_t n, uint32_t* dst);
+  void (*ordered_double)(const void* src, int64_t n, uint64_t* dst);
 };
 
 }  // namespace fastcnn

@@ -15,8 +15,7 @@ constexpr int Z = kTileDepth;
 template <class T>
 constexpr T kNone = T(~T(0));
 
-// --- lanes
-// ------------------------------------------------------------------------------------------------------------
+// --- lanes ---
 
 template <int... I>
 struct Lanes {};
@@ -95,9 +94,9 @@ void transpose(const T (*src)[S], T (*dst)[S]) {
     }
 }
 
-// --- rules
-// ------------------------------------------------------------------------------------------------------------ A
-// neighbour makes an offer, from its key and its own fixed value; the least offer decides. All work on scalars and on
+// --- rules ---
+
+// A neighbour makes an offer, from its key and its own fixed value; the least offer decides. All work on scalars and on
 // vectors.
 
 /// key = min(key, max(fixed, least neighbour's key + step)). With level << shift | generation in the key and step 1 the
@@ -141,8 +140,7 @@ struct Spread {
   }
 };
 
-// --- a tile
-// -----------------------------------------------------------------------------------------------------------
+// --- a tile ---
 
 /// Planes -1..Z and rows -1..S of columns 0..S-1; columns -1 and S lie apart.
 template <class T>
@@ -501,8 +499,7 @@ void relax_tile(const FloodField<typename R::T>& field, const TilePlace& tile, c
   }
 }
 
-// --- rows
-// -------------------------------------------------------------------------------------------------------------
+// --- rows ---
 
 constexpr int kOwnRow = 4;
 
@@ -524,29 +521,28 @@ FASTCNN_INLINE void store_bytes(uint8_t* dst, Vec<T> v) {
 }
 
 template <class T>
-void start_row(const T* value, const uint8_t* marked, const uint8_t* inside, int shift, T gap, T far, int64_t width,
+void start_row(const T* value, const uint8_t* root, const uint8_t* inside, int shift, T gap, T far, int64_t width,
                T* fixed, T* key, T* least) {
   int64_t x = 0;
   for (; x + lanes<T> <= width; x += lanes<T>) {
     Vec<T> v = load(value + x);
     v = (v + (Vec<T>)(v > gap)) << shift;
-    const auto in = load_bytes<T>(inside + x) != 0, root = in & (load_bytes<T>(marked + x) != 0);
-    const Vec<T> k = root ? v : splat(far);
-    store(fixed + x, in & ~root ? v : splat(far));
+    const auto is_root = load_bytes<T>(root + x) != 0;
+    const Vec<T> k = is_root ? v : splat(far);
+    store(fixed + x, (load_bytes<T>(inside + x) != 0) & ~is_root ? v : splat(far));
     store(key + x, k);
     least[x / S] = least_lane<T>(k, least[x / S]);
   }
   for (; x < width; ++x) {
     const T v = T(T(value[x] - (value[x] > gap)) << shift);
-    const bool root = inside[x] && marked[x];
-    fixed[x] = inside[x] && !root ? v : far;
-    key[x] = root ? v : far;
+    fixed[x] = inside[x] && !root[x] ? v : far;
+    key[x] = root[x] ? v : far;
     if (key[x] < least[x / S]) least[x / S] = key[x];
   }
 }
 
 template <class T>
-void source_row(const RowsAround<T>& level, const Neighborhood& neighbors, const uint8_t* marked, int64_t width,
+void source_row(const RowsAround<T>& level, const Neighborhood& neighbors, const uint8_t* root, int64_t width,
                 T* generation, uint8_t* open) {
   for (int64_t x = 0; x < width; x += lanes<T>) {
     const Vec<T> own = load(level.rows[kOwnRow] + x);
@@ -554,7 +550,7 @@ void source_row(const RowsAround<T>& level, const Neighborhood& neighbors, const
     for (int i = 0; i < neighbors.count; ++i)
       least = vmin(least, load(level.rows[neighbors.offsets[i].row] + x + neighbors.offsets[i].dx));
     const auto reached = own != kNone<T>;  // false past the width
-    const auto source = reached & ((least < own) | (load_bytes<T>(marked + x) != 0));
+    const auto source = reached & ((least < own) | (load_bytes<T>(root + x) != 0));
     store(generation + x, source ? Vec<T>{} : splat(T(kNone<T> - 1)));
     if (any_bit<T>((Vec<T>)(reached & ~source))) open[x / S] = 1;
   }
@@ -610,6 +606,25 @@ void nonzero_row(const void* src, int64_t n, uint8_t* dst) {
   for (; x < n; ++x) dst[x] = values[x] != 0;
 }
 
+/// See ordered_key.h.
+template <class K>
+void ordered_row(const void* src, int64_t n, K* dst) {
+  constexpr K kSign = K(1) << (8 * sizeof(K) - 1);
+  constexpr K kInfinity = sizeof(K) == 4 ? K(0x7f800000) : K(0x7ff0000000000000);
+  const K* values = static_cast<const K*>(src);
+  int64_t x = 0;
+  for (; x + lanes<K> <= n; x += lanes<K>) {
+    const Vec<K> bits = load(values + x), magnitude = bits & K(~kSign);
+    const Vec<K> key = (bits & kSign) != 0 ? kSign - magnitude : kSign + magnitude;
+    store(dst + x, magnitude > kInfinity ? splat(K((kInfinity | kSign) + 1)) : key);
+  }
+  for (; x < n; ++x) {
+    const K magnitude = values[x] & K(~kSign);
+    const K key = values[x] & kSign ? kSign - magnitude : kSign + magnitude;
+    dst[x] = magnitude > kInfinity ? (kInfinity | kSign) + 1 : key;
+  }
+}
+
 }  // namespace
 
 extern const WatershedKernels watershed_kernels = {
@@ -621,6 +636,8 @@ extern const WatershedKernels watershed_kernels = {
     children_row,
     nonzero_row<uint32_t>,
     nonzero_row<uint64_t>,
+    ordered_row<uint32_t>,
+    ordered_row<uint64_t>,
 };
 
 }  // namespace fastcnn::FASTCNN_ISA
