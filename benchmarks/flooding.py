@@ -54,5 +54,5 @@ def cases(size: int) -> Iterator[Case]:
             run,
             bytes=image.nbytes + 2 * markers.nbytes,
             goal=case["goal"],
-            notes={"opencv": "draws lines between labels"},
+            notes={"opencv": "floods by the steps between pixels: other labels"},
         )

@@ -177,6 +177,32 @@ def test_long_ways():
     np.testing.assert_array_equal(fc.watershed(line.astype(np.float32), ends), got)
 
 
+@pytest.mark.parametrize("share", [0.2, 0.9, 1.0])
+def test_dense_markers(rng, share):
+    """More markers than one batch of roots holds, most of them without a child; several tiles; all neighbourhoods."""
+    for shape in [(6, 22), (70, 90), (9, 20, 35)]:
+        for dtype in (np.uint8, np.float64):
+            image = rng.integers(0, 4, shape).astype(dtype)
+            markers = np.where(rng.random(shape) < share, rng.integers(-4, 5, shape), 0)
+            mask = rng.random(shape) < 0.8
+            for connectivity in range(1, len(shape) + 1):
+                got = fc.watershed(image, markers, connectivity, mask, spatial_dims=len(shape))
+                np.testing.assert_array_equal(got, by_definition(image, markers, connectivity, mask))
+
+
+def test_every_small_image_agrees(rng):
+    """Many random small images, where a rare mistake has room to show."""
+    for _ in range(1500):
+        shape = tuple(rng.integers(1, 16, 2)) if rng.random() < 0.7 else tuple(rng.integers(1, 9, 3))
+        dtype = rng.choice(["bool", "uint8", "uint16", "int32", "int64", "float16", "float32", "float64"])
+        image = random_image(rng, shape, str(dtype))
+        markers = np.where(rng.random(shape) < rng.choice([0.02, 0.1, 0.5, 0.95]), rng.integers(-4, 5, shape), 0)
+        mask = None if rng.random() < 0.5 else rng.random(shape) < 0.7
+        connectivity, line = int(rng.integers(1, len(shape) + 1)), bool(rng.random() < 0.4)
+        got = fc.watershed(image, markers, connectivity, mask, watershed_line=line, spatial_dims=len(shape))
+        np.testing.assert_array_equal(got, by_definition(image, markers, connectivity, mask, line))
+
+
 @pytest.mark.parametrize(("dims", "count", "rank"), [(2, 4, 1), (2, 8, 2), (3, 6, 1), (3, 18, 2), (3, 26, 3)])
 def test_connectivity_as_a_number_of_neighbours(rng, dims, count, rank):
     image, markers, mask = next(scenes(rng, (5, 12, 13)))

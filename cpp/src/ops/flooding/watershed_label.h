@@ -58,24 +58,24 @@ void find_parents(const Context& context, const FloodKernels<K>& kernels, const 
 /// threads share and goes round within a thread, so that it stays in the cache.
 class Frontier {
  public:
-  static constexpr int64_t kEntries = 1022;
+  static constexpr int64_t kAhead = 64;  // entries to prefetch ahead, which stay in the segment
+  static constexpr int64_t kEntries = 1022 - kAhead;
   struct Segment {
     uint64_t* end;
     Segment* next;
-    uint64_t entries[kEntries];
+    uint64_t entries[kEntries + kAhead];
   };
   struct Pool {
     Segment* segments;
     std::atomic<int64_t> used{0};
   };
-  static constexpr int64_t kAhead = 64;  // to prefetch
   /// Roots to enter at a time.
   static constexpr int64_t kSeeds = 256;
   /// Segments that suffice for all threads: a pixel has at most `degree` - 1 children, so that no more than this share
   /// of the pixels can wait at a time.
   static int64_t segments_for(int64_t pixels, int degree, int64_t threads) {
     const int64_t waiting = pixels / (degree - 1) * (degree - 2) + 2 * degree;
-    return waiting / (kEntries - degree) + 2 + threads * (4 + 2 * kSeeds / (kEntries - degree));
+    return waiting / (kEntries - degree) + 1 + threads * (4 + 2 * kSeeds / (kEntries - degree));
   }
 
   explicit Frontier(Pool& pool) : pool_(pool), first_(fresh()), last_(first_) { head = tail = first_->entries; }
