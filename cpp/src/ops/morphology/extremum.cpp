@@ -112,7 +112,8 @@ class RowLoop {
 
 /// Panels must hold all columns that their padding continues.
 int64_t panel_width(int64_t width, int64_t columns, int64_t bytes_per_column) {
-  return std::min(width, std::max({kCacheBytes / bytes_per_column, 4 * columns, int64_t{256}}));
+  const int64_t cached = kCacheBytes / std::max<int64_t>(1, bytes_per_column);
+  return std::min(width, std::max({cached, 4 * columns, int64_t{256}}));
 }
 
 /// The bytes of `rows` scratch rows of a panel: panels differ in width by one column, or are one.
