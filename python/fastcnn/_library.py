@@ -18,7 +18,7 @@ from fastcnn._info import library
 
 
 def _load_library(path: Path) -> None:
-    torch.ops.load_library(str(path))  # type: ignore[no-untyped-call]
+    torch.ops.load_library(str(path))  # type: ignore[no-untyped-call]  # torch has no type here
 
 
 def _load() -> str | None:
