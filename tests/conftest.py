@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -95,6 +96,23 @@ def native_calls() -> Callable[..., Any]:
         return recorder.calls
 
     return record
+
+
+@pytest.fixture(autouse=True)
+def seed() -> None:
+    """Every test's torch.rand is its own, whatever ran before it."""
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def apart() -> Callable[..., torch.Tensor]:
+    """Shuffled values further apart than gradcheck's step: an extremum has no derivative where two values meet."""
+
+    def make(*shape: int) -> torch.Tensor:
+        count = math.prod(shape)
+        return (torch.randperm(count) / count).to(torch.float64).reshape(shape).requires_grad_()
+
+    return make
 
 
 @pytest.fixture

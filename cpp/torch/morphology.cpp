@@ -1,6 +1,4 @@
-#include "fastcnn/ops/morphology.h"
-
-#include "bridge.h"
+#include "footprint.h"
 
 namespace fastcnn::torch_bridge {
 namespace {
@@ -14,19 +12,7 @@ constexpr char kErosion[] = "erosion", kDilation[] = "dilation", kOpening[] = "o
 template <Kernel* kernel, const char* op, bool index = false>
 Tensor morphology(const Tensor& image, const std::vector<int64_t>& size, const std::optional<Tensor>& footprint,
                   const std::string& border, double value) {
-  FASTCNN_CHECK(size.size() == 2 || size.size() == 3, op, ": expected a footprint of 2 or 3 dimensions, got ",
-                size.size());
-  Footprint member;
-  member.width = size[size.size() - 1];
-  member.height = size[size.size() - 2];
-  if (size.size() == 3) member.depth = size[0];
-  if (footprint) {
-    const TensorView mask = view(*footprint);
-    FASTCNN_CHECK(dtype_of(mask) == DType::boolean && is_dense(mask) && mask.device.type == kCpu &&
-                      mask.numel() == member.depth * member.height * member.width,
-                  op, ": expected footprint to be a dense bool tensor on the CPU of the given size");
-    member.mask = mask.as<uint8_t>();
-  }
+  const Footprint member = footprint_of(op, size, footprint);
   Tensor result = index ? new_result(image, ScalarType::Long) : new_result(image);
   kernel(context(), view(image), static_cast<int>(size.size()), member, border_from(border.c_str(), op), value,
          view(result));

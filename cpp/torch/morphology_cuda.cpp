@@ -2,7 +2,7 @@
 #include <torch/csrc/inductor/aoti_torch/c/shim.h>
 #include <torch/csrc/stable/accelerator.h>
 
-#include "bridge.h"
+#include "footprint.h"
 #include "ops/morphology/erosion_cuda.h"
 
 namespace fastcnn::torch_bridge {
@@ -10,20 +10,8 @@ namespace {
 
 Tensor extremum(const char* op, bool maximum, const Tensor& image, const std::vector<int64_t>& size,
                 const std::optional<Tensor>& footprint, const std::string& border, double value) {
-  FASTCNN_CHECK(size.size() == 2 || size.size() == 3, op, ": expected a footprint of 2 or 3 dimensions, got ",
-                size.size());
   FASTCNN_CHECK_TYPE(image.is_cuda(), op, ": expected image on the GPU");
-  Footprint member;
-  member.width = size[size.size() - 1];
-  member.height = size[size.size() - 2];
-  if (size.size() == 3) member.depth = size[0];
-  if (footprint) {
-    const TensorView mask = view(*footprint);
-    FASTCNN_CHECK(dtype_of(mask) == DType::boolean && is_dense(mask) && mask.device.type == kCpu &&
-                      mask.numel() == member.depth * member.height * member.width,
-                  op, ": expected footprint to be a dense bool tensor on the CPU of the given size");
-    member.mask = mask.as<uint8_t>();
-  }
+  const Footprint member = footprint_of(op, size, footprint);
   const ExtremumPlan plan = plan_extremum(op, maximum, view(image), static_cast<int>(size.size()), member,
                                           border_from(border.c_str(), op), value);
 

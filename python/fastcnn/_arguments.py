@@ -44,6 +44,6 @@ def channelwise(function: Callable[P, NDArray[Any]]) -> Callable[P, NDArray[Any]
         if axis is None:
             return function(*args, **kwargs)
         image = np.moveaxis(np.asarray(args[0]), axis, 0)
-        return np.moveaxis(function(image, *args[1:], **kwargs), 0, axis)  # type: ignore[arg-type]
+        return np.moveaxis(function(image, *args[1:], **kwargs), 0, axis)  # type: ignore[arg-type]  # mypy cannot see that P starts with the image
 
     return wrapper

@@ -222,20 +222,20 @@ def test_channel_axis(rng):
 
 
 @pytest.mark.parametrize("op", OPS)
-def test_gradient_goes_to_the_first_of_equal_pixels(op):
+def test_gradient_goes_to_the_first_of_equal_pixels(op, apart):
     if op in ("erosion", "dilation"):
         image = torch.ones(2, 3, requires_grad=True)
         getattr(F, op)(image, (2, 3)).sum().backward()
         assert image.grad.tolist()[0][0] > 0
         assert image.grad.sum() == 6
     else:
-        image = torch.rand(3, 9, 8, dtype=torch.float64, requires_grad=True)
+        image = apart(3, 9, 8)
         assert torch.autograd.gradcheck(lambda x: getattr(F, op)(x, F.disk(1), border="mirror"), image)
 
 
 @pytest.mark.parametrize("border", ["geodesic", "constant", "reflect", "mirror", "replicate"])
-def test_gradients_at_the_border(border):
-    image = torch.rand(5, 6, dtype=torch.float64, requires_grad=True)
+def test_gradients_at_the_border(border, apart):
+    image = apart(5, 6)
     for op in ("erosion", "dilation"):
         run = lambda x, op=op: getattr(F, op)(x, (3, 4), border=border, value=0.5)  # noqa: E731
         assert torch.autograd.gradcheck(run, image)
