@@ -1,0 +1,43 @@
+// What a convolution algorithm is, and the list that one is chosen from (algorithm.cpp).
+#pragma once
+
+#include "fastcnn/context.h"
+#include "ops/conv/problem.h"
+
+namespace fastcnn::conv {
+
+template <class T>
+struct Routines {
+  /// Elements of the packed weights. They depend on groups, channels, filters and kernel only, never on the ISA or the
+  /// image: a packed model is portable and takes images of any size.
+  int64_t (*packed_size)(const Shape&) = nullptr;
+  void (*pack)(const Context&, const Shape&, const Weights<T>&, T* packed) = nullptr;
+  /// Fills every pixel of dst. Never reads outside the tensors.
+  void (*run)(const Context&, const Task<T>&, const T* packed) = nullptr;
+};
+
+struct Algorithm {
+  const char* name;
+  /// Can it compute this shape at all? Looks only at what packing looks at, and at stride and dilation.
+  bool (*fits)(const Shape&);
+  /// Is it the best for this shape, among those that follow in the list?
+  bool (*wins)(const Shape&, int threads);
+  Routines<float> f32;
+  Routines<double> f64;  ///< pack == nullptr: float32 only
+
+  template <class T>
+  const Routines<T>& routines() const;
+};
+template <>
+inline const Routines<float>& Algorithm::routines<float>() const {
+  return f32;
+}
+template <>
+inline const Routines<double>& Algorithm::routines<double>() const {
+  return f64;
+}
+
+// One file each: <name>.cpp.
+extern const Algorithm kDepthwise, kGrouped, kWinogradF4, kWinogradF2, kFewChannels, kPointwise, kDirect, kReference;
+
+}  // namespace fastcnn::conv
