@@ -46,12 +46,17 @@ using FloatTypes = DTypeList<DType::float16, DType::bfloat16, DType::float32, DT
 using AllTypes = DTypeList<DType::boolean, DType::uint8, DType::uint16, DType::int16, DType::int32, DType::int64,
                            DType::float16, DType::bfloat16, DType::float32, DType::float64>;
 
+/// Calls f(TypeTag<T>{}) for a dtype; false where the list lacks it.
+template <DType... Ds, class F>
+bool visit(DTypeList<Ds...>, DType dtype, F&& f) {
+  return ((dtype == Ds ? (f(TypeTag<typename DTypeToType<Ds>::type>{}), true) : false) || ...);
+}
+
 /// Calls f(TypeTag<T>{}) for the view's dtype; a TypeError naming op and argument where the list lacks it.
 template <DType... Ds, class F>
-void visit(DTypeList<Ds...>, const TensorView& view, const char* op, const char* argument, F&& f) {
+void visit(DTypeList<Ds...> list, const TensorView& view, const char* op, const char* argument, F&& f) {
   const DType dtype = dtype_of(view);
-  const bool found = ((dtype == Ds ? (f(TypeTag<typename DTypeToType<Ds>::type>{}), true) : false) || ...);
-  if (!found) {
+  if (!visit(list, dtype, f)) {
     std::string known;
     ((known += known.empty() ? name_of(Ds) : std::string(", ") + name_of(Ds)), ...);
     FASTCNN_CHECK_TYPE(false, op, ": expected ", argument, " of dtype ", known, ", got ", name_of(dtype));

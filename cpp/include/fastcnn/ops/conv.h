@@ -1,8 +1,14 @@
-// Convolution, transposed convolution and their gradients, 1-D to 3-D, in the conventions of torch.nn.functional.
+// Convolution, transposed convolution and the weight's gradient, 1-D to 3-D, in the conventions of
+// torch.nn.functional. float64 is computed in float64; float32, bfloat16 and float16 in float32.
+//
+// The three are closed under differentiation: the input's gradient of a convolution is a transposed convolution of the
+// result's gradient, and the other way round; both have `convolution_weight_grad`.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "fastcnn/context.h"
 #include "fastcnn/view.h"
@@ -26,5 +32,74 @@ enum class Activation : int32_t {
 };
 /// From "none", "relu", …; the error names `op`.
 FASTCNN_API Activation activation_from(const char* name, const char* op);
+
+/// Of each array the first `spatial_dims` values count, outermost dimension first.
+struct ConvGeometry {
+  int spatial_dims = 2;  ///< 1 to 3
+  std::array<int64_t, 3> stride{1, 1, 1};
+  std::array<int64_t, 3> padding{};        ///< zeros before the first value
+  std::array<int64_t, 3> padding_after{};  ///< zeros behind the last one
+  std::array<int64_t, 3> dilation{1, 1, 1};
+  int64_t groups = 1;
+};
+
+/// result = activation(convolution(input * input_scale) + bias + residual) * scale. What is null is left out.
+struct ConvEpilogue {
+  const TensorView* bias = nullptr;         ///< (K)
+  const TensorView* residual = nullptr;     ///< of the result's shape
+  const TensorView* scale = nullptr;        ///< (N, K)
+  const TensorView* input_scale = nullptr;  ///< (N, C): squeeze-excite
+  Activation activation = Activation::none;
+  double alpha = 0;
+};
+
+/// Shape (N, K, spatial...) of a convolution's result. Every wrong argument is an error here.
+FASTCNN_API std::vector<int64_t> convolution_shape(const std::vector<int64_t>& input,
+                                                   const std::vector<int64_t>& weight, const ConvGeometry& geometry);
+/// The same of a transposed one, from the spatial size that is wanted (a stride leaves some choice: output_padding).
+FASTCNN_API std::vector<int64_t> convolution_transpose_shape(const std::vector<int64_t>& input,
+                                                             const std::vector<int64_t>& weight,
+                                                             const std::vector<int64_t>& output_size,
+                                                             const ConvGeometry& geometry);
+
+/// input (N, C, spatial...), weight (K, C / groups, kernel...), dst (N, K, spatial...), all of one floating dtype and
+/// any strides; channels-last is fastest, other layouts are converted in bands.
+FASTCNN_API void convolution(const Context& context, const TensorView& input, const TensorView& weight,
+                             const ConvEpilogue& epilogue, const ConvGeometry& geometry, const TensorView& dst);
+/// input (N, C, spatial...), weight (C, K / groups, kernel...), dst (N, K, spatial...).
+FASTCNN_API void convolution_transpose(const Context& context, const TensorView& input, const TensorView& weight,
+                                       const ConvEpilogue& epilogue, const ConvGeometry& geometry,
+                                       const TensorView& dst);
+/// grad (N, K, spatial...), input (N, C, spatial...), dst (K, C / groups, kernel...).
+FASTCNN_API void convolution_weight_grad(const Context& context, const TensorView& grad, const TensorView& input,
+                                         const ConvGeometry& geometry, const TensorView& dst);
+
+/// A weight's shape and the convolution that it is for.
+struct ConvWeight {
+  std::vector<int64_t> shape;
+  ConvGeometry geometry;
+  bool transposed = false;
+  DType dtype = DType::float32;
+};
+
+/// Process-wide: "auto", "direct" (no Winograd), "winograd" (wherever it fits), or an algorithm's name, which then is
+/// taken wherever it fits. FASTCNN_CONV_ALGORITHM sets it at start.
+FASTCNN_API void set_conv_algorithm(const std::string& name);
+FASTCNN_API std::string get_conv_algorithm();
+/// The algorithms' names, in the order they are tried.
+FASTCNN_API std::vector<std::string> conv_algorithms();
+/// The algorithm for an input of this shape; output_size is a transposed convolution's. `packed`: its weights are
+/// packed once, not on every call.
+FASTCNN_API std::string choose_conv_algorithm(const ConvWeight& weight, const std::vector<int64_t>& input,
+                                              const std::vector<int64_t>& output_size, bool packed, int threads);
+
+/// Elements (float64 for a float64 weight, else float32) of a weight packed for an algorithm. They are laid out alike
+/// on every machine and serve images of any size.
+FASTCNN_API int64_t packed_conv_size(const ConvWeight& weight, const std::string& algorithm);
+FASTCNN_API void pack_convolution(const Context& context, const TensorView& weight, const ConvWeight& properties,
+                                  const std::string& algorithm, const TensorView& packed);
+FASTCNN_API void packed_convolution(const Context& context, const TensorView& input, const TensorView& packed,
+                                    const ConvWeight& weight, const std::string& algorithm,
+                                    const ConvEpilogue& epilogue, const TensorView& dst);
 
 }  // namespace fastcnn

@@ -1,31 +1,118 @@
 // The choice of an algorithm: one list, best first. The first that fits and wins is taken.
-#include "ops/conv/algorithm.h"
-
+#include <algorithm>
 #include <cstdlib>
-#include <cstring>
+#include <mutex>
 
 #include "fastcnn/error.h"
 #include "ops/conv/choice.h"
 
-namespace fastcnn::conv {
+namespace fastcnn {
+namespace conv {
 namespace {
 
 constexpr const Algorithm* kAlgorithms[] = {
     &kReference,
 };
 
-}  // namespace
-
-const Algorithm* algorithm_named(const char* name) {
-  for (const Algorithm* algorithm : kAlgorithms)
-    if (std::strcmp(algorithm->name, name) == 0) return algorithm;
-  return nullptr;
+bool computes(const Algorithm& algorithm, const std::vector<Part>& parts, bool f64) {
+  if (f64 && !algorithm.f64.pack) return false;
+  return std::all_of(parts.begin(), parts.end(),
+                     [&](const Part& part) { return part.empty() || algorithm.fits(part.shape); });
 }
 
-std::string algorithm_names() {
-  std::string names;
-  for (const Algorithm* algorithm : kAlgorithms) names += std::string(names.empty() ? "" : ", ") + algorithm->name;
+bool is_winograd(const Algorithm& algorithm) { return std::string(algorithm.name).rfind("winograd", 0) == 0; }
+
+/// Transforming the weights costs more than Winograd saves where few tiles use them.
+bool repays_packing(const Shape& s) { return s.batch * s.out_pixels() >= 4 * std::min(s.channels, s.filters); }
+
+// "auto", "direct", "winograd" or a name.
+std::mutex mutex;
+std::string& setting() {
+  static std::string value = "auto";
+  return value;
+}
+
+void check_setting(const std::string& name, const char* what) {
+  std::string known = "auto, winograd";
+  for (const Algorithm* algorithm : kAlgorithms) {
+    if (name == algorithm->name) return;
+    known += std::string(", ") + algorithm->name;
+  }
+  FASTCNN_CHECK(name == "auto" || name == "winograd" || name == "direct", what, ": expected one of ", known, ", got ",
+                name);
+}
+
+std::string current_setting() {
+  static const bool read = [] {
+    if (const char* name = std::getenv("FASTCNN_CONV_ALGORITHM")) {
+      check_setting(name, "FASTCNN_CONV_ALGORITHM");
+      const std::lock_guard<std::mutex> lock(mutex);
+      setting() = name;
+    }
+    return true;
+  }();
+  (void)read;
+  const std::lock_guard<std::mutex> lock(mutex);
+  return setting();
+}
+
+}  // namespace
+
+const std::vector<const Algorithm*>& algorithms() {
+  static const std::vector<const Algorithm*> all(std::begin(kAlgorithms), std::end(kAlgorithms));
+  return all;
+}
+
+const Algorithm& algorithm_named(const std::string& name, bool f64, const std::string& op) {
+  std::string known;
+  for (const Algorithm* algorithm : kAlgorithms) {
+    if (f64 && !algorithm->f64.pack) continue;
+    if (name == algorithm->name) return *algorithm;
+    known += (known.empty() ? "" : ", ") + std::string(algorithm->name);
+  }
+  detail::fail(ErrorKind::argument, op, ": expected algorithm to be one of ", known, ", got ", name);
+}
+
+const Algorithm& choose(const std::vector<Part>& parts, bool f64, bool packed, int threads) {
+  const Part& largest = *std::max_element(parts.begin(), parts.end(),
+                                          [](const Part& a, const Part& b) { return a.shape.taps() < b.shape.taps(); });
+  const std::string wanted = current_setting();
+  if (wanted != "auto")
+    for (const Algorithm* algorithm : kAlgorithms)
+      if ((wanted == algorithm->name || (wanted == "winograd" && is_winograd(*algorithm))) &&
+          computes(*algorithm, parts, f64))
+        return *algorithm;
+  for (const Algorithm* algorithm : kAlgorithms) {
+    if (is_winograd(*algorithm) && (wanted == "direct" || (!packed && !repays_packing(largest.shape)))) continue;
+    if (computes(*algorithm, parts, f64) && (largest.empty() || algorithm->wins(largest.shape, threads)))
+      return *algorithm;
+  }
+  return kReference;
+}
+
+}  // namespace conv
+
+void set_conv_algorithm(const std::string& name) {
+  conv::check_setting(name, "set_conv_algorithm");
+  conv::current_setting();  // the environment's comes before
+  const std::lock_guard<std::mutex> lock(conv::mutex);
+  conv::setting() = name;
+}
+
+std::string get_conv_algorithm() { return conv::current_setting(); }
+
+std::vector<std::string> conv_algorithms() {
+  std::vector<std::string> names;
+  for (const conv::Algorithm* algorithm : conv::algorithms()) names.emplace_back(algorithm->name);
   return names;
 }
 
-}  // namespace fastcnn::conv
+std::string choose_conv_algorithm(const ConvWeight& weight, const std::vector<int64_t>& input,
+                                  const std::vector<int64_t>& output_size, bool packed, int threads) {
+  const std::vector<int64_t> dst = weight.transposed
+                                       ? convolution_transpose_shape(input, weight.shape, output_size, weight.geometry)
+                                       : convolution_shape(input, weight.shape, weight.geometry);
+  return conv::choose(conv::parts_of(weight, input, dst), weight.dtype == DType::float64, packed, threads).name;
+}
+
+}  // namespace fastcnn

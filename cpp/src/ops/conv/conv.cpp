@@ -1,0 +1,269 @@
+// Convolution and transposed convolution: checks, choice, packing, and each part's run.
+#include "fastcnn/ops/conv.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/dtypes.h"
+#include "ops/conv/choice.h"
+#include "ops/conv/staging.h"
+
+namespace fastcnn {
+namespace {
+
+using namespace conv;
+using Sizes = std::vector<int64_t>;
+
+Sizes shape_of(const TensorView& view) { return {view.shape, view.shape + view.ndim}; }
+
+void check_tensor(const TensorView& view, const TensorView& input, const Sizes& shape, const std::string& op,
+                  const char* argument) {
+  FASTCNN_CHECK_TYPE(view.device.type == kCpu, op, ": expected ", argument, " on the CPU");
+  FASTCNN_CHECK_TYPE(dtype_of(view) == dtype_of(input), op, ": expected ", argument, " of the input's dtype ",
+                     name_of(dtype_of(input)), ", got ", name_of(dtype_of(view)));
+  TensorView wanted = view;
+  wanted.ndim = static_cast<int32_t>(shape.size());
+  wanted.shape = shape.data();
+  FASTCNN_CHECK(shape_of(view) == shape, op, ": expected ", argument, " of shape ", shape_text(wanted), ", got ",
+                shape_text(view));
+}
+
+void check_input(const TensorView& input, const std::string& op) {
+  FASTCNN_CHECK_TYPE(input.device.type == kCpu, op, ": expected input on the CPU");
+  visit(FloatTypes{}, input, op.c_str(), "input", [](auto) {});
+}
+
+void check_epilogue(const ConvEpilogue& e, const TensorView& input, const Sizes& dst, const std::string& op) {
+  if (e.bias) check_tensor(*e.bias, input, {dst[1]}, op, "bias");
+  if (e.residual) check_tensor(*e.residual, input, dst, op, "residual");
+  if (e.scale) check_tensor(*e.scale, input, {dst[0], dst[1]}, op, "scale");
+  if (e.input_scale) check_tensor(*e.input_scale, input, {input.shape[0], input.shape[1]}, op, "input_scale");
+}
+
+/// A small tensor of any strides and dtype, dense and of type T; null stays null.
+template <class T>
+const T* dense_vector(const TensorView* view, Scratch& scratch) {
+  if (!view) return nullptr;
+  if (dtype_of(*view) == TypeToDType<T>::value && is_dense(*view)) return view->as<const T>();
+  T* values = scratch.get<T>(view->numel());
+  const int64_t rows = view->ndim == 2 ? view->shape[0] : 1, columns = view->shape[view->ndim - 1];
+  const int64_t row_stride = view->ndim == 2 ? view->stride(0) : 0, stride = view->stride(view->ndim - 1);
+  visit(FloatTypes{}, dtype_of(*view), [&](auto tag) {
+    using From = typename decltype(tag)::type;
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t c = 0; c < columns; ++c)
+        values[r * columns + c] = static_cast<T>(view->as<const From>()[r * row_stride + c * stride]);
+  });
+  return values;
+}
+
+/// The weight as packing reads it: of type T, with any strides.
+template <class T>
+struct WeightSource {
+  WeightSource(const TensorView& view, const ConvWeight& weight, Scratch& scratch) : transposed(weight.transposed) {
+    const int64_t count = view.numel();
+    if (dtype_of(view) == TypeToDType<T>::value) {
+      data = view.as<const T>();
+      for (int32_t i = 0; i < 5; ++i) strides[i] = i < view.ndim ? view.stride(i) : 0;
+    } else {
+      T* values = scratch.get<T>(count);
+      int64_t stride = count;
+      for (int32_t i = 0; i < view.ndim; ++i) strides[i] = stride /= view.shape[i];
+      visit(FloatTypes{}, dtype_of(view), [&](auto tag) {
+        using From = typename decltype(tag)::type;
+        for (int64_t i = 0; i < count; ++i) {
+          int64_t rest = i, offset = 0;
+          for (int32_t d = view.ndim - 1; d >= 0; --d) {
+            offset += rest % view.shape[d] * view.stride(d);
+            rest /= view.shape[d];
+          }
+          values[i] = static_cast<T>(view.as<const From>()[offset]);
+        }
+      });
+      data = values;
+    }
+    spatial_dims = view.ndim - 2;
+  }
+
+  Weights<T> of(const Part& part) const {
+    Weights<T> w;
+    w.data = data;
+    w.filter_stride = strides[transposed ? 1 : 0];
+    w.channel_stride = strides[transposed ? 0 : 1];
+    w.group_stride = (transposed ? part.shape.channels : part.shape.filters) * strides[0];
+    for (int i = 0; i < spatial_dims; ++i) {
+      const int to = i + 3 - spatial_dims;
+      w.data += part.first_tap[to] * strides[i + 2];
+      w.tap_stride[to] = part.tap_step[to] * strides[i + 2];
+    }
+    return w;
+  }
+
+  const T* data;
+  int64_t strides[5];
+  int spatial_dims;
+  bool transposed;
+};
+
+/// Packed parts start on cache lines.
+template <class T>
+int64_t packed_size(const Algorithm& algorithm, const Part& part) {
+  constexpr int64_t kLine = 64 / sizeof(T);
+  return part.empty() ? 0 : (algorithm.routines<T>().packed_size(part.shape) + kLine - 1) / kLine * kLine;
+}
+
+template <class T>
+int64_t packed_size(const Algorithm& algorithm, const std::vector<Part>& parts) {
+  int64_t size = 0;
+  for (const Part& part : parts) size += packed_size<T>(algorithm, part);
+  return size;
+}
+
+template <class T>
+void pack_parts(const Context& context, const Algorithm& algorithm, const std::vector<Part>& parts,
+                const TensorView& view, const ConvWeight& weight, T* packed) {
+  Scratch scratch(context);
+  const WeightSource<T> source(view, weight, scratch);
+  for (const Part& part : parts) {
+    if (part.empty()) continue;
+    algorithm.routines<T>().pack(context, part.shape, source.of(part), packed);
+    packed += packed_size<T>(algorithm, part);
+  }
+}
+
+template <class T>
+void run_parts(const Context& context, const Algorithm& algorithm, const std::vector<Part>& parts, const T* packed,
+               const TensorView& input, const ConvEpilogue& e, const TensorView& dst) {
+  Scratch scratch(context);
+  Request<T> request;
+  request.src = Image::of(input);
+  request.input_scale = dense_vector<T>(e.input_scale, scratch);
+  request.epilogue.bias = dense_vector<T>(e.bias, scratch);
+  request.epilogue.scale = dense_vector<T>(e.scale, scratch);
+  request.epilogue.activation = e.activation;
+  request.epilogue.alpha = static_cast<T>(e.alpha);
+  const Image whole = Image::of(dst), residual = e.residual ? Image::of(*e.residual) : Image();
+  for (const Part& part : parts) {
+    request.shape = part.shape;
+    request.dst = whole.phase(part.first_out, part.out_step);
+    if (e.residual) request.residual = residual.phase(part.first_out, part.out_step);
+    // A phase that no tap reaches is the epilogue of zero.
+    const Algorithm& chosen = part.empty() ? kReference : algorithm;
+    run_staged(context, chosen.routines<T>(), packed, request);
+    packed += packed_size<T>(algorithm, part);
+  }
+}
+
+/// Float or double: what a dtype is computed in.
+template <class F>
+void with_arithmetic(DType dtype, F&& f) {
+  if (dtype == DType::float64)
+    f(TypeTag<double>{});
+  else
+    f(TypeTag<float>{});
+}
+
+void convolve(const Context& context, const TensorView& input, const TensorView& view, const ConvEpilogue& epilogue,
+              const ConvGeometry& geometry, bool transposed, const TensorView& dst) {
+  const std::string op = op_name(geometry, transposed);
+  check_input(input, op);
+  const ConvWeight weight{shape_of(view), geometry, transposed, dtype_of(input)};
+  check_tensor(view, input, weight.shape, op, "weight");
+  const Sizes in = shape_of(input), out = shape_of(dst);
+  const Sizes expected =
+      transposed ? convolution_transpose_shape(in, weight.shape,
+                                               {out.begin() + std::min<ptrdiff_t>(2, dst.ndim), out.end()}, geometry)
+                 : convolution_shape(in, weight.shape, geometry);
+  check_tensor(dst, input, expected, op, "dst");
+  check_epilogue(epilogue, input, expected, op);
+  if (dst.numel() == 0) return;
+  const std::vector<Part> parts = parts_of(weight, in, out);
+  with_arithmetic(weight.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    const Algorithm& algorithm = choose(parts, weight.dtype == DType::float64, false, context.num_threads());
+    Scratch scratch(context);
+    T* packed = scratch.get<T>(packed_size<T>(algorithm, parts));
+    pack_parts(context, algorithm, parts, view, weight, packed);
+    run_parts<T>(context, algorithm, parts, packed, input, epilogue, dst);
+  });
+}
+
+/// Packing needs no image: the parts of the smallest one.
+std::vector<Part> packing_parts(const ConvWeight& w, const std::string& op) {
+  Sizes input{1, w.transposed ? w.shape.at(0) : w.shape.at(1) * w.geometry.groups}, dst{1, 0};
+  FASTCNN_CHECK(w.shape.size() == static_cast<size_t>(w.geometry.spatial_dims) + 2, op, ": expected weight of ",
+                w.geometry.spatial_dims + 2, " dimensions, got ", w.shape.size());
+  for (int i = 0; i < w.geometry.spatial_dims; ++i) {
+    const auto d = static_cast<size_t>(i);
+    input.push_back(w.geometry.dilation[d] * (w.shape[d + 2] - 1) + 1);
+    dst.push_back(w.transposed ? w.geometry.stride[d] : 1);
+  }
+  return parts_of(w, input, dst);
+}
+
+}  // namespace
+
+void convolution(const Context& context, const TensorView& input, const TensorView& weight,
+                 const ConvEpilogue& epilogue, const ConvGeometry& geometry, const TensorView& dst) {
+  convolve(context, input, weight, epilogue, geometry, false, dst);
+}
+
+void convolution_transpose(const Context& context, const TensorView& input, const TensorView& weight,
+                           const ConvEpilogue& epilogue, const ConvGeometry& geometry, const TensorView& dst) {
+  convolve(context, input, weight, epilogue, geometry, true, dst);
+}
+
+int64_t packed_conv_size(const ConvWeight& weight, const std::string& name) {
+  const std::string op = op_name(weight.geometry, weight.transposed);
+  const bool f64 = weight.dtype == DType::float64;
+  const Algorithm& algorithm = algorithm_named(name, f64, op);
+  const std::vector<Part> parts = packing_parts(weight, op);
+  for (const Part& part : parts)
+    FASTCNN_CHECK(part.empty() || algorithm.fits(part.shape), op, ": algorithm ", name, " does not fit this weight");
+  return f64 ? packed_size<double>(algorithm, parts) : packed_size<float>(algorithm, parts);
+}
+
+void pack_convolution(const Context& context, const TensorView& view, const ConvWeight& weight, const std::string& name,
+                      const TensorView& packed) {
+  const std::string op = op_name(weight.geometry, weight.transposed);
+  const int64_t size = packed_conv_size(weight, name);
+  check_input(view, op);
+  FASTCNN_CHECK(packed.numel() == size && is_dense(packed), op, ": expected packed weights of ", size, " values, got ",
+                packed.numel());
+  with_arithmetic(weight.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    FASTCNN_CHECK_TYPE(dtype_of(packed) == TypeToDType<T>::value, op, ": expected packed weights of dtype ",
+                       name_of(TypeToDType<T>::value));
+    pack_parts(context, algorithm_named(name, weight.dtype == DType::float64, op), packing_parts(weight, op), view,
+               weight, packed.as<T>());
+  });
+}
+
+void packed_convolution(const Context& context, const TensorView& input, const TensorView& packed,
+                        const ConvWeight& weight, const std::string& name, const ConvEpilogue& epilogue,
+                        const TensorView& dst) {
+  const std::string op = op_name(weight.geometry, weight.transposed);
+  check_input(input, op);
+  const Sizes in = shape_of(input), out = shape_of(dst);
+  const Sizes expected =
+      weight.transposed
+          ? convolution_transpose_shape(in, weight.shape, {out.begin() + std::min<ptrdiff_t>(2, dst.ndim), out.end()},
+                                        weight.geometry)
+          : convolution_shape(in, weight.shape, weight.geometry);
+  check_tensor(dst, input, expected, op, "dst");
+  check_epilogue(epilogue, input, expected, op);
+  const Algorithm& algorithm = algorithm_named(name, weight.dtype == DType::float64, op);
+  const std::vector<Part> parts = parts_of(weight, in, out);
+  with_arithmetic(weight.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    for (const Part& part : parts)
+      FASTCNN_CHECK(part.empty() || algorithm.fits(part.shape), op, ": algorithm ", name, " does not fit this weight");
+    const int64_t size = packed_size<T>(algorithm, parts);
+    FASTCNN_CHECK(packed.numel() == size && is_dense(packed) && dtype_of(packed) == TypeToDType<T>::value, op,
+                  ": expected packed weights of ", size, " values of dtype ", name_of(TypeToDType<T>::value), ", got ",
+                  packed.numel(), " of dtype ", name_of(dtype_of(packed)));
+    if (dst.numel() > 0) run_parts<T>(context, algorithm, parts, packed.as<const T>(), input, epilogue, dst);
+  });
+}
+
+}  // namespace fastcnn

@@ -1,0 +1,174 @@
+#include "ops/conv/geometry.h"
+
+#include <limits>
+#include <numeric>
+
+#include "fastcnn/error.h"
+
+namespace fastcnn {
+namespace {
+
+using conv::op_name;
+using Sizes = std::vector<int64_t>;
+
+constexpr const char* kSpatial[] = {"", "L", "H, W", "D, H, W"};
+
+std::string text(const Sizes& sizes) {
+  std::string result = "(";
+  for (size_t i = 0; i < sizes.size(); ++i) result += (i ? ", " : "") + std::to_string(sizes[i]);
+  return result + (sizes.size() == 1 ? ",)" : ")");
+}
+
+// a + b * c, or an error: sizes near 2^63 must not wrap round.
+int64_t checked(const std::string& op, int64_t a, int64_t b, int64_t c) {
+  int64_t product, sum;
+  FASTCNN_CHECK(!__builtin_mul_overflow(b, c, &product) && !__builtin_add_overflow(a, product, &sum), op,
+                ": expected sizes whose products fit in 64 bits, got ", b, " times ", c);
+  return sum;
+}
+
+void check_elements(const std::string& op, const Sizes& shape) {
+  int64_t count = 8;  // the widest dtype's bytes
+  for (const int64_t size : shape)
+    FASTCNN_CHECK(!__builtin_mul_overflow(count, size, &count), op, ": a result of shape ", text(shape),
+                  " is too large");
+}
+
+void check_common(const std::string& op, const Sizes& input, const Sizes& weight, const ConvGeometry& g) {
+  const size_t dims = static_cast<size_t>(g.spatial_dims) + 2;
+  FASTCNN_CHECK(input.size() == dims, op, ": expected input of shape (N, C, ", kSpatial[g.spatial_dims], ") or (C, ",
+                kSpatial[g.spatial_dims], "), got ", text(input));
+  FASTCNN_CHECK(weight.size() == dims, op, ": expected weight of ", dims, " dimensions, got ", text(weight));
+  FASTCNN_CHECK(g.groups > 0, op, ": expected groups of at least 1, got ", g.groups);
+  for (size_t i = 0; i < dims; ++i) {
+    FASTCNN_CHECK(weight[i] > 0, op, ": expected weight without empty dimensions, got ", text(weight));
+    FASTCNN_CHECK(input[i] >= 0, op, ": expected input of non-negative sizes, got ", text(input));
+  }
+  for (int i = 0; i < g.spatial_dims; ++i) {
+    const auto d = static_cast<size_t>(i);
+    FASTCNN_CHECK(g.stride[d] > 0, op, ": expected stride of at least 1, got ", g.stride[d]);
+    FASTCNN_CHECK(g.dilation[d] > 0, op, ": expected dilation of at least 1, got ", g.dilation[d]);
+    FASTCNN_CHECK(g.padding[d] >= 0 && g.padding_after[d] >= 0, op, ": expected padding of at least 0, got ",
+                  g.padding[d] < 0 ? g.padding[d] : g.padding_after[d]);
+  }
+  FASTCNN_CHECK(weight[0] % g.groups == 0, op,
+                ": expected weight's first dimension to be divisible by groups = ", g.groups, ", got ", text(weight));
+}
+
+}  // namespace
+
+std::vector<int64_t> convolution_shape(const Sizes& input, const Sizes& weight, const ConvGeometry& g) {
+  const std::string op = op_name(g, false);
+  check_common(op, input, weight, g);
+  int64_t channels;
+  FASTCNN_CHECK(!__builtin_mul_overflow(weight[1], g.groups, &channels) && input[1] == channels, op,
+                ": expected input of ", weight[1], " channels per group (groups = ", g.groups, ", weight ",
+                text(weight), "), got ", text(input));
+  Sizes shape{input[0], weight[0]};
+  for (int i = 0; i < g.spatial_dims; ++i) {
+    const auto d = static_cast<size_t>(i);
+    const int64_t padded = checked(op, checked(op, input[d + 2], g.padding[d], 1), g.padding_after[d], 1);
+    const int64_t extent = checked(op, 1, g.dilation[d], weight[d + 2] - 1);
+    FASTCNN_CHECK(padded >= extent, op, ": expected input of at least the kernel's extent, got a padded size of ",
+                  padded, " under an extent of ", extent, " (input ", text(input), ", weight ", text(weight), ")");
+    shape.push_back((padded - extent) / g.stride[d] + 1);
+  }
+  check_elements(op, shape);
+  return shape;
+}
+
+std::vector<int64_t> convolution_transpose_shape(const Sizes& input, const Sizes& weight, const Sizes& output_size,
+                                                 const ConvGeometry& g) {
+  const std::string op = op_name(g, true);
+  check_common(op, input, weight, g);
+  FASTCNN_CHECK(input[1] == weight[0], op, ": expected input of ", weight[0], " channels (weight ", text(weight),
+                "), got ", text(input));
+  FASTCNN_CHECK(output_size.size() == static_cast<size_t>(g.spatial_dims), op, ": expected output_size of ",
+                g.spatial_dims, " values, got ", text(output_size));
+  Sizes shape{input[0], checked(op, 0, weight[1], g.groups)};
+  for (int i = 0; i < g.spatial_dims; ++i) {
+    const auto d = static_cast<size_t>(i);
+    // The sizes that a forward convolution maps to this input.
+    const int64_t extent = checked(op, 1, g.dilation[d], weight[d + 2] - 1);
+    const int64_t least =
+        checked(op, extent - g.padding[d] - g.padding_after[d], g.stride[d], std::max<int64_t>(input[d + 2] - 1, 0));
+    const int64_t slack = std::max(g.stride[d], g.dilation[d]) - 1;
+    FASTCNN_CHECK(input[d + 2] > 0 && output_size[d] > 0 && output_size[d] >= least && output_size[d] <= least + slack,
+                  op, ": expected an output size between ", least, " and ", least + slack, " and at least 1, got ",
+                  output_size[d], " (input ", text(input), ", weight ", text(weight), ")");
+    shape.push_back(output_size[d]);
+  }
+  check_elements(op, shape);
+  return shape;
+}
+
+namespace conv {
+
+std::string op_name(const ConvGeometry& g, bool transposed) {
+  FASTCNN_CHECK(g.spatial_dims >= 1 && g.spatial_dims <= 3, "convolution: expected 1 to 3 spatial dimensions, got ",
+                g.spatial_dims);
+  return (transposed ? "conv_transpose" : "conv") + std::to_string(g.spatial_dims) + "d";
+}
+
+std::vector<Part> forward_parts(const Sizes& input, const Sizes& weight, const Sizes& dst, const ConvGeometry& g) {
+  Part part;
+  Shape& s = part.shape;
+  s.batch = input[0];
+  s.groups = g.groups;
+  s.channels = weight[1];
+  s.filters = weight[0] / g.groups;
+  for (int i = 0; i < g.spatial_dims; ++i) {
+    const auto from = static_cast<size_t>(i);
+    const int to = i + 3 - g.spatial_dims;
+    s.in[to] = input[from + 2];
+    s.out[to] = dst[from + 2];
+    s.kernel[to] = weight[from + 2];
+    s.stride[to] = g.stride[from];
+    s.dilation[to] = g.dilation[from];
+    s.pad[to] = g.padding[from];
+  }
+  return {part};
+}
+
+std::vector<Part> transposed_parts(const Sizes& input, const Sizes& weight, const Sizes& dst, const ConvGeometry& g) {
+  Part whole;
+  whole.shape.batch = input[0];
+  whole.shape.groups = g.groups;
+  whole.shape.channels = weight[0] / g.groups;
+  whole.shape.filters = weight[1];
+  std::vector<Part> parts{whole};
+  for (int i = 0; i < g.spatial_dims; ++i) {
+    const auto from = static_cast<size_t>(i);
+    const int to = i + 3 - g.spatial_dims;
+    const int64_t kernel = weight[from + 2], stride = g.stride[from], dilation = g.dilation[from];
+    const int64_t common = std::gcd(stride, dilation), step = stride / common;
+    std::vector<Part> finer;
+    for (const Part& coarse : parts)
+      for (int64_t phase = 0; phase < std::min(stride, dst[from + 2]); ++phase) {
+        // Result pixel o takes tap t of input pixel (o + padding - t * dilation) / stride, where that is whole.
+        const int64_t offset = phase + g.padding[from];
+        int64_t first = 0, count = 0;
+        if (offset % common == 0) {
+          while (first < std::min(kernel, step) && (offset - first * dilation) % stride != 0) ++first;
+          if (first < std::min(kernel, step)) count = (kernel - 1 - first) / step + 1;
+        }
+        Part part = coarse;
+        Shape& s = part.shape;
+        s.in[to] = input[from + 2];
+        s.out[to] = (dst[from + 2] - phase - 1) / stride + 1;
+        s.kernel[to] = count;
+        s.dilation[to] = dilation / common;
+        s.pad[to] = count ? (count - 1) * s.dilation[to] - (offset - first * dilation) / stride : 0;
+        part.first_tap[to] = count ? first + (count - 1) * step : 0;
+        part.tap_step[to] = -step;
+        part.first_out[to] = phase;
+        part.out_step[to] = stride;
+        finer.push_back(part);
+      }
+    parts = std::move(finer);
+  }
+  return parts;
+}
+
+}  // namespace conv
+}  // namespace fastcnn

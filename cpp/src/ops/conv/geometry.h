@@ -1,0 +1,39 @@
+// The checks, and what they check becomes: one forward convolution, or a transposed one's phases.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ops/conv/problem.h"
+
+namespace fastcnn::conv {
+
+/// "conv2d", "conv_transpose3d".
+std::string op_name(const ConvGeometry& geometry, bool transposed);
+
+/// A convolution with stride 1 over every s-th pixel of the result, or all of it.
+struct Part {
+  Shape shape;
+  /// The taps that it uses, in the order that it uses them: first, and step (negative: flipped).
+  int64_t first_tap[3] = {0, 0, 0};
+  int64_t tap_step[3] = {1, 1, 1};
+  // The result's pixels: first, and step.
+  int64_t first_out[3] = {0, 0, 0};
+  int64_t out_step[3] = {1, 1, 1};
+
+  bool empty() const { return shape.taps() == 0; }
+};
+
+std::vector<Part> forward_parts(const std::vector<int64_t>& input, const std::vector<int64_t>& weight,
+                                const std::vector<int64_t>& dst, const ConvGeometry& geometry);
+/// A transposed convolution of stride s is s convolutions of stride 1 in each dimension: each phase of the result sees
+/// its own taps, flipped (Dumoulin and Visin, A guide to convolution arithmetic, 2016).
+std::vector<Part> transposed_parts(const std::vector<int64_t>& input, const std::vector<int64_t>& weight,
+                                   const std::vector<int64_t>& dst, const ConvGeometry& geometry);
+inline std::vector<Part> parts_of(const ConvWeight& weight, const std::vector<int64_t>& input,
+                                  const std::vector<int64_t>& dst) {
+  return weight.transposed ? transposed_parts(input, weight.shape, dst, weight.geometry)
+                           : forward_parts(input, weight.shape, dst, weight.geometry);
+}
+
+}  // namespace fastcnn::conv

@@ -1,0 +1,53 @@
+// Images of any layout and dtype, and their way to and from dense channels-last pixels.
+#pragma once
+
+#include "fastcnn/context.h"
+#include "fastcnn/view.h"
+#include "ops/conv/problem.h"
+
+namespace fastcnn::conv {
+
+/// Every (N, C, D, H, W) image, whatever its strides and dtype.
+struct Image {
+  char* data = nullptr;
+  DType dtype = DType::undefined;
+  int64_t channels = 0;
+  int64_t batch_stride = 0, channel_stride = 1;
+  int64_t stride[3] = {0, 0, 0};
+
+  /// From a view of shape (N, C, spatial...).
+  static Image of(const TensorView& view);
+  /// Every step-th pixel from `first` on.
+  Image phase(const int64_t (&first)[3], const int64_t (&step)[3]) const;
+  Image at(int64_t n, const int64_t (&position)[3]) const;
+  bool channels_last() const { return channel_stride == 1 || channels == 1; }
+
+  template <class T>
+  Pixels<T> pixels() const {
+    Pixels<T> p;
+    p.data = reinterpret_cast<T*>(data);
+    p.batch_stride = batch_stride;
+    for (int i = 0; i < 3; ++i) p.stride[i] = stride[i];
+    return p;
+  }
+};
+
+/// Dense pixels of so many channels.
+template <class T>
+Pixels<T> dense_pixels(T* data, const int64_t (&size)[3], int64_t channels) {
+  Pixels<T> p;
+  p.data = data;
+  p.stride[2] = channels;
+  p.stride[1] = size[2] * channels;
+  p.stride[0] = size[1] * p.stride[1];
+  p.batch_stride = size[0] * p.stride[0];
+  return p;
+}
+
+/// Copies `batch` images of `size` pixels, converting dtype and layout.
+template <class T>
+void gather(const Context& context, const Image& from, int64_t batch, const int64_t (&size)[3], const Pixels<T>& to);
+template <class T>
+void scatter(const Context& context, const Pixels<T>& from, int64_t batch, const int64_t (&size)[3], const Image& to);
+
+}  // namespace fastcnn::conv
