@@ -44,10 +44,16 @@ struct Extras {
   ConvEpilogue epilogue;
 };
 
+/// Torch's rule: channels_last where either is.
+const Tensor& layout_of(const Tensor& input, const Tensor& weight) {
+  return is_channels_last(weight) && weight.dim() == input.dim() ? weight : input;
+}
+
 Tensor convolution(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias, const Sizes& stride,
                    const Sizes& padding, const Sizes& dilation, int64_t groups) {
   const ConvGeometry g = geometry_of(stride, padding, dilation, groups);
-  Tensor result = new_image(input, convolution_shape(shape_of(input), shape_of(weight), g));
+  Tensor result = new_result_like_layout(layout_of(input, weight),
+                                         convolution_shape(shape_of(input), shape_of(weight), g), input.scalar_type());
   const Extras extras(bias, {}, {}, {});
   fastcnn::convolution(context(), view(input), view(weight), extras.epilogue, g, view(result));
   return result;
@@ -57,8 +63,9 @@ Tensor convolution_transpose(const Tensor& input, const Tensor& weight, const st
                              const Sizes& output_size, const Sizes& stride, const Sizes& padding, const Sizes& dilation,
                              int64_t groups) {
   const ConvGeometry g = geometry_of(stride, padding, dilation, groups);
-  Tensor result =
-      new_image(input, convolution_transpose_shape(shape_of(input), shape_of(weight), output_size, g));
+  Tensor result = new_result_like_layout(layout_of(input, weight),
+                                         convolution_transpose_shape(shape_of(input), shape_of(weight), output_size, g),
+                                         input.scalar_type());
   const Extras extras(bias, {}, {}, {});
   fastcnn::convolution_transpose(context(), view(input), view(weight), extras.epilogue, g, view(result));
   return result;
@@ -67,7 +74,8 @@ Tensor convolution_transpose(const Tensor& input, const Tensor& weight, const st
 Tensor convolution_weight_grad(const Tensor& grad, const Tensor& input, const Sizes& kernel_size, const Sizes& stride,
                                const Sizes& padding, const Sizes& dilation, int64_t groups) {
   const ConvGeometry g = geometry_of(stride, padding, dilation, groups);
-  FASTCNN_CHECK(grad.dim() >= 2 && input.dim() >= 2 && groups > 0, "convolution_weight_grad: expected grad and input of at least 2 dimensions");
+  FASTCNN_CHECK(grad.dim() >= 2 && input.dim() >= 2 && groups > 0,
+                "convolution_weight_grad: expected grad and input of at least 2 dimensions");
   Sizes shape{grad.size(1), input.size(1) / groups};
   shape.insert(shape.end(), kernel_size.begin(), kernel_size.end());
   Tensor result = new_result(input, shape, input.scalar_type());
@@ -88,20 +96,13 @@ Tensor pack(const Tensor& weight, const Sizes& stride, const Sizes& padding, con
   return packed;
 }
 
-std::string choose(const Sizes& input, const Sizes& weight_size, const Sizes& stride, const Sizes& padding,
-                   const Sizes& dilation, int64_t groups, const Sizes& output_size, bool f64) {
-  const ConvWeight weight = weight_of(weight_size, geometry_of(stride, padding, dilation, groups),
-                                      !output_size.empty(), f64 ? ScalarType::Double : ScalarType::Float);
-  return choose_conv_algorithm(weight, input, output_size, true, context().num_threads());
-}
-
 void packed_out(const Tensor& input, const Tensor& packed, const std::optional<Tensor>& bias,
                 const std::optional<Tensor>& residual, const std::optional<Tensor>& scale,
                 const std::optional<Tensor>& input_scale, const Sizes& weight_size, const Sizes& stride,
                 const Sizes& padding, const Sizes& dilation, int64_t groups, const Sizes& output_size,
                 const std::string& activation, double alpha, const std::string& algorithm, const Tensor& out) {
-  const ConvWeight weight = weight_of(weight_size, geometry_of(stride, padding, dilation, groups),
-                                      !output_size.empty(), input.scalar_type());
+  const ConvWeight weight =
+      weight_of(weight_size, geometry_of(stride, padding, dilation, groups), !output_size.empty(), input.scalar_type());
   Extras extras(bias, residual, scale, input_scale);
   extras.epilogue.activation = activation_from(activation.c_str(), "packed_convolution");
   extras.epilogue.alpha = alpha;
@@ -114,9 +115,11 @@ Tensor packed(const Tensor& input, const Tensor& packed, const std::optional<Ten
               const Sizes& padding, const Sizes& dilation, int64_t groups, const Sizes& output_size,
               const std::string& activation, double alpha, const std::string& algorithm) {
   const ConvGeometry g = geometry_of(stride, padding, dilation, groups);
-  const Tensor result = new_image(
-      input, output_size.empty() ? convolution_shape(shape_of(input), weight_size, g)
-                                 : convolution_transpose_shape(shape_of(input), weight_size, output_size, g));
+  const Tensor result = new_result_like_layout(
+      input,
+      output_size.empty() ? convolution_shape(shape_of(input), weight_size, g)
+                          : convolution_transpose_shape(shape_of(input), weight_size, output_size, g),
+      input.scalar_type());
   packed_out(input, packed, bias, residual, scale, input_scale, weight_size, stride, padding, dilation, groups,
              output_size, activation, alpha, algorithm, result);
   return result;

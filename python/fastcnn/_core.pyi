@@ -96,3 +96,40 @@ def watershed(
     watershed_line: bool,
     spatial_dims: int,
 ) -> NDArray[Any]: ...
+
+# conv
+def convolution(
+    input: NDArray[Any],
+    weight: NDArray[Any],
+    bias: NDArray[Any] | None,
+    output_size: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+) -> NDArray[Any]: ...
+def packed_conv_size(
+    weight_size: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+    transposed: bool,
+    f64: bool,
+    algorithm: str,
+) -> int: ...
+def choose_conv_algorithm(
+    input: Sequence[int],
+    weight_size: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+    output_size: Sequence[int],
+    f64: bool,
+    threads: int,
+    packed: bool,
+) -> str: ...
+def conv_algorithms() -> list[str]: ...
+def set_conv_algorithm(name: str) -> None: ...
+def get_conv_algorithm() -> str: ...

@@ -62,6 +62,7 @@ def native(
     images: Sequence[int] = (0,),
     setup_context: Callable[..., None] | None = None,
     backward: Callable[..., Any] | None = None,
+    batch: Callable[..., tuple[Any, Any]] | None = None,
 ) -> Callable[..., Any]:
     """Complete the op ``fastcnn::name`` that the library defines, and return a callable for its wrapper.
 
@@ -71,11 +72,14 @@ def native(
         images: positions of the arguments whose leading dimensions are batch; `vmap` adds one more.
         setup_context: see `torch.library.register_autograd`.
         backward: likewise; None declares the op non-differentiable.
+        batch: see `torch.library.register_vmap`, for ops whose arguments are not simply images.
     """
     op = getattr(torch.ops.fastcnn, name).default
     torch.library.register_fake(f"fastcnn::{name}", fake)
 
-    if backward is None:
+    if op._schema.is_mutable:
+        pass  # writes into an argument: torch takes no formula for these, and a batch of them has no meaning
+    elif backward is None:
 
         def no_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
             outputs = output if isinstance(output, tuple) else (output,)
@@ -88,7 +92,7 @@ def native(
     else:
         torch.library.register_autograd(f"fastcnn::{name}", backward, setup_context=setup_context)
 
-    def batch(info: Any, in_dims: tuple[Any, ...], *args: Any) -> tuple[Any, Any]:
+    def batch_images(info: Any, in_dims: tuple[Any, ...], *args: Any) -> tuple[Any, Any]:
         moved = []
         for position, (arg, dim) in enumerate(zip(args, in_dims, strict=True)):
             if not isinstance(arg, Tensor):
@@ -102,7 +106,8 @@ def native(
         result = op(*moved)
         return result, tuple(0 for _ in result) if isinstance(result, tuple) else 0
 
-    torch.library.register_vmap(f"fastcnn::{name}", batch)
+    if not op._schema.is_mutable:
+        torch.library.register_vmap(f"fastcnn::{name}", batch or batch_images)
 
     def call(*args: Any) -> Any:
         if torch.compiler.is_compiling():

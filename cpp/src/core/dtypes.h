@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include "core/half.h"
 #include "fastcnn/error.h"
@@ -61,6 +62,15 @@ void visit(DTypeList<Ds...> list, const TensorView& view, const char* op, const 
     ((known += known.empty() ? name_of(Ds) : std::string(", ") + name_of(Ds)), ...);
     FASTCNN_CHECK_TYPE(false, op, ": expected ", argument, " of dtype ", known, ", got ", name_of(dtype));
   }
+}
+
+/// A number as another type; half precision by rounding.
+template <class To, class From>
+To converted(From value) {
+  if constexpr (std::is_same_v<To, Float16> || std::is_same_v<To, BFloat16>)
+    return To::from(static_cast<float>(value));
+  else
+    return static_cast<To>(value);
 }
 
 }  // namespace fastcnn

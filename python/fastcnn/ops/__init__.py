@@ -1,6 +1,8 @@
 """Operations on torch tensors, by family. ``fastcnn.image`` has the same names on NumPy arrays."""
 
+from fastcnn.ops._packed import PackedConvolution
 from fastcnn.ops.cleaning import fill_holes, remove_small_holes, remove_small_objects
+from fastcnn.ops.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from fastcnn.ops.distance import distance_transform_edt
 from fastcnn.ops.filtering import gaussian_blur
 from fastcnn.ops.flooding import watershed
@@ -22,9 +24,16 @@ from fastcnn.ops.peaks import local_maxima, local_minima, peak_local_max, peak_l
 from fastcnn.ops.thresholding import binarize_local, threshold_local, threshold_otsu
 
 __all__ = [
+    "PackedConvolution",
     "binarize_local",
     "clear_border",
     "closing",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
     "diamond",
     "dilation",
     "disk",

@@ -9,14 +9,6 @@
 namespace fastcnn::conv {
 namespace {
 
-template <class To, class From>
-To converted(From value) {
-  if constexpr (std::is_same_v<To, Float16> || std::is_same_v<To, BFloat16>)
-    return To::from(static_cast<float>(value));
-  else
-    return static_cast<To>(value);
-}
-
 /// to[c * to_c + x * to_x] = from[c * from_c + x * from_x], in blocks that stay in the first-level cache.
 template <class From, class To>
 void copy_row(const From* from, int64_t from_x, int64_t from_c, To* to, int64_t to_x, int64_t to_c, int64_t width,

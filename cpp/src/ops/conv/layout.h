@@ -1,6 +1,7 @@
 // Images of any layout and dtype, and their way to and from dense channels-last pixels.
 #pragma once
 
+#include "core/dtypes.h"
 #include "fastcnn/context.h"
 #include "fastcnn/view.h"
 #include "ops/conv/problem.h"
@@ -20,7 +21,11 @@ struct Image {
   /// Every step-th pixel from `first` on.
   Image phase(const int64_t (&first)[3], const int64_t (&step)[3]) const;
   Image at(int64_t n, const int64_t (&position)[3]) const;
-  bool channels_last() const { return channel_stride == 1 || channels == 1; }
+  /// Pixels of adjacent values of type T.
+  template <class T>
+  bool is() const {
+    return dtype == TypeToDType<T>::value && (channel_stride == 1 || channels == 1);
+  }
 
   template <class T>
   Pixels<T> pixels() const {

@@ -1,0 +1,313 @@
+// dW[f][c][t] = sum over the pixels p of grad[p][f] * input[p * stride - pad + t * dilation][c].
+//
+// Band by band both images are repacked, so that a tile of dW reads adjacent values: x as [block of
+// channels][row][padded width][channel], grad as [block of filters][row][width][filter]. Then every tile (group,
+// filters, tap, channels) adds its outer products, a few hundred pixels in registers before they go to memory: that
+// bounds the rounding error. Each tile belongs to one thread and bands do not depend on their number, so neither does
+// the result.
+#include <algorithm>
+#include <vector>
+
+#include "core/dtypes.h"
+#include "ops/conv/bands.h"
+#include "ops/conv/geometry.h"
+#include "ops/conv/layout.h"
+#include "ops/conv/weight_grad_simd.h"
+
+namespace fastcnn {
+namespace conv {
+namespace {
+
+constexpr int64_t kBandBytes = 4 << 20, kPixelsInRegisters = 256;
+
+template <class T>
+const WeightGradKernels<T>& kernels();
+template <>
+const WeightGradKernels<float>& kernels<float>() {
+  return FASTCNN_SELECT(weight_grad_f32);
+}
+template <>
+const WeightGradKernels<double>& kernels<double>() {
+  return FASTCNN_SELECT(weight_grad_f64);
+}
+
+/// One row of `from`: its pixels [first, first + count) of channels [channel, channel + some), padded with zeros to
+/// `block` channels and, outside the image, to whole pixels.
+template <class T>
+void pack_row(const Image& from, int64_t size, int64_t first, int64_t count, int64_t channel, int64_t some,
+              int64_t block, T* to) {
+  visit(FloatTypes{}, from.dtype, [&](auto tag) {
+    using From = typename decltype(tag)::type;
+    const From* row = reinterpret_cast<const From*>(from.data) + channel * from.channel_stride;
+    for (int64_t i = 0; i < count; ++i, to += block) {
+      const int64_t x = first + i;
+      const int64_t present = x >= 0 && x < size ? some : 0;
+      const From* pixel = row + x * from.stride[2];
+      int64_t c = 0;
+      for (; c < present; ++c) to[c] = static_cast<T>(pixel[c * from.channel_stride]);
+      for (; c < block; ++c) to[c] = 0;
+    }
+  });
+}
+
+/// Blocks of a group's channels as tiles see them. Few channels (a first layer's) are taken together with the kernel's
+/// columns: with a pixel's pitch of C values, kernel_w * C adjacent ones are its window.
+struct Tiling {
+  Tiling(const Shape& s, int64_t channels_per_tile, int64_t filters_per_tile)
+      : merged(s.dilation[2] == 1 && s.kernel[2] > 1 && 2 * s.channels <= channels_per_tile),
+        channels(merged ? s.channels * s.kernel[2] : s.channels),
+        columns(merged ? 1 : s.kernel[2]),
+        pitch(merged ? s.channels : channels_per_tile),
+        channel_blocks((channels + channels_per_tile - 1) / channels_per_tile),
+        filter_blocks((s.filters + filters_per_tile - 1) / filters_per_tile),
+        padded_width((s.out[2] - 1) * s.stride[2] + (s.kernel[2] - 1) * s.dilation[2] + 1) {}
+
+  bool merged;
+  int64_t channels, columns, pitch, channel_blocks, filter_blocks, padded_width;
+  int64_t panels() const { return merged ? 1 : channel_blocks; }
+};
+
+template <class T>
+class WeightGrad {
+ public:
+  WeightGrad(const Context& context, const Shape& shape, const Image& x, const Image& grad)
+      : context_(context),
+        s_(shape),
+        x_(x),
+        grad_(grad),
+        k_(kernels<T>()),
+        tiling_(shape, k_.channels, k_.filters),
+        scratch_(context),
+        tiles_(shape.groups * tiling_.filter_blocks * shape.kernel[0] * shape.kernel[1] * tiling_.columns *
+               tiling_.channel_blocks),
+        sums_(scratch_.get<T>(tiles_ * tile_size())) {
+    context.parallel_for(0, tiles_, 16, [&](int64_t begin, int64_t end) {
+      std::fill(sums_ + begin * tile_size(), sums_ + end * tile_size(), T(0));
+    });
+  }
+
+  void run() {
+    Shape padded = s_;
+    padded.in[2] = tiling_.padded_width;
+    const int64_t value = static_cast<int64_t>(sizeof(T));
+    const BandSteps steps = plan_bands(padded, kBandBytes, s_.groups * tiling_.panels() * tiling_.pitch * value,
+                                       s_.groups * tiling_.filter_blocks * k_.filters * value);
+    for_each_band(s_, steps, [&](const Band& band) { add(band); });
+  }
+
+  void store(const TensorView& dst) const {
+    visit(FloatTypes{}, dtype_of(dst), [&](auto tag) {
+      using To = typename decltype(tag)::type;
+      To* out = dst.as<To>();  // dense (K, C / groups, kernel...)
+      const int64_t taps = s_.taps(), plane = s_.kernel[1] * s_.kernel[2];
+      for (int64_t tile = 0; tile < tiles_; ++tile) {
+        const Tile t = tile_at(tile);
+        const T* sums = sums_ + tile * tile_size();
+        for (int64_t c = 0; c < std::min(k_.channels, tiling_.channels - t.channel); ++c)
+          for (int64_t f = 0; f < std::min(k_.filters, s_.filters - t.filter); ++f) {
+            const int64_t merged = t.channel + c;
+            const int64_t channel = tiling_.merged ? merged % s_.channels : merged;
+            const int64_t column = tiling_.merged ? merged / s_.channels : t.tap[2];
+            out[((t.group * s_.filters + t.filter + f) * s_.channels + channel) * taps + t.tap[0] * plane +
+                t.tap[1] * s_.kernel[2] + column] = converted<To>(sums[c * k_.filters + f]);
+          }
+      }
+    });
+  }
+
+ private:
+  struct Tile {
+    int64_t group, filter, tap[3], channel;
+  };
+  int64_t tile_size() const { return k_.channels * k_.filters; }
+
+  Tile tile_at(int64_t i) const {
+    Tile t;
+    t.channel = i % tiling_.channel_blocks * k_.channels;
+    i /= tiling_.channel_blocks;
+    t.tap[2] = i % tiling_.columns;
+    i /= tiling_.columns;
+    t.tap[1] = i % s_.kernel[1];
+    i /= s_.kernel[1];
+    t.tap[0] = i % s_.kernel[0];
+    i /= s_.kernel[0];
+    t.filter = i % tiling_.filter_blocks * k_.filters;
+    t.group = i / tiling_.filter_blocks;
+    return t;
+  }
+
+  void add(const Band& band) {
+    const Shape& b = band.shape;
+    Scratch scratch(context_);
+    const int64_t x_rows = b.batch * b.in[0] * b.in[1], grad_rows = b.batch * b.out[0] * b.out[1];
+    const int64_t x_row = tiling_.padded_width * tiling_.pitch, grad_row = b.out[2] * k_.filters;
+    // A window of the last pixel may reach over its row's end by part of a tile: those sums are not kept.
+    T* x = scratch.get<T>(s_.groups * tiling_.panels() * x_rows * x_row + tiling_.channel_blocks * k_.channels);
+    T* grad = scratch.get<T>(s_.groups * tiling_.filter_blocks * grad_rows * grad_row);
+    std::fill_n(x + s_.groups * tiling_.panels() * x_rows * x_row, tiling_.channel_blocks * k_.channels, T(0));
+    context_.parallel_for(0, x_rows + grad_rows, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i)
+        if (i < x_rows)
+          pack_x_row(band, i, x_rows, x);
+        else
+          pack_grad_row(band, i - x_rows, grad_rows, grad);
+    });
+    context_.parallel_for(0, tiles_, 1, [&](int64_t begin, int64_t end) {
+      add_tiles(band, begin, end, x, x_rows * x_row, grad, grad_rows * grad_row);
+    });
+  }
+
+  void pack_x_row(const Band& band, int64_t row, int64_t rows, T* panels) const {
+    const Shape& b = band.shape;
+    const Image from = x_.at(band.n + row / (b.in[0] * b.in[1]),
+                             {band.in[0] + row / b.in[1] % b.in[0], band.in[1] + row % b.in[1], 0});
+    const int64_t length = tiling_.padded_width * tiling_.pitch;
+    for (int64_t g = 0; g < s_.groups; ++g)
+      for (int64_t p = 0; p < tiling_.panels(); ++p)
+        pack_row(from, s_.in[2], -s_.pad[2], tiling_.padded_width, g * s_.channels + p * tiling_.pitch,
+                 std::min(tiling_.pitch, s_.channels - p * tiling_.pitch), tiling_.pitch,
+                 panels + ((g * tiling_.panels() + p) * rows + row) * length);
+  }
+
+  void pack_grad_row(const Band& band, int64_t row, int64_t rows, T* panels) const {
+    const Shape& b = band.shape;
+    const Image from = grad_.at(band.n + row / (b.out[0] * b.out[1]),
+                                {band.out[0] + row / b.out[1] % b.out[0], band.out[1] + row % b.out[1], 0});
+    for (int64_t g = 0; g < s_.groups; ++g)
+      for (int64_t p = 0; p < tiling_.filter_blocks; ++p)
+        pack_row(from, b.out[2], 0, b.out[2], g * s_.filters + p * k_.filters,
+                 std::min(k_.filters, s_.filters - p * k_.filters), k_.filters,
+                 panels + ((g * tiling_.filter_blocks + p) * rows + row) * b.out[2] * k_.filters);
+  }
+
+  void add_tiles(const Band& band, int64_t first, int64_t last, const T* x, int64_t x_panel, const T* grad,
+                 int64_t grad_panel) const {
+    const Shape& b = band.shape;
+    constexpr int64_t kMostRows = 256;
+    const int64_t rows = b.batch * b.out[0] * b.out[1];
+    const int64_t step = std::clamp<int64_t>(kPixelsInRegisters / b.out[2], 1, kMostRows);
+    const T *x_rows[kMostRows], *grad_rows[kMostRows];
+    for (int64_t row = 0; row < rows; row += step) {
+      const int64_t count = std::min(step, rows - row);
+      for (int64_t tile = first; tile < last; ++tile) {
+        const Tile t = tile_at(tile);
+        const int64_t panel = tiling_.merged ? t.group : t.group * tiling_.channel_blocks + t.channel / k_.channels;
+        const T* x_base =
+            x + panel * x_panel + t.tap[2] * s_.dilation[2] * tiling_.pitch + (tiling_.merged ? t.channel : 0);
+        const T* grad_base = grad + (t.group * tiling_.filter_blocks + t.filter / k_.filters) * grad_panel;
+        for (int64_t i = 0; i < count; ++i) {
+          const int64_t r = row + i, n = r / (b.out[0] * b.out[1]);
+          const int64_t z = r / b.out[1] % b.out[0] * s_.stride[0] - b.pad[0] + t.tap[0] * s_.dilation[0];
+          const int64_t y = r % b.out[1] * s_.stride[1] - b.pad[1] + t.tap[1] * s_.dilation[1];
+          const bool inside = z >= 0 && z < b.in[0] && y >= 0 && y < b.in[1];
+          x_rows[i] =
+              inside ? x_base + ((n * b.in[0] + z) * b.in[1] + y) * tiling_.padded_width * tiling_.pitch : nullptr;
+          grad_rows[i] = grad_base + r * b.out[2] * k_.filters;
+        }
+        k_.accumulate(x_rows, grad_rows, count, b.out[2], s_.stride[2] * tiling_.pitch, sums_ + tile * tile_size());
+      }
+    }
+  }
+
+  const Context& context_;
+  const Shape& s_;
+  const Image x_, grad_;
+  const WeightGradKernels<T>& k_;
+  const Tiling tiling_;
+  Scratch scratch_;
+  const int64_t tiles_;
+  T* const sums_;
+};
+
+/// One channel a group: sum[t][c] += x[c] * grad[c], vectors of channels, taps and channels shared out to the threads.
+template <class T>
+void depthwise_weight_grad(const Context& context, const Shape& s, const Image& x, const Image& grad,
+                           const TensorView& dst) {
+  constexpr int64_t kBlock = 64;
+  const int64_t channels = s.groups, taps = s.taps(), blocks = (channels + kBlock - 1) / kBlock;
+  Scratch scratch(context);
+  T* sums = scratch.get<T>(taps * channels);
+  std::fill_n(sums, taps * channels, T(0));
+  const bool stage_x = !x.is<T>(), stage_grad = !grad.is<T>();
+  const int64_t value = static_cast<int64_t>(sizeof(T)) * channels;
+  const BandSteps steps = plan_bands(s, kBandBytes, stage_x ? value : 0, stage_grad ? value : 0);
+  for_each_band(s, steps, [&](const Band& band) {
+    const Shape& b = band.shape;
+    Scratch staging(context);
+    const auto staged = [&](const Image& image, bool convert, const int64_t (&size)[3]) {
+      if (!convert) return image.template pixels<T>();
+      const Pixels<T> copy =
+          dense_pixels(staging.get<T>(b.batch * size[0] * size[1] * size[2] * channels), size, channels);
+      gather(context, image, b.batch, size, copy);
+      return copy;
+    };
+    const Pixels<T> xs = staged(x.at(band.n, band.in), stage_x, b.in);
+    const Pixels<T> grads = staged(grad.at(band.n, band.out), stage_grad, b.out);
+    context.parallel_for(0, taps * blocks, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t item = begin; item < end; ++item) {
+        const int64_t tap = item / blocks, channel = item % blocks * kBlock;
+        const int64_t kz = tap / (s.kernel[1] * s.kernel[2]), ky = tap / s.kernel[2] % s.kernel[1],
+                      kx = tap % s.kernel[2];
+        // The results whose tap lies inside a row.
+        const int64_t offset = kx * s.dilation[2] - s.pad[2], step = s.stride[2];
+        const int64_t first = offset < 0 ? (-offset + step - 1) / step : 0;
+        const int64_t last = offset < s.in[2] ? std::min(s.out[2], (s.in[2] - 1 - offset) / step + 1) : 0;
+        if (first >= last) continue;
+        for (int64_t row = 0; row < b.batch * b.out[0] * b.out[1]; ++row) {
+          const int64_t n = row / (b.out[0] * b.out[1]), oz = row / b.out[1] % b.out[0], oy = row % b.out[1];
+          const int64_t z = oz * s.stride[0] - b.pad[0] + kz * s.dilation[0];
+          const int64_t y = oy * s.stride[1] - b.pad[1] + ky * s.dilation[1];
+          if (z < 0 || z >= b.in[0] || y < 0 || y >= b.in[1]) continue;
+          kernels<T>().depthwise(xs.data + n * xs.batch_stride + z * xs.stride[0] + y * xs.stride[1] +
+                                     (first * step + offset) * xs.stride[2] + channel,
+                                 step * xs.stride[2],
+                                 grads.data + n * grads.batch_stride + oz * grads.stride[0] + oy * grads.stride[1] +
+                                     first * grads.stride[2] + channel,
+                                 grads.stride[2], last - first, std::min(kBlock, channels - channel),
+                                 sums + tap * channels + channel);
+        }
+      }
+    });
+  });
+  visit(FloatTypes{}, dtype_of(dst), [&](auto tag) {
+    using To = typename decltype(tag)::type;
+    for (int64_t c = 0; c < channels; ++c)
+      for (int64_t t = 0; t < taps; ++t) dst.as<To>()[c * taps + t] = converted<To>(sums[t * channels + c]);
+  });
+}
+
+}  // namespace
+}  // namespace conv
+
+void convolution_weight_grad(const Context& context, const TensorView& grad, const TensorView& input,
+                             const ConvGeometry& geometry, const TensorView& dst) {
+  using namespace conv;
+  using Sizes = std::vector<int64_t>;
+  const std::string op = op_name(geometry, false);
+  const auto sizes = [](const TensorView& view) { return Sizes(view.shape, view.shape + view.ndim); };
+  visit(FloatTypes{}, input, op.c_str(), "input", [](auto) {});
+  for (const TensorView* view : {&grad, &input, &dst}) {
+    FASTCNN_CHECK_TYPE(view->device.type == kCpu, op, ": expected tensors on the CPU");
+    FASTCNN_CHECK_TYPE(dtype_of(*view) == dtype_of(input), op, ": expected grad of the input's dtype ",
+                       name_of(dtype_of(input)), ", got ", name_of(dtype_of(*view)));
+  }
+  FASTCNN_CHECK(convolution_shape(sizes(input), sizes(dst), geometry) == sizes(grad), op,
+                ": expected grad of the convolution's shape, got ", shape_text(grad), " for input ", shape_text(input),
+                " and weight ", shape_text(dst));
+  FASTCNN_CHECK(is_dense(dst), op, ": expected a dense weight gradient");
+  const Shape shape = forward_parts(sizes(input), sizes(dst), sizes(grad), geometry)[0].shape;
+  const auto compute = [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    if (shape.channels == 1 && shape.filters == 1 && shape.groups > 1)
+      return depthwise_weight_grad<T>(context, shape, Image::of(input), Image::of(grad), dst);
+    WeightGrad<T> gradient(context, shape, Image::of(input), Image::of(grad));
+    if (grad.numel() > 0) gradient.run();
+    gradient.store(dst);
+  };
+  if (dtype_of(input) == DType::float64)
+    compute(TypeTag<double>{});
+  else
+    compute(TypeTag<float>{});
+}
+
+}  // namespace fastcnn

@@ -1,0 +1,209 @@
+"""Convolutions for inference: the weight packed once, the epilogue fused."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fastcnn import _convolution as _c
+from fastcnn import _core
+from fastcnn._convolution import Geometry, Size
+from fastcnn._library import native
+from fastcnn.ops.conv import _empty
+
+_ops = torch.ops.fastcnn
+
+
+def _fake_pack(
+    weight: Tensor,
+    stride: list[int],
+    padding: list[int],
+    dilation: list[int],
+    groups: int,
+    transposed: bool,
+    algorithm: str,
+) -> Tensor:
+    f64 = weight.dtype == torch.float64
+    size = _core.packed_conv_size(list(weight.shape), stride, padding, dilation, groups, transposed, f64, algorithm)
+    return weight.new_empty(size, dtype=torch.float64 if f64 else torch.float32)
+
+
+def _fake_packed(
+    input: Tensor,
+    packed: Tensor,
+    bias: Tensor | None,
+    residual: Tensor | None,
+    scale: Tensor | None,
+    input_scale: Tensor | None,
+    weight_size: list[int],
+    stride: list[int],
+    padding: list[int],
+    dilation: list[int],
+    groups: int,
+    output_size: list[int],
+    activation: str,
+    alpha: float,
+    algorithm: str,
+) -> Tensor:
+    if output_size:
+        return _empty([input.shape[0], weight_size[1] * groups, *output_size], input)
+    size = _c.output_size(input.shape[2:], weight_size[2:], Geometry(stride, padding, dilation))
+    return _empty([input.shape[0], weight_size[0], *size], input)
+
+
+def _fake_out(*args: Any) -> None:
+    return None
+
+
+def _no_gradient(ctx: Any, *grads: Any) -> Any:
+    raise NotImplementedError("packed_convolution has no gradient: its weight is constant; use fastcnn.ops.conv2d")
+
+
+def _no_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+    pass
+
+
+_pack = native("_pack_convolution", fake=_fake_pack)
+_packed = native("packed_convolution", fake=_fake_packed, setup_context=_no_context, backward=_no_gradient)
+_packed_out = native("packed_convolution_out", fake=_fake_out)
+
+
+class PackedConvolution:
+    """A convolution whose weight is constant: ``activation(conv(input * input_scale) + bias + residual) * scale``.
+
+    The weight is packed once for each algorithm that inputs ask for, lazily, under a lock; calls from several threads
+    are safe. There is no gradient.
+
+    Args:
+        weight: as `fastcnn.ops.conv2d` takes it, or `conv_transpose2d` with ``transposed=True``; 1-D to 3-D.
+        bias: (K), or None.
+        stride: and padding, dilation, groups and output_padding as there.
+        activation: "none", "relu", "clamp" (between 0 and alpha), "leaky_relu" (slope alpha), "elu" (alpha), "silu",
+            "hardswish", "hardsigmoid", "sigmoid", "tanh" or "softplus".
+        alpha: see there.
+
+    Example:
+        >>> import torch
+        >>> from fastcnn.ops import PackedConvolution
+        >>> convolve = PackedConvolution(torch.full((1, 1, 1, 2), -1.0), activation="relu")
+        >>> convolve(torch.tensor([[[[1.0, 2.0, -4.0]]]]))
+        tensor([[[[0., 2.]]]])
+    """
+
+    def __init__(
+        self,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        *,
+        stride: Size = 1,
+        padding: Size | str = 0,
+        dilation: Size = 1,
+        groups: int = 1,
+        transposed: bool = False,
+        output_padding: Size = 0,
+        activation: str = "none",
+        alpha: float = 0.0,
+    ) -> None:
+        dims = weight.dim() - 2
+        self.op = f"conv_transpose{dims}d" if transposed else f"conv{dims}d"
+        self.weight_size = list(weight.shape)
+        self.geometry = _c.geometry(self.op, self.weight_size[2:], stride, padding, dilation, named=not transposed)
+        self.output_padding = _c.sizes(output_padding, dims, self.op, "output_padding")
+        self.groups, self.transposed, self.activation, self.alpha = groups, transposed, activation, float(alpha)
+        self.dtype = weight.dtype
+        self.bias = None if bias is None else bias.detach()
+        self._weight: Tensor | None = weight.detach()
+        self._packed: dict[str, Tensor] = {}
+        self._plans: dict[tuple[int, ...], tuple[str, list[int]]] = {}
+        self._lock = threading.Lock()
+
+    def output_size(self, input_size: Sequence[int]) -> list[int]:
+        """Return the result's spatial size for an input of this one."""
+        kernel = self.weight_size[2:]
+        if self.transposed:
+            return _c.transposed_output_size(self.op, input_size, kernel, self.geometry, self.output_padding)
+        return _c.output_size(input_size, kernel, self.geometry)
+
+    def algorithm(self, input_size: Sequence[int]) -> str:
+        """Return the algorithm that an input (N, C, spatial...) of this size is computed with."""
+        best: str = _core.choose_conv_algorithm(
+            list(input_size),
+            self.weight_size,
+            *self.geometry,
+            self.groups,
+            self.output_size(input_size[2:]) if self.transposed else [],
+            self.dtype == torch.float64,
+            torch.get_num_threads(),
+            True,
+        )
+        return best if self._weight is not None or best in self._packed else next(iter(self._packed))
+
+    def packed(self, algorithm: str) -> Tensor:
+        """Return the weight packed for an algorithm: a flat tensor, laid out alike on every machine."""
+        with self._lock:
+            if algorithm not in self._packed:
+                assert self._weight is not None
+                self._packed[algorithm] = _pack(
+                    self._weight, *self.geometry, self.groups, self.transposed, algorithm
+                ).requires_grad_(False)
+            return self._packed[algorithm]
+
+    def drop_weight(self) -> None:
+        """Keep what is packed by now, and serve every input with it."""
+        if self._packed:
+            self._weight = None
+
+    def plan(self, input: Tensor) -> tuple[str, list[int]]:
+        """Algorithm and output size for this input's shape, remembered."""
+        shape = tuple(input.shape)
+        found = self._plans.get(shape)
+        if found is None:
+            found = self.algorithm(shape), self.output_size(shape[2:])
+            if len(self._plans) > 64:
+                self._plans.clear()
+            self._plans[shape] = found
+        return found
+
+    def __call__(
+        self,
+        input: Tensor,
+        *,
+        residual: Tensor | None = None,
+        scale: Tensor | None = None,
+        input_scale: Tensor | None = None,
+        out: Tensor | None = None,
+    ) -> Tensor:
+        """Convolve.
+
+        Args:
+            input: (N, C, spatial...) in any layout; channels_last is fastest.
+            residual: added before the activation; of the result's shape.
+            scale: (N, K), multiplies the result.
+            input_scale: (N, C), multiplies the input.
+            out: written to and returned, where given; may be a channel slice of a larger tensor.
+        """
+        algorithm, size = self.plan(input)
+        arguments = (
+            input,
+            self.packed(algorithm) if algorithm not in self._packed else self._packed[algorithm],
+            self.bias,
+            residual,
+            scale,
+            input_scale,
+            self.weight_size,
+            *self.geometry,
+            self.groups,
+            size if self.transposed else [],
+            self.activation,
+            self.alpha,
+            algorithm,
+        )
+        if out is None:
+            result: Tensor = _packed(*arguments)
+            return result
+        _packed_out(*arguments, out)
+        return out
