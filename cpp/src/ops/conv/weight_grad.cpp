@@ -6,6 +6,7 @@
 // bounds the rounding error. Each tile belongs to one thread and bands do not depend on their number, so neither does
 // the result.
 #include <algorithm>
+#include <cstring>
 #include <vector>
 
 #include "core/dtypes.h"
@@ -31,24 +32,39 @@ const WeightGradKernels<double>& kernels<double>() {
   return FASTCNN_SELECT(weight_grad_f64);
 }
 
-/// One row of `from`: its pixels [first, first + count) of channels [channel, channel + some), padded with zeros to
-/// `block` channels and, outside the image, to whole pixels.
+/// How a row of pixels is cut into panels.
 template <class T>
-void pack_row(const Image& from, int64_t size, int64_t first, int64_t count, int64_t channel, int64_t some,
-              int64_t block, T* to) {
-  visit(FloatTypes{}, from.dtype, [&](auto tag) {
-    using From = typename decltype(tag)::type;
-    const From* row = reinterpret_cast<const From*>(from.data) + channel * from.channel_stride;
-    for (int64_t i = 0; i < count; ++i, to += block) {
-      const int64_t x = first + i;
-      const int64_t present = x >= 0 && x < size ? some : 0;
-      const From* pixel = row + x * from.stride[2];
-      int64_t c = 0;
-      for (; c < present; ++c) to[c] = static_cast<T>(pixel[c * from.channel_stride]);
-      for (; c < block; ++c) to[c] = 0;
+struct Packing {
+  int64_t size, first, count;    ///< the row's pixels, and those that are wanted: zeros where there are none
+  int64_t channel, channels;     ///< of the image
+  int64_t block, panels, panel;  ///< channels of a panel, their number and distance
+  decltype(WeightGradKernels<T>::pack_channels) whole;  ///< for panels that channels fill; may be null
+
+  void operator()(const Image& from, T* to) const {
+    const int64_t before = std::clamp<int64_t>(-first, 0, count);
+    const int64_t behind = std::clamp<int64_t>(size - first, before, count);
+    const int64_t full = whole && from.is<T>() ? channels / block : 0;
+    for (int64_t p = 0; p < panels; ++p) {
+      std::fill_n(to + p * panel, before * block, T(0));
+      std::fill_n(to + p * panel + behind * block, (count - behind) * block, T(0));
     }
-  });
-}
+    to += before * block;
+    if (full > 0)
+      whole(reinterpret_cast<const T*>(from.data) + channel + (first + before) * from.stride[2], from.stride[2],
+            behind - before, full, panel, to);
+    visit(FloatTypes{}, from.dtype, [&](auto tag) {
+      using From = typename decltype(tag)::type;
+      const From* row = reinterpret_cast<const From*>(from.data) + channel * from.channel_stride;
+      for (int64_t c = full * block; c < panels * block; ++c) {
+        T* at = to + c / block * panel + c % block;
+        for (int64_t i = 0; i < behind - before; ++i)
+          at[i * block] = c < channels
+                              ? static_cast<T>(row[(first + before + i) * from.stride[2] + c * from.channel_stride])
+                              : T(0);
+      }
+    });
+  }
+};
 
 /// Blocks of a group's channels as tiles see them. Few channels (a first layer's) are taken together with the kernel's
 /// columns: with a pixel's pitch of C values, kernel_w * C adjacent ones are its window.
@@ -80,11 +96,7 @@ class WeightGrad {
         scratch_(context),
         tiles_(shape.groups * tiling_.filter_blocks * shape.kernel[0] * shape.kernel[1] * tiling_.columns *
                tiling_.channel_blocks),
-        sums_(scratch_.get<T>(tiles_ * tile_size())) {
-    context.parallel_for(0, tiles_, 16, [&](int64_t begin, int64_t end) {
-      std::fill(sums_ + begin * tile_size(), sums_ + end * tile_size(), T(0));
-    });
-  }
+        sums_(scratch_.get<T>(tiles_ * tile_size())) {}
 
   void run() {
     Shape padded = s_;
@@ -92,26 +104,21 @@ class WeightGrad {
     const int64_t value = static_cast<int64_t>(sizeof(T));
     const BandSteps steps = plan_bands(padded, kBandBytes, s_.groups * tiling_.panels() * tiling_.pitch * value,
                                        s_.groups * tiling_.filter_blocks * k_.filters * value);
-    for_each_band(s_, steps, [&](const Band& band) { add(band); });
+    bool fresh = true;
+    for_each_band(s_, steps, [&](const Band& band) {
+      add(band, fresh);
+      fresh = false;
+    });
   }
 
+  /// To dense (K, C / groups, kernel...).
   void store(const TensorView& dst) const {
+    const int64_t taps = s_.kernel[0] * s_.kernel[1] * tiling_.columns, blocks = tiling_.channel_blocks;
     visit(FloatTypes{}, dtype_of(dst), [&](auto tag) {
       using To = typename decltype(tag)::type;
-      To* out = dst.as<To>();  // dense (K, C / groups, kernel...)
-      const int64_t taps = s_.taps(), plane = s_.kernel[1] * s_.kernel[2];
-      for (int64_t tile = 0; tile < tiles_; ++tile) {
-        const Tile t = tile_at(tile);
-        const T* sums = sums_ + tile * tile_size();
-        for (int64_t c = 0; c < std::min(k_.channels, tiling_.channels - t.channel); ++c)
-          for (int64_t f = 0; f < std::min(k_.filters, s_.filters - t.filter); ++f) {
-            const int64_t merged = t.channel + c;
-            const int64_t channel = tiling_.merged ? merged % s_.channels : merged;
-            const int64_t column = tiling_.merged ? merged / s_.channels : t.tap[2];
-            out[((t.group * s_.filters + t.filter + f) * s_.channels + channel) * taps + t.tap[0] * plane +
-                t.tap[1] * s_.kernel[2] + column] = converted<To>(sums[c * k_.filters + f]);
-          }
-      }
+      context_.parallel_for(0, tiles_ / taps, 4, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) store_taps(i / blocks * taps * blocks + i % blocks, taps, dst.as<To>());
+      });
     });
   }
 
@@ -136,7 +143,24 @@ class WeightGrad {
     return t;
   }
 
-  void add(const Band& band) {
+  /// The tiles of one block of filters and of channels, all taps together: they are adjacent in the result.
+  template <class To>
+  void store_taps(int64_t first, int64_t taps, To* out) const {
+    const Tile t = tile_at(first);
+    for (int64_t f = 0; f < std::min(k_.filters, s_.filters - t.filter); ++f) {
+      To* filter = out + (t.group * s_.filters + t.filter + f) * s_.channels * s_.taps();
+      for (int64_t c = 0; c < std::min(k_.channels, tiling_.channels - t.channel); ++c) {
+        const int64_t merged = t.channel + c;
+        To* at = tiling_.merged ? filter + merged % s_.channels * s_.taps() + merged / s_.channels
+                                : filter + merged * s_.taps();
+        const T* sum = sums_ + first * tile_size() + c * k_.filters + f;
+        for (int64_t i = 0; i < taps; ++i)
+          at[i * (tiling_.merged ? s_.kernel[2] : 1)] = converted<To>(sum[i * tiling_.channel_blocks * tile_size()]);
+      }
+    }
+  }
+
+  void add(const Band& band, bool fresh) {
     const Shape& b = band.shape;
     Scratch scratch(context_);
     const int64_t x_rows = b.batch * b.in[0] * b.in[1], grad_rows = b.batch * b.out[0] * b.out[1];
@@ -153,7 +177,7 @@ class WeightGrad {
           pack_grad_row(band, i - x_rows, grad_rows, grad);
     });
     context_.parallel_for(0, tiles_, 1, [&](int64_t begin, int64_t end) {
-      add_tiles(band, begin, end, x, x_rows * x_row, grad, grad_rows * grad_row);
+      add_tiles(band, fresh, begin, end, x, x_rows * x_row, grad, grad_rows * grad_row);
     });
   }
 
@@ -161,52 +185,57 @@ class WeightGrad {
     const Shape& b = band.shape;
     const Image from = x_.at(band.n + row / (b.in[0] * b.in[1]),
                              {band.in[0] + row / b.in[1] % b.in[0], band.in[1] + row % b.in[1], 0});
-    const int64_t length = tiling_.padded_width * tiling_.pitch;
+    const int64_t panel = rows * tiling_.padded_width * tiling_.pitch;
     for (int64_t g = 0; g < s_.groups; ++g)
-      for (int64_t p = 0; p < tiling_.panels(); ++p)
-        pack_row(from, s_.in[2], -s_.pad[2], tiling_.padded_width, g * s_.channels + p * tiling_.pitch,
-                 std::min(tiling_.pitch, s_.channels - p * tiling_.pitch), tiling_.pitch,
-                 panels + ((g * tiling_.panels() + p) * rows + row) * length);
+      Packing<T>{s_.in[2],         -s_.pad[2],  tiling_.padded_width,
+                 g * s_.channels,  s_.channels, tiling_.pitch,
+                 tiling_.panels(), panel,       tiling_.merged ? nullptr : k_.pack_channels}(
+          from, panels + g * tiling_.panels() * panel + row * tiling_.padded_width * tiling_.pitch);
   }
 
   void pack_grad_row(const Band& band, int64_t row, int64_t rows, T* panels) const {
     const Shape& b = band.shape;
     const Image from = grad_.at(band.n + row / (b.out[0] * b.out[1]),
                                 {band.out[0] + row / b.out[1] % b.out[0], band.out[1] + row % b.out[1], 0});
+    const int64_t panel = rows * b.out[2] * k_.filters;
     for (int64_t g = 0; g < s_.groups; ++g)
-      for (int64_t p = 0; p < tiling_.filter_blocks; ++p)
-        pack_row(from, b.out[2], 0, b.out[2], g * s_.filters + p * k_.filters,
-                 std::min(k_.filters, s_.filters - p * k_.filters), k_.filters,
-                 panels + ((g * tiling_.filter_blocks + p) * rows + row) * b.out[2] * k_.filters);
+      Packing<T>{b.out[2],       0, b.out[2], g * s_.filters, s_.filters, k_.filters, tiling_.filter_blocks, panel,
+                 k_.pack_filters}(from, panels + g * tiling_.filter_blocks * panel + row * b.out[2] * k_.filters);
   }
 
-  void add_tiles(const Band& band, int64_t first, int64_t last, const T* x, int64_t x_panel, const T* grad,
+  void add_tiles(const Band& band, bool fresh, int64_t first, int64_t last, const T* x, int64_t x_panel, const T* grad,
                  int64_t grad_panel) const {
     const Shape& b = band.shape;
     constexpr int64_t kMostRows = 256;
-    const int64_t rows = b.batch * b.out[0] * b.out[1];
+    const int64_t rows = b.batch * b.out[0] * b.out[1], row_length = tiling_.padded_width * tiling_.pitch;
     const int64_t step = std::clamp<int64_t>(kPixelsInRegisters / b.out[2], 1, kMostRows);
-    const T *x_rows[kMostRows], *grad_rows[kMostRows];
+    int64_t offsets[kMostRows];
     for (int64_t row = 0; row < rows; row += step) {
       const int64_t count = std::min(step, rows - row);
+      int64_t z_tap = -1, y_tap = -1;
       for (int64_t tile = first; tile < last; ++tile) {
         const Tile t = tile_at(tile);
-        const int64_t panel = tiling_.merged ? t.group : t.group * tiling_.channel_blocks + t.channel / k_.channels;
-        const T* x_base =
-            x + panel * x_panel + t.tap[2] * s_.dilation[2] * tiling_.pitch + (tiling_.merged ? t.channel : 0);
-        const T* grad_base = grad + (t.group * tiling_.filter_blocks + t.filter / k_.filters) * grad_panel;
-        for (int64_t i = 0; i < count; ++i) {
-          const int64_t r = row + i, n = r / (b.out[0] * b.out[1]);
-          const int64_t z = r / b.out[1] % b.out[0] * s_.stride[0] - b.pad[0] + t.tap[0] * s_.dilation[0];
-          const int64_t y = r % b.out[1] * s_.stride[1] - b.pad[1] + t.tap[1] * s_.dilation[1];
-          const bool inside = z >= 0 && z < b.in[0] && y >= 0 && y < b.in[1];
-          x_rows[i] =
-              inside ? x_base + ((n * b.in[0] + z) * b.in[1] + y) * tiling_.padded_width * tiling_.pitch : nullptr;
-          grad_rows[i] = grad_base + r * b.out[2] * k_.filters;
+        if (t.tap[0] != z_tap || t.tap[1] != y_tap) {
+          z_tap = t.tap[0];
+          y_tap = t.tap[1];
+          for (int64_t i = 0; i < count; ++i) offsets[i] = x_row(b, row + i, z_tap, y_tap) * row_length;
         }
-        k_.accumulate(x_rows, grad_rows, count, b.out[2], s_.stride[2] * tiling_.pitch, sums_ + tile * tile_size());
+        const int64_t panel = tiling_.merged ? t.group : t.group * tiling_.channel_blocks + t.channel / k_.channels;
+        k_.accumulate(
+            x + panel * x_panel + t.tap[2] * s_.dilation[2] * tiling_.pitch + (tiling_.merged ? t.channel : 0), offsets,
+            s_.stride[2] * tiling_.pitch,
+            grad + (t.group * tiling_.filter_blocks + t.filter / k_.filters) * grad_panel + row * b.out[2] * k_.filters,
+            count, b.out[2], fresh && row == 0, sums_ + tile * tile_size());
       }
     }
+  }
+
+  /// The row of x that a result's row sees through a tap; negative outside the image.
+  static int64_t x_row(const Shape& b, int64_t row, int64_t z_tap, int64_t y_tap) {
+    const int64_t n = row / (b.out[0] * b.out[1]);
+    const int64_t z = row / b.out[1] % b.out[0] * b.stride[0] - b.pad[0] + z_tap * b.dilation[0];
+    const int64_t y = row % b.out[1] * b.stride[1] - b.pad[1] + y_tap * b.dilation[1];
+    return z >= 0 && z < b.in[0] && y >= 0 && y < b.in[1] ? (n * b.in[0] + z) * b.in[1] + y : -1;
   }
 
   const Context& context_;
@@ -295,13 +324,25 @@ void convolution_weight_grad(const Context& context, const TensorView& grad, con
                 ": expected grad of the convolution's shape, got ", shape_text(grad), " for input ", shape_text(input),
                 " and weight ", shape_text(dst));
   FASTCNN_CHECK(is_dense(dst), op, ": expected a dense weight gradient");
-  const Shape shape = forward_parts(sizes(input), sizes(dst), sizes(grad), geometry)[0].shape;
+  Shape shape = forward_parts(sizes(input), sizes(dst), sizes(grad), geometry)[0].shape;
+  if (grad.numel() == 0) {
+    std::memset(dst.bytes(), 0, static_cast<size_t>(dst.numel()) * size_of(dtype_of(dst)));
+    return;
+  }
+  // A kernel of one tap sees every stride-th pixel: an image of those.
+  Image image = Image::of(input);
+  for (int d = 0; d < 3; ++d)
+    if (shape.kernel[d] == 1 && shape.pad[d] == 0) {
+      image.stride[d] *= shape.stride[d];
+      shape.stride[d] = 1;
+      shape.in[d] = std::min(shape.in[d], shape.out[d]);
+    }
   const auto compute = [&](auto tag) {
     using T = typename decltype(tag)::type;
     if (shape.channels == 1 && shape.filters == 1 && shape.groups > 1)
-      return depthwise_weight_grad<T>(context, shape, Image::of(input), Image::of(grad), dst);
-    WeightGrad<T> gradient(context, shape, Image::of(input), Image::of(grad));
-    if (grad.numel() > 0) gradient.run();
+      return depthwise_weight_grad<T>(context, shape, image, Image::of(grad), dst);
+    WeightGrad<T> gradient(context, shape, image, Image::of(grad));
+    gradient.run();
     gradient.store(dst);
   };
   if (dtype_of(input) == DType::float64)

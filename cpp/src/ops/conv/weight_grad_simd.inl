@@ -14,31 +14,41 @@ constexpr int kChannels = 6;  // 16 registers
 #endif
 
 template <class T>
-void accumulate(const T* const* x_rows, const T* const* grad_rows, int64_t rows, int64_t width, int64_t x_step,
-                T* tile) {
+void accumulate(const T* x, const int64_t* offsets, int64_t x_step, const T* grad, int64_t rows, int64_t width,
+                bool fresh, T* tile) {
   constexpr int n = lanes<T>;
   Vec<T> sum[kChannels][2] = {};
   for (int64_t r = 0; r < rows; ++r) {
-    const T* x = x_rows[r];
-    const T* grad = grad_rows[r];
-    if (!x) continue;
+    if (offsets[r] < 0) continue;
+    const T* pixel = x + offsets[r];
+    const T* row = grad + r * width * 2 * n;
     for (int64_t i = 0; i < width; ++i) {
-      const Vec<T> low = load(grad), high = load(grad + n);
+      const Vec<T> low = load(row), high = load(row + n);
 #pragma GCC unroll 8
       for (int c = 0; c < kChannels; ++c) {
-        const Vec<T> value = splat(x[c]);
+        const Vec<T> value = splat(pixel[c]);
         sum[c][0] += value * low;
         sum[c][1] += value * high;
       }
-      x += x_step;
-      grad += 2 * n;
+      pixel += x_step;
+      row += 2 * n;
     }
   }
+#pragma GCC unroll 8
   for (int c = 0; c < kChannels; ++c)
+#pragma GCC unroll 2
     for (int half = 0; half < 2; ++half) {
       T* at = tile + (2 * c + half) * n;
-      store(at, load(at) + sum[c][half]);
+      store(at, fresh ? sum[c][half] : load(at) + sum[c][half]);
     }
+}
+
+template <class T, int block>
+void pack(const T* from, int64_t step, int64_t count, int64_t panels, int64_t panel, T* to) {
+  for (int64_t i = 0; i < count; ++i, from += step, to += block)
+    for (int64_t p = 0; p < panels; ++p)
+#pragma GCC unroll 32
+      for (int c = 0; c < block; ++c) to[p * panel + c] = from[p * block + c];
 }
 
 template <class T>
@@ -63,7 +73,8 @@ void depthwise(const T* x, int64_t x_step, const T* grad, int64_t grad_step, int
 }
 
 template <class T>
-constexpr WeightGradKernels<T> table = {kChannels, 2 * lanes<T>, accumulate<T>, depthwise<T>};
+constexpr WeightGradKernels<T> table = {kChannels,          2 * lanes<T>,          accumulate<T>,
+                                        pack<T, kChannels>, pack<T, 2 * lanes<T>>, depthwise<T>};
 
 }  // namespace
 
