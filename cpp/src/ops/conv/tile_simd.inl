@@ -1,0 +1,259 @@
+// Register tiles of the direct convolutions (tile_simd.h), compiled once per ISA.
+//
+// A tile of P pixels x V vectors of filters keeps P * V sums in registers; each term loads V weights and broadcasts P
+// inputs for P * V multiply-adds. 14 x 2 (28 of 32 registers, 16 loads for 28 multiply-adds) with AVX-512, 6 x 2 with
+// 16 registers, 6 x 4 on NEON. Pixels stand at a constant distance, so that four pointers and two offsets address them
+// all.
+#include "core/simd.h"
+#include "ops/conv/epilogue.inl"
+#include "ops/conv/tile_simd.h"
+
+#if defined(__clang__)
+#define FASTCNN_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define FASTCNN_UNROLL _Pragma("GCC unroll 32")
+#endif
+
+namespace fastcnn::FASTCNN_ISA {
+namespace {
+
+using conv::GatherArgs;
+using conv::kBlock;
+using conv::Segment;
+using conv::TileArgs;
+
+#if defined(__AVX512BW__)
+constexpr int kPixels = 14, kVectors = 2;
+#elif defined(__ARM_NEON)
+constexpr int kPixels = 6, kVectors = 4;
+#else
+constexpr int kPixels = 6, kVectors = 2;
+#endif
+static_assert(kPixels <= conv::kMaxTilePixels);
+template <class T>
+constexpr int kBlockVectors =
+    kVectors < kBlock / lanes<T> ? kVectors : kBlock / lanes<T>;  // of a panel within one block
+
+// --- broadcasts -----------------------------------------------------------------------------------------------------
+
+/// Lanes of vector v of a block: N adjacent values over and over.
+template <int N, class T>
+FASTCNN_INLINE Vec<T> pattern(const T* p, int v) {
+  constexpr int bytes = N * int(sizeof(T));
+  if constexpr (N == 1) {
+    return splat(*p);
+  } else if constexpr (bytes >= FASTCNN_VECTOR_BYTES) {
+    return load(p + v % (bytes / FASTCNN_VECTOR_BYTES) * lanes<T>);
+  } else if constexpr (bytes == 8) {
+    typedef double Pair __attribute__((may_alias, aligned(4)));
+    return (Vec<T>)splat<double>(*reinterpret_cast<const Pair*>(p));
+  } else {
+    // maskz: GCC 12 warns of its own undefined register in the plain forms.
+#if defined(__AVX512BW__)
+    if constexpr (bytes == 16)
+      return (Vec<T>)_mm512_maskz_broadcast_f32x4(0xffff, (__m128)_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+    if constexpr (bytes == 32)
+      return (Vec<T>)_mm512_maskz_broadcast_f64x4(0xff,
+                                                  (__m256d)_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+#elif defined(__AVX2__)
+    return (Vec<T>)_mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+#endif
+  }
+}
+
+/// Sums of adjacent lanes of a, then of b.
+template <int... I>
+struct Lanes {};
+template <int N, int... I>
+struct MakeLanes : MakeLanes<N - 1, N - 1, I...> {};
+template <int... I>
+struct MakeLanes<0, I...> {
+  using type = Lanes<I...>;
+};
+template <class T, int... I>
+FASTCNN_INLINE Vec<T> pair_sums(Vec<T> a, Vec<T> b, Lanes<I...>) {
+  return __builtin_shufflevector(a, b, (2 * I)...) + __builtin_shufflevector(a, b, (2 * I + 1)...);
+}
+
+// --- the tile -------------------------------------------------------------------------------------------------------
+
+/// Bias or what dst holds, bounds, store.
+template <class T>
+FASTCNN_INLINE void put(const TileArgs<T>& a, const Bounds<T>& bounds, Vec<T> sum, T* dst, int64_t filter, int64_t n) {
+  if (n >= lanes<T>) {
+    if (a.bias) sum += load(a.bias + filter);
+    if (a.accumulate) sum += load(dst + filter);
+    store(dst + filter, bound(sum, bounds));
+  } else if (n > 0) {
+    if (a.bias) sum += load_first(a.bias + filter, n);
+    if (a.accumulate) sum += load_first(dst + filter, n);
+    store_first(dst + filter, bound(sum, bounds), n);
+  }
+}
+
+template <class T, int P, int V, int N>
+FASTCNN_INLINE void add_terms(const char* const (&base)[4], int64_t stride, const T* w, int64_t block_stride,
+                              Vec<T> (&sum)[P][V]) {
+  Vec<T> weight[V];
+  FASTCNN_UNROLL for (int v = 0; v < V; ++v) {
+    weight[v] = load(w + v * lanes<T> / kBlock * block_stride + v * lanes<T> % kBlock);
+    keep(weight[v]);
+  }
+  FASTCNN_UNROLL for (int p = 0; p < P; ++p) {
+    const T* x = reinterpret_cast<const T*>(base[p / 4] + p % 4 * stride);
+    if constexpr (N * int(sizeof(T)) <= FASTCNN_VECTOR_BYTES) {
+      Vec<T> value = pattern<N, T>(x, 0);
+      if constexpr (V > 1) keep(value);
+      FASTCNN_UNROLL for (int v = 0; v < V; ++v) sum[p][v] += value * weight[v];
+    } else {
+      FASTCNN_UNROLL for (int v = 0; v < V; ++v) sum[p][v] += pattern<N, T>(x, v) * weight[v];
+    }
+  }
+}
+
+template <class T, int P, int V, int N>
+__attribute__((noinline)) void tile_of(const TileArgs<T>& a) {
+  constexpr int kStep = N == 1 ? 2 : N;  // terms per round
+  const int64_t stride = a.stride * int64_t(sizeof(T)), block_stride = a.block_stride;
+  Vec<T> sum[P][V] = {};
+  for (int64_t i = 0; i < a.num_segments; ++i) {
+    const Segment& s = a.segments[i];
+    const char* first = reinterpret_cast<const char*>(a.src + s.offset);
+    const char* base[4] = {first, first + 4 * stride, first + 8 * stride, first + 12 * stride};
+    const T* w = a.weights + s.term / N * kBlock;
+    for (int64_t k = s.length / kStep; k > 0; --k) {
+      // Hides how the pointers are related: GCC would keep one for every pixel, on the stack.
+      asm("" : "+r"(base[0]), "+r"(base[1]), "+r"(base[2]), "+r"(base[3]), "+r"(w));
+      add_terms<T, P, V, N>(base, stride, w, block_stride, sum);
+      if constexpr (N == 1) {
+        const char* const next[4] = {base[0] + sizeof(T), base[1] + sizeof(T), base[2] + sizeof(T),
+                                     base[3] + sizeof(T)};
+        add_terms<T, P, V, N>(next, stride, w + kBlock, block_stride, sum);
+      }
+      FASTCNN_UNROLL for (int j = 0; j < 4; ++j) base[j] += kStep * sizeof(T);
+      w += kStep / N * kBlock;
+    }
+    if (N == 1 && s.length % 2) add_terms<T, P, V, N>(base, stride, w, block_stride, sum);
+  }
+  const bool bounded = a.last && !needs_finish(*a.epilogue);
+  const Bounds<T> bounds =
+      bounded ? bounds_of(*a.epilogue) : Bounds<T>{splat(-FloatTraits<T>::infinity), splat(FloatTraits<T>::infinity)};
+  if constexpr (N == 1) {
+    if (a.filters >= V * lanes<T>) {
+      if (a.bias) {
+        FASTCNN_UNROLL for (int v = 0; v < V; ++v) {
+          const Vec<T> bias = load(a.bias + a.filter + v * lanes<T>);
+          FASTCNN_UNROLL for (int p = 0; p < P; ++p) sum[p][v] += bias;
+        }
+      }
+      if (a.accumulate) {
+        FASTCNN_UNROLL for (int p = 0; p < P; ++p) FASTCNN_UNROLL for (int v = 0; v < V; ++v) sum[p][v] +=
+            load(a.dst[p] + a.filter + v * lanes<T>);
+      }
+      FASTCNN_UNROLL for (int p = 0; p < P; ++p) FASTCNN_UNROLL for (int v = 0; v < V; ++v)
+          store(a.dst[p] + a.filter + v * lanes<T>, bound(sum[p][v], bounds));
+    } else {
+      FASTCNN_UNROLL for (int v = 0; v < V; ++v) FASTCNN_UNROLL for (int p = 0; p < P; ++p)
+          put(a, bounds, sum[p][v], a.dst[p], a.filter + v * lanes<T>, a.filters - v * lanes<T>);
+    }
+  } else {
+    // [pixel][filter][N terms], so that sums of adjacent lanes, once for each factor 2, leave [pixel][filter].
+    constexpr int count = (P * V + N - 1) / N * N, width = V * lanes<T> / N;
+    using All = typename MakeLanes<lanes<T>>::type;
+    Vec<T> flat[count] = {};
+    FASTCNN_UNROLL for (int i = 0; i < P * V; ++i) flat[i] = sum[i / V][i % V];
+    FASTCNN_UNROLL for (int i = 0; i < count / 2; ++i) flat[i] = pair_sums<T>(flat[2 * i], flat[2 * i + 1], All());
+    if constexpr (N == 4) {
+      FASTCNN_UNROLL for (int i = 0; i < count / 4; ++i) flat[i] = pair_sums<T>(flat[2 * i], flat[2 * i + 1], All());
+    }
+    T sums[(count / N + 1) * lanes<T>];
+    FASTCNN_UNROLL for (int i = 0; i < count / N; ++i) store(sums + i * lanes<T>, flat[i]);
+    for (int p = 0; p < P; ++p)
+      for (int f = 0; f < a.filters && f < width; f += lanes<T>)
+        put(a, bounds, load(sums + p * width + f), a.dst[p], a.filter + f,
+            a.filters - f < width - f ? a.filters - f : width - f);
+  }
+  if (a.last && !bounded) {
+    T* dst[P];
+    const T *residual[P], *scale[P];
+    for (int p = 0; p < P; ++p) {
+      dst[p] = a.dst[p] + a.filter;
+      if (a.residual) residual[p] = a.residual[p] + a.filter;
+      if (a.scale) scale[p] = a.scale[p] + a.filter;
+    }
+    constexpr int64_t width = V * lanes<T> / N;
+    finish<T>(*a.epilogue, P, dst, a.residual ? residual : nullptr, a.scale ? scale : nullptr,
+              a.filters < width ? a.filters : width);
+  }
+}
+
+template <class T, int V, int N, int P = kPixels>
+FASTCNN_INLINE void tile_by_pixels(const TileArgs<T>& a) {
+  if constexpr (P > 1) {
+    if (a.pixels < P) return tile_by_pixels<T, V, N, P - 1>(a);
+  }
+  tile_of<T, P, V, N>(a);
+}
+
+template <class T>
+void tile(const TileArgs<T>& a) {
+  if (a.split == 4) return tile_by_pixels<T, kBlockVectors<T>, 4>(a);
+  if (a.split == 2) return tile_by_pixels<T, kBlockVectors<T>, 2>(a);
+  if constexpr (kVectors > kBlockVectors<T>) {
+    if (a.filters <= kBlock) return tile_by_pixels<T, kBlockVectors<T>, 1>(a);
+  }
+  tile_by_pixels<T, kVectors, 1>(a);
+}
+
+// --- gathering ------------------------------------------------------------------------------------------------------
+
+template <class T>
+FASTCNN_INLINE void zero(T* dst, int64_t n) {
+  for (int64_t i = 0; i < n; i += lanes<T>) store(dst + i, Vec<T>{});
+}
+
+/// Writes whole vectors: up to one vector behind the end, which the next segment overwrites.
+template <class T>
+FASTCNN_INLINE void copy(T* dst, const T* src, const T* scale, int64_t n) {
+  int64_t i = 0;
+  if (scale) {
+    for (; i + lanes<T> <= n; i += lanes<T>) store(dst + i, load(src + i) * load(scale + i));
+    if (i < n) store(dst + i, load_first(src + i, n - i) * load_first(scale + i, n - i));
+  } else {
+    for (; i + lanes<T> <= n; i += lanes<T>) store(dst + i, load(src + i));
+    if (i < n) store(dst + i, load_first(src + i, n - i));
+  }
+}
+
+template <class T>
+void gather(const GatherArgs<T>& a) {
+  int64_t end = 0;
+  for (int64_t i = 0; i < a.num_segments; ++i) {
+    const Segment& s = a.segments[i];
+    const int64_t z = a.at[0] + s.at[0], y = a.at[1] + s.at[1], x = a.at[2] + s.at[2];
+    T* dst = a.panel + s.term;
+    // Values [from, to) of the row lie inside.
+    int64_t from = -x * a.channels - s.first, to = (a.in[2] - x) * a.channels - s.first;
+    if (z < 0 || z >= a.in[0] || y < 0 || y >= a.in[1]) to = 0;
+    if (from < 0) from = 0;
+    if (to > s.length) to = s.length;
+    end = s.term + s.length;
+    if (to <= from) {
+      zero(dst, s.length);
+      continue;
+    }
+    if (from > 0) zero(dst, from);
+    copy(dst + from, a.src + s.offset + from, a.scale ? a.scale + s.first + from : nullptr, to - from);
+    if (to < s.length) zero(dst + to, s.length - to);
+  }
+  if (end < a.terms) zero(a.panel + end, a.terms - end);
+}
+
+}  // namespace
+
+extern const conv::TileKernels tile_kernels = {
+    {kPixels, kVectors * lanes<float>, tile<float>, gather<float>},
+    {kPixels, kVectors * lanes<double>, tile<double>, gather<double>},
+};
+
+}  // namespace fastcnn::FASTCNN_ISA
