@@ -96,3 +96,26 @@ def watershed(
     watershed_line: bool,
     spatial_dims: int,
 ) -> NDArray[Any]: ...
+
+# pooling
+def max_pool(
+    input: NDArray[Any],
+    kernel_size: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    ceil_mode: bool,
+    output_size: Sequence[int],
+    return_indices: bool,
+) -> Any: ...
+def avg_pool(
+    input: NDArray[Any],
+    kernel_size: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor_override: int | None,
+    output_size: Sequence[int],
+) -> NDArray[Any]: ...
+def max_unpool(input: NDArray[Any], indices: NDArray[Any], output_size: Sequence[int]) -> NDArray[Any]: ...
