@@ -88,7 +88,10 @@ Tensor new_result(const Tensor& like) { return new_result(like, shape_of(like), 
 Tensor new_result(const Tensor& like, ScalarType dtype) { return new_result(like, shape_of(like), dtype); }
 
 Tensor new_result_like_layout(const Tensor& like, const std::vector<int64_t>& shape, ScalarType dtype) {
-  if (!is_channels_last(like)) return new_result(like, shape, dtype);
+  return is_channels_last(like) ? new_channels_last_result(like, shape, dtype) : new_result(like, shape, dtype);
+}
+
+Tensor new_channels_last_result(const Tensor& like, const std::vector<int64_t>& shape, ScalarType dtype) {
   const auto format = shape.size() == 4 ? torch::headeronly::MemoryFormat::ChannelsLast
                                         : torch::headeronly::MemoryFormat::ChannelsLast3d;
   Tensor result = torch::stable::empty(shape, dtype, std::nullopt, like.device(), std::nullopt, format);

@@ -36,6 +36,7 @@ Tensor new_result(const Tensor& like, ScalarType dtype);
 /// The same in the layout that torch's own ops would give it: channels_last where a 4-D or 5-D `like` is that
 /// (Tensor::suggest_memory_format; torch._prims_common.suggest_memory_format in fakes), else contiguous.
 Tensor new_result_like_layout(const Tensor& like, const std::vector<int64_t>& shape, ScalarType dtype);
+Tensor new_channels_last_result(const Tensor& like, const std::vector<int64_t>& shape, ScalarType dtype);
 bool is_channels_last(const Tensor& tensor);
 std::vector<int64_t> shape_of(const Tensor& tensor);
 

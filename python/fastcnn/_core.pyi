@@ -133,3 +133,25 @@ def choose_conv_algorithm(
 def conv_algorithms() -> list[str]: ...
 def set_conv_algorithm(name: str) -> None: ...
 def get_conv_algorithm() -> str: ...
+# pooling
+def max_pool(
+    input: NDArray[Any],
+    kernel_size: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    ceil_mode: bool,
+    output_size: Sequence[int],
+    return_indices: bool,
+) -> Any: ...
+def avg_pool(
+    input: NDArray[Any],
+    kernel_size: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor_override: int | None,
+    output_size: Sequence[int],
+) -> NDArray[Any]: ...
+def max_unpool(input: NDArray[Any], indices: NDArray[Any], output_size: Sequence[int]) -> NDArray[Any]: ...

@@ -1,0 +1,63 @@
+// What the pooling kernels of all ISAs take. POD only.
+#pragma once
+
+#include <stdint.h>
+
+#include "core/dispatch.h"
+
+namespace fastcnn {
+
+/// The windows along one axis: out of them over in elements.
+struct PoolAxis {
+  int64_t in = 1, out = 1;
+  const int64_t *begin = nullptr, *end = nullptr;  ///< window o's elements inside: begin[o], + dilation, ... < end[o]
+  /// Where `uniform`: element t of window o is o * stride - padding + t * dilation, outside elements included.
+  int64_t kernel = 1, stride = 1, padding = 0, dilation = 1;
+  bool uniform = true;
+};
+
+/// One plane's pooling: [z][y][x][inner] -> the same order. NCHW has inner = 1, channels_last inner = C.
+struct PoolJob {
+  PoolAxis z, y, x;
+  int64_t inner = 1;
+  /// Means: element counts per output coordinate, of the dtype summed in; x's per element of a row (x.out * inner)
+  /// on the sliding path, else per pixel. Transposed: reciprocals per source coordinate.
+  const void *scale_z = nullptr, *scale_y = nullptr, *scale_x = nullptr;
+};
+
+enum class PoolPath {
+  sliding,   ///< rows first, whole vectors along x * inner; then taps along the result
+  direct,    ///< vectors over the channels of one output pixel
+  reducing,  ///< rows first; then each output folds its own stretch
+};
+
+/// Pools rows [first, last) of z * y, channels [c0, c1) (direct only), of one plane. buffer: `buffer_bytes` of scratch.
+using PoolRows = void (*)(const PoolJob&, PoolPath, const void* src, void* dst, int64_t first, int64_t last, int64_t c0,
+                          int64_t c1, void* buffer);
+
+/// Tables are in the order of DType; null where there is no kernel.
+struct PoolWindowKernels {
+  int64_t vector_bytes;
+  int64_t (*buffer_bytes)(const PoolJob&, PoolPath, bool transposed);
+  PoolRows max[11], mean[11], transposed_mean[11];
+};
+
+/// One output row's maxima and where they were: values of the wide type (float, double, int32, int64), indices of its
+/// size, flat within the plane; channels [c0, c1) side by side.
+using PoolIndexRow = void (*)(const PoolJob&, const void* src, int64_t row, int64_t c0, int64_t c1, void* buffer,
+                              void* values, void* indices);
+struct PoolIndexKernels {
+  int64_t (*buffer_bytes)(const PoolJob&);
+  PoolIndexRow row[11];
+  /// n values and indices to the dtype and int64.
+  void (*store[11])(const void* values, const void* indices, int64_t n, void* dst, int64_t* dst_indices);
+  /// plane[indices[i] * inner + c] += grad[i * inner + c], channels [c0, c1): rows of n pixels, indices as above.
+  void (*scatter[11])(const void* grad, const void* indices, int64_t n, int64_t inner, int64_t c0, int64_t c1,
+                      void* plane);
+  /// n sums to float16 or bfloat16.
+  void (*narrow[11])(const float* sums, int64_t n, void* dst);
+};
+
+}  // namespace fastcnn
+FASTCNN_DECLARE_KERNELS(PoolWindowKernels, pool_window_kernels)
+FASTCNN_DECLARE_KERNELS(PoolIndexKernels, pool_index_kernels)

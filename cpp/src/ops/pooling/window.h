@@ -1,0 +1,15 @@
+// One driver for maxima, means and their gradients (see pool_window_simd.inl).
+#pragma once
+
+#include "ops/pooling/geometry.h"
+#include "ops/pooling/planes.h"
+
+namespace fastcnn {
+
+enum class PoolFold { max, mean, transposed_mean };
+
+/// The geometry is the forward's, or its transpose. Sizes are checked.
+void pool_windows(const Context& context, const TensorView& src, PoolGeometry& geometry, PoolFold fold,
+                  const PoolLayout& layout, int rank, const TensorView& dst);
+
+}  // namespace fastcnn
