@@ -9,7 +9,7 @@
 namespace fastcnn::conv {
 
 /// Best first.
-const std::vector<const Algorithm*>& algorithms();
+FASTCNN_API const std::vector<const Algorithm*>& algorithms();
 /// An error where there is none of this name, or none for this dtype.
 const Algorithm& algorithm_named(const std::string& name, bool f64, const std::string& op);
 /// The algorithm for all these parts.
