@@ -1,30 +1,11 @@
 #include "fastcnn/ops/conv.h"
 
-#include <algorithm>
-
 #include "bridge.h"
 
 namespace fastcnn::torch_bridge {
 namespace {
 
 using Sizes = std::vector<int64_t>;
-
-/// padding has two values a dimension: all before, then all after.
-ConvGeometry geometry_of(const Sizes& stride, const Sizes& padding, const Sizes& dilation, int64_t groups) {
-  const size_t dims = stride.size();
-  FASTCNN_CHECK(dims >= 1 && dims <= 3 && padding.size() == 2 * dims && dilation.size() == dims,
-                "convolution: expected 1 to 3 values of stride and dilation and twice as many of padding, got ", dims,
-                ", ", dilation.size(), " and ", padding.size());
-  ConvGeometry g;
-  g.spatial_dims = static_cast<int>(dims);
-  const auto after = padding.begin() + static_cast<ptrdiff_t>(dims);
-  std::copy(stride.begin(), stride.end(), g.stride.begin());
-  std::copy(padding.begin(), after, g.padding.begin());
-  std::copy(after, padding.end(), g.padding_after.begin());
-  std::copy(dilation.begin(), dilation.end(), g.dilation.begin());
-  g.groups = groups;
-  return g;
-}
 
 /// Views of the optional tensors, and the epilogue that points at them.
 struct Extras {
@@ -51,7 +32,7 @@ const Tensor& layout_of(const Tensor& input, const Tensor& weight) {
 
 Tensor convolution(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias, const Sizes& stride,
                    const Sizes& padding, const Sizes& dilation, int64_t groups) {
-  const ConvGeometry g = geometry_of(stride, padding, dilation, groups);
+  const ConvGeometry g = conv_geometry(stride, padding, dilation, groups);
   Tensor result = new_result_like_layout(layout_of(input, weight),
                                          convolution_shape(shape_of(input), shape_of(weight), g), input.scalar_type());
   const Extras extras(bias, {}, {}, {});
@@ -62,7 +43,7 @@ Tensor convolution(const Tensor& input, const Tensor& weight, const std::optiona
 Tensor convolution_transpose(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias,
                              const Sizes& output_size, const Sizes& stride, const Sizes& padding, const Sizes& dilation,
                              int64_t groups) {
-  const ConvGeometry g = geometry_of(stride, padding, dilation, groups);
+  const ConvGeometry g = conv_geometry(stride, padding, dilation, groups);
   Tensor result = new_result_like_layout(layout_of(input, weight),
                                          convolution_transpose_shape(shape_of(input), shape_of(weight), output_size, g),
                                          input.scalar_type());
@@ -73,7 +54,7 @@ Tensor convolution_transpose(const Tensor& input, const Tensor& weight, const st
 
 Tensor convolution_weight_grad(const Tensor& grad, const Tensor& input, const Sizes& kernel_size, const Sizes& stride,
                                const Sizes& padding, const Sizes& dilation, int64_t groups) {
-  const ConvGeometry g = geometry_of(stride, padding, dilation, groups);
+  const ConvGeometry g = conv_geometry(stride, padding, dilation, groups);
   FASTCNN_CHECK(grad.dim() >= 2 && input.dim() >= 2 && groups > 0,
                 "convolution_weight_grad: expected grad and input of at least 2 dimensions");
   Sizes shape{grad.size(1), input.size(1) / groups};
@@ -90,7 +71,7 @@ ConvWeight weight_of(const Sizes& size, const ConvGeometry& geometry, bool trans
 Tensor pack(const Tensor& weight, const Sizes& stride, const Sizes& padding, const Sizes& dilation, int64_t groups,
             bool transposed, const std::string& algorithm) {
   const ConvWeight properties =
-      weight_of(shape_of(weight), geometry_of(stride, padding, dilation, groups), transposed, weight.scalar_type());
+      weight_of(shape_of(weight), conv_geometry(stride, padding, dilation, groups), transposed, weight.scalar_type());
   Tensor packed = new_result(weight, {packed_conv_size(properties, algorithm)}, scalar_type(properties.dtype));
   pack_convolution(context(), view(weight), properties, algorithm, view(packed));
   return packed;
@@ -101,8 +82,8 @@ void packed_out(const Tensor& input, const Tensor& packed, const std::optional<T
                 const std::optional<Tensor>& input_scale, const Sizes& weight_size, const Sizes& stride,
                 const Sizes& padding, const Sizes& dilation, int64_t groups, const Sizes& output_size,
                 const std::string& activation, double alpha, const std::string& algorithm, const Tensor& out) {
-  const ConvWeight weight =
-      weight_of(weight_size, geometry_of(stride, padding, dilation, groups), !output_size.empty(), input.scalar_type());
+  const ConvWeight weight = weight_of(weight_size, conv_geometry(stride, padding, dilation, groups),
+                                      !output_size.empty(), input.scalar_type());
   Extras extras(bias, residual, scale, input_scale);
   extras.epilogue.activation = activation_from(activation.c_str(), "packed_convolution");
   extras.epilogue.alpha = alpha;
@@ -114,7 +95,7 @@ Tensor packed(const Tensor& input, const Tensor& packed, const std::optional<Ten
               const std::optional<Tensor>& input_scale, const Sizes& weight_size, const Sizes& stride,
               const Sizes& padding, const Sizes& dilation, int64_t groups, const Sizes& output_size,
               const std::string& activation, double alpha, const std::string& algorithm) {
-  const ConvGeometry g = geometry_of(stride, padding, dilation, groups);
+  const ConvGeometry g = conv_geometry(stride, padding, dilation, groups);
   const Tensor result = new_result_like_layout(
       input,
       output_size.empty() ? convolution_shape(shape_of(input), weight_size, g)

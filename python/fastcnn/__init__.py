@@ -10,7 +10,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from fastcnn._errors import ArgumentError, BackendError
-from fastcnn._info import __version__, get_num_threads, info, release_scratch, set_num_threads
+from fastcnn._info import (
+    __version__,
+    get_conv_algorithm,
+    get_num_threads,
+    info,
+    release_scratch,
+    set_conv_algorithm,
+    set_num_threads,
+)
 
 if TYPE_CHECKING:
     from fastcnn import image, io, ops, pipelines
@@ -21,6 +29,7 @@ __all__ = [
     "ArgumentError",
     "BackendError",
     "__version__",
+    "get_conv_algorithm",
     "get_num_threads",
     "image",
     "info",
@@ -28,6 +37,7 @@ __all__ = [
     "ops",
     "pipelines",
     "release_scratch",
+    "set_conv_algorithm",
     "set_num_threads",
 ]
 

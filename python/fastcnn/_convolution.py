@@ -50,6 +50,15 @@ def geometry(
     return Geometry(strides, [t // 2 for t in total] + [t - t // 2 for t in total], dilations)
 
 
+def group_count(groups: Any, op: str) -> int:
+    """Return groups, an integer of at least 1."""
+    if not hasattr(groups, "__index__") or isinstance(groups, bool):
+        raise TypeError(f"{op}: expected groups to be an integer, got {groups!r}")
+    if groups < 1:
+        raise ArgumentError(f"{op}: expected groups of at least 1, got {groups}")
+    return groups  # type: ignore[no-any-return]  # may be symbolic
+
+
 def kernel_size(op: str, weight: Any, dims: int) -> list[int]:
     """Return the spatial sizes of a weight."""
     if len(weight.shape) != dims + 2:

@@ -130,6 +130,18 @@ def choose_conv_algorithm(
     threads: int,
     packed: bool,
 ) -> str: ...
+def conv_candidates(
+    input: Sequence[int],
+    weight_size: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+    output_size: Sequence[int],
+    f64: bool,
+    threads: int,
+    packed: bool,
+) -> list[tuple[str, bool, bool]]: ...
 def conv_algorithms() -> list[str]: ...
 def set_conv_algorithm(name: str) -> None: ...
 def get_conv_algorithm() -> str: ...

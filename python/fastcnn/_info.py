@@ -39,6 +39,38 @@ def get_num_threads() -> int:
     return _core.get_num_threads()
 
 
+def set_conv_algorithm(name: str) -> None:
+    """Choose how convolutions are computed, in the whole process and on both fronts.
+
+    ``FASTCNN_CONV_ALGORITHM`` in the environment does the same from the start. ``fastcnn bench --explain`` shows the
+    algorithms in the order in which "auto" tries them, and which one it takes for a layer.
+
+    Args:
+        name: "auto", the default: the fastest for each shape within 3e-5 of the result's root mean square (or twice
+            torch's own error). "direct": as "auto" without Winograd, so that each result's error is that of a plain
+            sum, and NaN and infinities stay in the windows that hold them. "winograd": Winograd wherever it fits. The
+            name of one algorithm: that one wherever it fits. Where it does not fit, the choice is that of "auto".
+
+    Raises:
+        ArgumentError: for another name; the text lists them.
+
+    Weights that are packed already stay packed as they are, where the algorithm is in the graph (`fastcnn.optimize`).
+
+    Example:
+        >>> import fastcnn
+        >>> fastcnn.set_conv_algorithm("direct")
+        >>> fastcnn.get_conv_algorithm()
+        'direct'
+        >>> fastcnn.set_conv_algorithm("auto")
+    """
+    _core.set_conv_algorithm(name)
+
+
+def get_conv_algorithm() -> str:
+    """Return what `set_conv_algorithm` set last, or FASTCNN_CONV_ALGORITHM, or "auto"."""
+    return _core.get_conv_algorithm()
+
+
 def release_scratch() -> None:
     """Give cached scratch memory back to the system.
 

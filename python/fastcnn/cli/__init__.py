@@ -1,4 +1,4 @@
-"""The command line, `fastcnn`. Starts quickly: what a command needs is imported when it runs, and never torch."""
+"""The command line, `fastcnn`. Starts quickly: what a command needs is imported when it runs, torch only by `bench`."""
 
 from __future__ import annotations
 

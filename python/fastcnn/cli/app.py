@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from fastcnn.cli.bench import bench
 from fastcnn.cli.info import info
 from fastcnn.cli.segment import segment
 
@@ -18,6 +19,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(segment)
+app.command()(bench)
 app.command()(info)
 
 

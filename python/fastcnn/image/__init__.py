@@ -1,6 +1,7 @@
 """Operations on NumPy arrays, by family. ``fastcnn.ops`` has the same names on torch tensors. Imports no torch."""
 
 from fastcnn.image.cleaning import fill_holes, remove_small_holes, remove_small_objects
+from fastcnn.image.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from fastcnn.image.distance import distance_transform_edt
 from fastcnn.image.filtering import gaussian_blur
 from fastcnn.image.flooding import watershed
@@ -52,6 +53,12 @@ __all__ = [
     "binarize_local",
     "clear_border",
     "closing",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
     "diamond",
     "dilation",
     "disk",

@@ -118,7 +118,7 @@ class PackedConvolution:
         self.bias = None if bias is None else bias.detach()
         self._weight: Tensor | None = weight.detach()
         self._packed: dict[str, Tensor] = {}
-        self._plans: dict[tuple[int, ...], tuple[str, list[int]]] = {}
+        self._plans: dict[Any, tuple[str, list[int]]] = {}
         self._lock = threading.Lock()
 
     def output_size(self, input_size: Sequence[int]) -> list[int]:
@@ -160,12 +160,13 @@ class PackedConvolution:
     def plan(self, input: Tensor) -> tuple[str, list[int]]:
         """Algorithm and output size for this input's shape, remembered."""
         shape = tuple(input.shape)
-        found = self._plans.get(shape)
+        key = shape, torch.get_num_threads(), _core.get_conv_algorithm()
+        found = self._plans.get(key)
         if found is None:
             found = self.algorithm(shape), self.output_size(shape[2:])
             if len(self._plans) > 64:
                 self._plans.clear()
-            self._plans[shape] = found
+            self._plans[key] = found
         return found
 
     def __call__(

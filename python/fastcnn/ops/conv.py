@@ -210,6 +210,7 @@ def _forward(
     op = f"conv{dims}d"
     _check(op, input, weight, bias)
     geometry = _c.geometry(op, _c.kernel_size(op, weight, dims), stride, padding, dilation)
+    groups = _c.group_count(groups, op)
     image, weight_, bias_ = _autocast(input, weight, bias)
     if _c.batched(op, input, dims):
         result: Tensor = _convolution(image, weight_, bias_, *geometry, groups)
@@ -232,6 +233,7 @@ def _transpose(
     _check(op, input, weight, bias)
     kernel = _c.kernel_size(op, weight, dims)
     geometry = _c.geometry(op, kernel, stride, padding, dilation, named=False)
+    groups = _c.group_count(groups, op)
     image, weight_, bias_ = _autocast(input, weight, bias)
     assert image is not None
     batched = _c.batched(op, input, dims)

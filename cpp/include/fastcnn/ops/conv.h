@@ -42,6 +42,9 @@ struct ConvGeometry {
   std::array<int64_t, 3> dilation{1, 1, 1};
   int64_t groups = 1;
 };
+/// From lists of one value a dimension; padding has two, all before, then all behind.
+FASTCNN_API ConvGeometry conv_geometry(const std::vector<int64_t>& stride, const std::vector<int64_t>& padding,
+                                       const std::vector<int64_t>& dilation, int64_t groups);
 
 /// result = activation(convolution(input * input_scale) + bias + residual) * scale. What is null is left out.
 struct ConvEpilogue {
@@ -92,6 +95,15 @@ FASTCNN_API std::vector<std::string> conv_algorithms();
 /// packed once, not on every call.
 FASTCNN_API std::string choose_conv_algorithm(const ConvWeight& weight, const std::vector<int64_t>& input,
                                               const std::vector<int64_t>& output_size, bool packed, int threads);
+/// The whole list with what decides: "auto" takes the first that fits and wins.
+struct ConvCandidate {
+  std::string name;
+  bool fits = false;  ///< can compute this convolution
+  bool wins = false;  ///< is the best for this shape among those that follow
+};
+FASTCNN_API std::vector<ConvCandidate> conv_candidates(const ConvWeight& weight, const std::vector<int64_t>& input,
+                                                       const std::vector<int64_t>& output_size, bool packed,
+                                                       int threads);
 
 /// Elements (float64 for a float64 weight, else float32) of a weight packed for an algorithm. They are laid out alike
 /// on every machine and serve images of any size.

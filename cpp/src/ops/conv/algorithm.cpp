@@ -26,6 +26,18 @@ bool is_winograd(const Algorithm& algorithm) { return std::string(algorithm.name
 /// Transforming the weights costs more than Winograd saves where few tiles use them.
 bool repays_packing(const Shape& s) { return s.batch * s.out_pixels() >= 4 * std::min(s.channels, s.filters); }
 
+/// The largest part decides for all.
+const Shape& largest(const std::vector<Part>& parts) {
+  return std::max_element(parts.begin(), parts.end(),
+                          [](const Part& a, const Part& b) { return a.shape.taps() < b.shape.taps(); })
+      ->shape;
+}
+
+bool wins(const Algorithm& algorithm, const Shape& shape, bool packed, int threads) {
+  if (is_winograd(algorithm) && !packed && !repays_packing(shape)) return false;
+  return shape.taps() == 0 || algorithm.wins(shape, threads);
+}
+
 // "auto", "direct", "winograd" or a name.
 std::mutex mutex;
 std::string& setting() {
@@ -34,7 +46,7 @@ std::string& setting() {
 }
 
 void check_setting(const std::string& name, const char* what) {
-  std::string known = "auto, winograd";
+  std::string known = "auto, direct, winograd";
   for (const Algorithm* algorithm : kAlgorithms) {
     if (name == algorithm->name) return;
     known += std::string(", ") + algorithm->name;
@@ -75,18 +87,15 @@ const Algorithm& algorithm_named(const std::string& name, bool f64, const std::s
 }
 
 const Algorithm& choose(const std::vector<Part>& parts, bool f64, bool packed, int threads) {
-  const Part& largest = *std::max_element(parts.begin(), parts.end(),
-                                          [](const Part& a, const Part& b) { return a.shape.taps() < b.shape.taps(); });
   const std::string wanted = current_setting();
-  if (wanted != "auto")
+  if (wanted != "auto" && wanted != "direct")
     for (const Algorithm* algorithm : kAlgorithms)
       if ((wanted == algorithm->name || (wanted == "winograd" && is_winograd(*algorithm))) &&
           computes(*algorithm, parts, f64))
         return *algorithm;
   for (const Algorithm* algorithm : kAlgorithms) {
-    if (is_winograd(*algorithm) && (wanted == "direct" || (!packed && !repays_packing(largest.shape)))) continue;
-    if (computes(*algorithm, parts, f64) && (largest.empty() || algorithm->wins(largest.shape, threads)))
-      return *algorithm;
+    if (is_winograd(*algorithm) && wanted == "direct") continue;
+    if (computes(*algorithm, parts, f64) && wins(*algorithm, largest(parts), packed, threads)) return *algorithm;
   }
   return kReference;
 }
@@ -108,12 +117,32 @@ std::vector<std::string> conv_algorithms() {
   return names;
 }
 
+namespace {
+
+std::vector<conv::Part> parts_for(const ConvWeight& weight, const std::vector<int64_t>& input,
+                                  const std::vector<int64_t>& output_size) {
+  return conv::parts_of(weight, input,
+                        weight.transposed
+                            ? convolution_transpose_shape(input, weight.shape, output_size, weight.geometry)
+                            : convolution_shape(input, weight.shape, weight.geometry));
+}
+
+}  // namespace
+
 std::string choose_conv_algorithm(const ConvWeight& weight, const std::vector<int64_t>& input,
                                   const std::vector<int64_t>& output_size, bool packed, int threads) {
-  const std::vector<int64_t> dst = weight.transposed
-                                       ? convolution_transpose_shape(input, weight.shape, output_size, weight.geometry)
-                                       : convolution_shape(input, weight.shape, weight.geometry);
-  return conv::choose(conv::parts_of(weight, input, dst), weight.dtype == DType::float64, packed, threads).name;
+  return conv::choose(parts_for(weight, input, output_size), weight.dtype == DType::float64, packed, threads).name;
+}
+
+std::vector<ConvCandidate> conv_candidates(const ConvWeight& weight, const std::vector<int64_t>& input,
+                                           const std::vector<int64_t>& output_size, bool packed, int threads) {
+  const std::vector<conv::Part> parts = parts_for(weight, input, output_size);
+  std::vector<ConvCandidate> rows;
+  for (const conv::Algorithm* algorithm : conv::algorithms()) {
+    const bool fits = conv::computes(*algorithm, parts, weight.dtype == DType::float64);
+    rows.push_back({algorithm->name, fits, fits && conv::wins(*algorithm, conv::largest(parts), packed, threads)});
+  }
+  return rows;
 }
 
 }  // namespace fastcnn

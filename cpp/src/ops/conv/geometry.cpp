@@ -1,6 +1,6 @@
 #include "ops/conv/geometry.h"
 
-#include <limits>
+#include <algorithm>
 #include <numeric>
 
 #include "fastcnn/error.h"
@@ -56,6 +56,22 @@ void check_common(const std::string& op, const Sizes& input, const Sizes& weight
 }
 
 }  // namespace
+
+ConvGeometry conv_geometry(const Sizes& stride, const Sizes& padding, const Sizes& dilation, int64_t groups) {
+  const size_t dims = stride.size();
+  FASTCNN_CHECK(dims >= 1 && dims <= 3 && padding.size() == 2 * dims && dilation.size() == dims,
+                "convolution: expected 1 to 3 values of stride and dilation and twice as many of padding, got ", dims,
+                ", ", dilation.size(), " and ", padding.size());
+  ConvGeometry g;
+  g.spatial_dims = static_cast<int>(dims);
+  const auto behind = padding.begin() + static_cast<ptrdiff_t>(dims);
+  std::copy(stride.begin(), stride.end(), g.stride.begin());
+  std::copy(padding.begin(), behind, g.padding.begin());
+  std::copy(behind, padding.end(), g.padding_after.begin());
+  std::copy(dilation.begin(), dilation.end(), g.dilation.begin());
+  g.groups = groups;
+  return g;
+}
 
 std::vector<int64_t> convolution_shape(const Sizes& input, const Sizes& weight, const ConvGeometry& g) {
   const std::string op = op_name(g, false);
