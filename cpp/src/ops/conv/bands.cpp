@@ -16,33 +16,43 @@ void restrict_to(Band& band, const Shape& whole, int d, int64_t first, int64_t c
 
 }  // namespace
 
-BandSteps plan_bands(const Shape& s, int64_t limit, int64_t in_bytes, int64_t out_bytes) {
+BandSteps plan_bands(const Shape& s, int64_t limit, int64_t in_bytes, int64_t out_bytes, bool whole_rows) {
   // The input that so many results see away from the borders.
   const auto seen = [&](int d, int64_t count) {
     return std::min(s.in[d], (count - 1) * s.stride[d] + (s.kernel[d] - 1) * s.dilation[d] + 1);
   };
-  const auto fits = [&](const BandSteps& b) {
-    return b.images *
-               (seen(0, b.depth) * seen(1, b.rows) * s.in[2] * in_bytes + b.depth * b.rows * s.out[2] * out_bytes) <=
+  BandSteps steps{s.batch, s.out[0], s.out[1], s.out[2]};
+  const auto fits = [&] {
+    return steps.images * (seen(0, steps.depth) * seen(1, steps.rows) * seen(2, steps.columns) * in_bytes +
+                           steps.depth * steps.rows * steps.columns * out_bytes) <=
            limit;
   };
-  BandSteps steps{s.batch, s.out[0], s.out[1]};
-  while (steps.images > 1 && !fits(steps)) steps.images = (steps.images + 1) / 2;
-  while (steps.depth > 1 && !fits(steps)) steps.depth = (steps.depth + 1) / 2;
-  while (steps.rows > 1 && !fits(steps)) {
-    steps.rows = (steps.rows + 1) / 2;
-    if (steps.rows > 4) steps.rows = (steps.rows + 3) / 4 * 4;  // whole Winograd tiles
+  // `multiple`: whole Winograd tiles, on the same pixels whatever the band.
+  const auto halve = [&](int64_t& size, int64_t least, int64_t multiple) {
+    while (size > least && !fits()) {
+      size = (size + 1) / 2;
+      if (2 * size > multiple) size = (size + multiple - 1) / multiple * multiple;
+    }
+  };
+  halve(steps.images, 1, 1);
+  // Neighbouring bands share a border of input: no dimension gets thin before the others.
+  constexpr int64_t kLeast[][3] = {{4, 8, 128}, {2, 4, 32}, {1, 1, 1}};
+  for (const auto& least : kLeast) {
+    halve(steps.depth, least[0], 1);
+    halve(steps.rows, least[1], 4);
+    if (!whole_rows) halve(steps.columns, least[2], 4);
   }
   return steps;
 }
 
-Band band_at(const Shape& s, const BandSteps& steps, int64_t n, int64_t z, int64_t y) {
+Band band_at(const Shape& s, const BandSteps& steps, int64_t n, int64_t z, int64_t y, int64_t x) {
   Band band;
   band.n = n;
   band.shape = s;
   band.shape.batch = std::min(steps.images, s.batch - n);
   restrict_to(band, s, 0, z, std::min(steps.depth, s.out[0] - z));
   restrict_to(band, s, 1, y, std::min(steps.rows, s.out[1] - y));
+  restrict_to(band, s, 2, x, std::min(steps.columns, s.out[2] - x));
   return band;
 }
 

@@ -1,4 +1,4 @@
-// Pieces of a convolution whose images fit a memory limit: images, then planes, then rows of the result.
+// Pieces of a convolution whose images fit a memory limit: images, planes, rows and columns of the result.
 #pragma once
 
 #include <algorithm>
@@ -13,20 +13,22 @@ struct Band {
   Shape shape;
 };
 
-/// The most images, planes and rows of the result in a band.
+/// The most images, planes, rows and columns of the result in a band.
 struct BandSteps {
-  int64_t images, depth, rows;
+  int64_t images, depth, rows, columns;
 };
-/// As many as `limit` bytes allow, when a pixel of the input and of the result take so many; at least one row.
-BandSteps plan_bands(const Shape& shape, int64_t limit, int64_t in_bytes, int64_t out_bytes);
+/// As many as `limit` bytes allow, when a pixel of the input and of the result take so many; at least one pixel, or
+/// one row.
+BandSteps plan_bands(const Shape& shape, int64_t limit, int64_t in_bytes, int64_t out_bytes, bool whole_rows = false);
 
-Band band_at(const Shape& shape, const BandSteps& steps, int64_t n, int64_t z, int64_t y);
+Band band_at(const Shape& shape, const BandSteps& steps, int64_t n, int64_t z, int64_t y, int64_t x);
 
 template <class F>
 void for_each_band(const Shape& shape, const BandSteps& steps, const F& body) {
   for (int64_t n = 0; n < shape.batch; n += steps.images)
     for (int64_t z = 0; z < shape.out[0]; z += steps.depth)
-      for (int64_t y = 0; y < shape.out[1]; y += steps.rows) body(band_at(shape, steps, n, z, y));
+      for (int64_t y = 0; y < shape.out[1]; y += steps.rows)
+        for (int64_t x = 0; x < shape.out[2]; x += steps.columns) body(band_at(shape, steps, n, z, y, x));
 }
 
 }  // namespace fastcnn::conv

@@ -5,7 +5,8 @@
 namespace fastcnn::conv {
 namespace {
 
-constexpr int64_t kBytesPerThread = 3 << 20;
+// Of all threads together: the bands, and with them the rounding, must not depend on their number.
+constexpr int64_t kBandBytes = 3 << 20;
 
 }  // namespace
 
@@ -25,8 +26,8 @@ void run_staged(const Context& context, const Routines<T>& routines, const T* pa
 
   const int64_t channels = s.groups * s.channels, filters = s.groups * s.filters;
   const int64_t value = static_cast<int64_t>(sizeof(T));
-  const BandSteps steps = plan_bands(s, kBytesPerThread * context.num_threads(), stage_src ? channels * value : 0,
-                                     (stage_dst + stage_residual) * filters * value);
+  const BandSteps steps =
+      plan_bands(s, kBandBytes, stage_src ? channels * value : 0, (stage_dst + stage_residual) * filters * value);
   for_each_band(s, steps, [&](const Band& band) {
     const Shape& b = task.shape = band.shape;
     Scratch scratch(context);

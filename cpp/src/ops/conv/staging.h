@@ -1,5 +1,5 @@
 // Runs a channels-last algorithm on images of any layout and dtype, without ever holding a converted copy of a large
-// one: band by band of the result (images, then depth, then rows), through scratch of a bounded size.
+// one: band by band of the result, through scratch of a bounded size.
 #pragma once
 
 #include "ops/conv/algorithm.h"

@@ -103,7 +103,7 @@ class WeightGrad {
     padded.in[2] = tiling_.padded_width;
     const int64_t value = static_cast<int64_t>(sizeof(T));
     const BandSteps steps = plan_bands(padded, kBandBytes, s_.groups * tiling_.panels() * tiling_.pitch * value,
-                                       s_.groups * tiling_.filter_blocks * k_.filters * value);
+                                       s_.groups * tiling_.filter_blocks * k_.filters * value, true);
     bool fresh = true;
     for_each_band(s_, steps, [&](const Band& band) {
       add(band, fresh);
@@ -259,7 +259,7 @@ void depthwise_weight_grad(const Context& context, const Shape& s, const Image& 
   std::fill_n(sums, taps * channels, T(0));
   const bool stage_x = !x.is<T>(), stage_grad = !grad.is<T>();
   const int64_t value = static_cast<int64_t>(sizeof(T)) * channels;
-  const BandSteps steps = plan_bands(s, kBandBytes, stage_x ? value : 0, stage_grad ? value : 0);
+  const BandSteps steps = plan_bands(s, kBandBytes, stage_x ? value : 0, stage_grad ? value : 0, true);
   for_each_band(s, steps, [&](const Band& band) {
     const Shape& b = band.shape;
     Scratch staging(context);
