@@ -374,7 +374,7 @@ void run(const Context& context, const Task<T>& task, const T* packed) {
 
 }  // namespace
 
-const Algorithm kDirect = {"direct",
+const Algorithm kDirect = {"implicit_gemm",
                            [](const Shape&) { return true; },
                            [](const Shape&, int) { return true; },
                            {packed_size<float>, pack<float>, run<float>},
