@@ -120,27 +120,48 @@ FASTCNN_INLINE void fold_rows(const Rows<T>& r, int64_t n, Lane<T>* dst) {
   if (e < n) fold_block<T, Op, kWeighted, 1>(r, e, n - e, dst);
 }
 
+template <int kBy, class A, int... I>
+FASTCNN_INLINE Vec<A> rotated(Vec<A> v, Numbers<I...>) {
+  return __builtin_shufflevector(v, v, ((I + kBy) % lanes<A>)...);
+}
+
+/// The fold of a vector's lanes: halves onto halves.
+template <class Op, class A, int kDistance = lanes<A> / 2>
+FASTCNN_INLINE A fold_lanes(Vec<A> v) {
+  if constexpr (kDistance == 0)
+    return v[0];
+  else
+    return fold_lanes<Op, A, kDistance / 2>(Op::fold(v, rotated<kDistance, A>(v, typename CountTo<lanes<A>>::type{})));
+}
+
 /// The fold of n elements side by side.
 template <class T, class Op>
 FASTCNN_INLINE Lane<T> fold_run(const T* p, int64_t n) {
   using A = Lane<T>;
   constexpr int64_t kLanes = lanes<A>;
-  A result = Op::neutral();
-  int64_t i = 0;
-  if (n >= 2 * kLanes) {
-    Vec<A> kept[4];
-    FASTCNN_UNROLL
-    for (auto& k : kept) k = splat(Op::neutral());
-    for (; i + 4 * kLanes <= n; i += 4 * kLanes) {
-      FASTCNN_UNROLL
-      for (int j = 0; j < 4; ++j) kept[j] = Op::fold(kept[j], load_as<A>(p + i + j * kLanes));
-    }
-    for (; i + kLanes <= n; i += kLanes) kept[0] = Op::fold(kept[0], load_as<A>(p + i));
-    const Vec<A> all = Op::fold(Op::fold(kept[0], kept[1]), Op::fold(kept[2], kept[3]));
-    for (int lane = 0; lane < kLanes; ++lane) result = Op::fold_one(result, all[lane]);
+  if (n < kLanes) {
+    A result = Op::neutral();
+    for (int64_t i = 0; i < n; ++i) result = Op::fold_one(result, load_one(p + i));
+    return result;
   }
-  for (; i < n; ++i) result = Op::fold_one(result, load_one(p + i));
-  return result;
+  Vec<A> kept[4];
+  kept[0] = load_as<A>(p);
+  FASTCNN_UNROLL
+  for (int j = 1; j < 4; ++j) kept[j] = splat(Op::neutral());
+  int64_t i = kLanes;
+  for (; i + 4 * kLanes <= n; i += 4 * kLanes) {
+    FASTCNN_UNROLL
+    for (int j = 0; j < 4; ++j) kept[j] = Op::fold(kept[j], load_as<A>(p + i + j * kLanes));
+  }
+  FASTCNN_UNROLL
+  for (int j = 1; j < 4; ++j)
+    if (i + kLanes <= n) {
+      kept[j] = Op::fold(kept[j], load_as<A>(p + i));
+      i += kLanes;
+    }
+  // The rest: zeros add nothing, and a maximum may read an element twice.
+  if (i < n) kept[0] = Op::fold(kept[0], Op::kMean ? load_first<A>(p + i, n - i) : load_as<A>(p + n - kLanes));
+  return fold_lanes<Op, A>(Op::fold(Op::fold(kept[0], kept[1]), Op::fold(kept[2], kept[3])));
 }
 
 }  // namespace fastcnn::FASTCNN_ISA

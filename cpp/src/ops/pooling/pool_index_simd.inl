@@ -72,8 +72,7 @@ struct Index {
   }
   int64_t first_line() const { return (z_begin * job.y.in + y_begin) * job.x.in; }
 
-  // --- lanes are channels
-  // ---------------------------------------------------------------------------------------------
+  // --- lanes are channels -------------------------------------------------------------------------------------------
 
   template <int N>
   FASTCNN_INLINE void pixel(const T* src, int64_t o, int64_t c, int64_t part, W* values, I* indices) const {
@@ -117,8 +116,7 @@ struct Index {
     }
   }
 
-  // --- lanes are columns
-  // ----------------------------------------------------------------------------------------------
+  // --- lanes are columns --------------------------------------------------------------------------------------------
 
   void widened(const T* src, int64_t n, W* dst) const {
     in_vectors<W>(
@@ -161,8 +159,7 @@ struct Index {
     });
   }
 
-  // --- lanes are the window's
-  // -----------------------------------------------------------------------------------------
+  // --- lanes are the window's ---------------------------------------------------------------------------------------
 
   /// Elements [begin, end) of one line, in raster order after what value and index hold.
   void run(const W* line_values, int64_t begin, int64_t end, int64_t line, W& value, I& index) const {

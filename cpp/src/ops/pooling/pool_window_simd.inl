@@ -26,6 +26,12 @@ FASTCNN_INLINE int64_t stretch(const PoolJob& job) {
   return n < 16 ? 16 : n;
 }
 
+/// Of whole numbers; what it does not recognise is divided by.
+FASTCNN_INLINE bool is_power_of_two(double n) {
+  const int64_t whole = n < 0 ? 0 : n > 1e9 ? 0 : int64_t(n);
+  return whole > 0 && (whole & (whole - 1)) == 0;
+}
+
 /// One kind of pooling: T in memory, Op its fold, transposed or not.
 template <class T, class Op, bool kTransposed>
 struct Pool {
@@ -39,15 +45,16 @@ struct Pool {
   const A* scale_y() const { return static_cast<const A*>(job.scale_y); }
   const A* scale_x() const { return static_cast<const A*>(job.scale_x); }
 
-  Rows<T> rows_of(const T* src, int64_t row) const {
+  /// Divisions cost more than a short row does: the common dilation has none.
+  static FASTCNN_INLINE int64_t taps(int64_t begin, int64_t end, int64_t dilation) {
+    if (end <= begin) return 0;
+    return dilation == 1 ? end - begin : (end - begin + dilation - 1) / dilation;
+  }
+  Rows<T> rows_of(const T* src, int64_t oz, int64_t oy) const {
     const PoolAxis &z = job.z, &y = job.y;
-    const int64_t oz = row / y.out, oy = row % y.out, line = job.x.in * job.inner;
-    const auto taps = [](const PoolAxis& axis, int64_t o) {
-      const int64_t length = axis.end[o] - axis.begin[o];
-      return length <= 0 ? 0 : (length + axis.dilation - 1) / axis.dilation;
-    };
-    Rows<T> rows{src + (z.begin[oz] * y.in + y.begin[oy]) * line, taps(z, oz), z.dilation * y.in * line, taps(y, oy),
-                 y.dilation * line};
+    const int64_t line = job.x.in * job.inner;
+    Rows<T> rows{src + (z.begin[oz] * y.in + y.begin[oy]) * line, taps(z.begin[oz], z.end[oz], z.dilation),
+                 z.dilation * y.in * line, taps(y.begin[oy], y.end[oy], y.dilation), y.dilation * line};
     if constexpr (kTransposed) {
       rows.plane_weight = scale_z() + z.begin[oz];
       rows.row_weight = scale_y() + y.begin[oy];
@@ -55,15 +62,14 @@ struct Pool {
     return rows;
   }
   /// What divides every sum of this row, but for the column's part.
-  A row_divisor(int64_t row) const {
+  A row_divisor(int64_t oz, int64_t oy) const {
     if constexpr (Op::kMean && !kTransposed)
-      return scale_z()[row / job.y.out] * scale_y()[row % job.y.out];
+      return scale_z()[oz] * scale_y()[oy];
     else
       return A(1);
   }
 
-  // --- sliding
-  // --------------------------------------------------------------------------------------------------------
+  // --- sliding ------------------------------------------------------------------------------------------------------
 
   template <int kTaps>
   FASTCNN_INLINE Vec<A> slide(const A* p, int64_t taps, int64_t step) const {
@@ -124,12 +130,12 @@ struct Pool {
     for (int64_t i = 0; i < n; ++i) p[i] = value;
   }
 
-  void sliding(const T* src, int64_t row, T* dst) const {
+  void sliding(const Rows<T>& of, A row_divisor, T* dst) const {
     const PoolAxis& x = job.x;
     const int64_t inner = job.inner, most = stretch<A>(job), reach = (x.kernel - 1) * x.dilation + 1;
-    Rows<T> rows = rows_of(src, row);
+    Rows<T> rows = of;
     const T* base = rows.base;
-    const Vec<A> divisor = splat(row_divisor(row));
+    const Vec<A> divisor = splat(row_divisor);
     for (int64_t from = 0; from < x.out; from += most) {
       const int64_t pixels = x.out - from < most ? x.out - from : most;
       const int64_t left = from * x.stride - x.padding, right = left + (pixels - 1) * x.stride + reach;
@@ -161,10 +167,10 @@ struct Pool {
   }
 
   /// The gradient of sliding means: outputs, spread by the stride with zeros between, under the same window.
-  void sliding_transposed(const T* src, int64_t row, T* dst) const {
+  void sliding_transposed(const Rows<T>& of, T* dst) const {
     const PoolAxis& x = job.x;  // in: the means; out: the pixels
     const int64_t inner = job.inner, most = stretch<A>(job);
-    Rows<T> rows = rows_of(src, row);
+    Rows<T> rows = of;
     const T* base = rows.base;
     for (int64_t from = 0; from < x.out; from += most) {
       const int64_t pixels = x.out - from < most ? x.out - from : most;
@@ -188,14 +194,19 @@ struct Pool {
     }
   }
 
-  // --- direct
-  // ---------------------------------------------------------------------------------------------------------
+  // --- direct -------------------------------------------------------------------------------------------------------
 
-  template <int N>
-  FASTCNN_INLINE void pixel(const Rows<T>& r, int64_t begin, int64_t end, int64_t c, int64_t part, A divisor,
+  /// Exactly v / divisor; a power of two has an exact reciprocal, and a vector division takes as long as the rest of a
+  /// small window.
+  static FASTCNN_INLINE Vec<A> scaled(Vec<A> v, A divisor) {
+    return is_power_of_two(divisor) ? v * splat(A(1) / divisor) : v / splat(divisor);
+  }
+
+  /// N vectors of channels of one pixel; kTaps columns, or `columns` where that is 0.
+  template <int N, int kTaps>
+  FASTCNN_INLINE void pixel(const Rows<T>& r, int64_t begin, int64_t columns, int64_t c, int64_t part, A divisor,
                             T* dst) const {
-    const int64_t inner = job.inner, step = job.x.dilation * inner;
-    const int64_t taps = (end - begin + job.x.dilation - 1) / job.x.dilation;
+    const int64_t inner = job.inner, step = job.x.dilation * inner, n = kTaps ? kTaps : columns;
     Vec<A> kept[N];
     FASTCNN_UNROLL
     for (int i = 0; i < N; ++i) kept[i] = splat(Op::neutral());
@@ -204,7 +215,7 @@ struct Pool {
         const T* p = r.base + z * r.plane_step + y * r.row_step + begin * inner + c;
         A weight = A(1);
         if constexpr (kTransposed) weight = r.plane_weight[z] * r.row_weight[y];
-        for (int64_t t = 0; t < taps; ++t, p += step) {
+        for (int64_t t = 0; t < n; ++t, p += step) {
           FASTCNN_UNROLL
           for (int i = 0; i < N; ++i) {
             Vec<A> v = part < kLanes ? load_first<A>(p, part) : load_as<A>(p + i * kLanes);
@@ -215,34 +226,36 @@ struct Pool {
       }
     FASTCNN_UNROLL
     for (int i = 0; i < N; ++i) {
-      if constexpr (Op::kMean && !kTransposed) kept[i] = kept[i] / splat(divisor);
+      if constexpr (Op::kMean && !kTransposed) kept[i] = scaled(kept[i], divisor);
       store_up_to<A>(dst + i * kLanes, kept[i], part);
     }
   }
-  void direct(const T* src, int64_t row, T* dst, int64_t c0, int64_t c1) const {
+  template <int kTaps>
+  FASTCNN_INLINE void channels(const Rows<T>& r, int64_t begin, int64_t columns, int64_t c0, int64_t c1, A scale,
+                               T* out) const {
+    int64_t c = c0;
+    for (; c + 4 * kLanes <= c1; c += 4 * kLanes) pixel<4, kTaps>(r, begin, columns, c, kLanes, scale, out + c);
+    for (; c + kLanes <= c1; c += kLanes) pixel<1, kTaps>(r, begin, columns, c, kLanes, scale, out + c);
+    if (c < c1) pixel<1, kTaps>(r, begin, columns, c, c1 - c, scale, out + c);
+  }
+  void direct(const Rows<T>& rows, A row_divisor, T* dst, int64_t c0, int64_t c1) const {
     const PoolAxis& x = job.x;
-    const Rows<T> rows = rows_of(src, row);
-    const A divisor = row_divisor(row);
     for (int64_t o = 0; o < x.out; ++o) {
-      const int64_t begin = x.begin[o], end = x.end[o] < begin ? begin : x.end[o];
-      A scale = divisor;
-      if constexpr (Op::kMean && !kTransposed) scale = divisor * scale_x()[o];
+      const int64_t begin = x.begin[o], columns = taps(begin, x.end[o], x.dilation);
+      A scale = row_divisor;
+      if constexpr (Op::kMean && !kTransposed) scale = row_divisor * scale_x()[o];
       T* out = dst + o * job.inner;
-      int64_t c = c0;
-      for (; c + 4 * kLanes <= c1; c += 4 * kLanes) pixel<4>(rows, begin, end, c, kLanes, scale, out + c);
-      for (; c + kLanes <= c1; c += kLanes) pixel<1>(rows, begin, end, c, kLanes, scale, out + c);
-      if (c < c1) pixel<1>(rows, begin, end, c, c1 - c, scale, out + c);
+      columns == 2   ? channels<2>(rows, begin, columns, c0, c1, scale, out)
+      : columns == 3 ? channels<3>(rows, begin, columns, c0, c1, scale, out)
+                     : channels<0>(rows, begin, columns, c0, c1, scale, out);
     }
   }
 
-  // --- reducing
-  // -------------------------------------------------------------------------------------------------------
+  // --- reducing -----------------------------------------------------------------------------------------------------
 
   /// inner is 1.
-  void reducing(const T* src, int64_t row, T* dst) const {
+  void reducing(const Rows<T>& rows, A row_divisor, T* dst) const {
     const PoolAxis& x = job.x;
-    const Rows<T> rows = rows_of(src, row);
-    const A divisor = row_divisor(row);
     const bool in_place = !kTransposed && rows.count() == 1 && x.dilation == 1;
     if (!in_place) {
       fold_rows<T, Op, kTransposed>(rows, x.in, buffer);
@@ -258,7 +271,7 @@ struct Pool {
         kept = fold_run<A, Op>(buffer + begin, end - begin);
       else
         for (int64_t i = begin; i < end; i += x.dilation) kept = Op::fold_one(kept, buffer[i]);
-      if constexpr (Op::kMean && !kTransposed) kept /= divisor * scale_x()[o];
+      if constexpr (Op::kMean && !kTransposed) kept /= row_divisor * scale_x()[o];
       store_one(dst + o, kept);
     }
   }
@@ -269,17 +282,21 @@ void rows(const PoolJob& job, PoolPath path, const void* src, void* dst, int64_t
           int64_t c1, void* buffer) {
   const Pool<T, Op<Lane<T>>, kTransposed> pool{job, static_cast<Lane<T>*>(buffer)};
   const T* in = static_cast<const T*>(src);
-  for (int64_t row = first; row < last; ++row) {
-    T* out = static_cast<T*>(dst) + row * job.x.out * job.inner;
+  T* out = static_cast<T*>(dst) + first * job.x.out * job.inner;
+  int64_t oz = first / job.y.out, oy = first % job.y.out;
+  for (int64_t row = first; row < last; ++row, out += job.x.out * job.inner) {
+    const Rows<T> of = pool.rows_of(in, oz, oy);
+    const Lane<T> divisor = pool.row_divisor(oz, oy);
+    if (++oy == job.y.out) oy = 0, ++oz;
     if (path == PoolPath::direct) {
-      pool.direct(in, row, out, c0, c1);
+      pool.direct(of, divisor, out, c0, c1);
     } else if (path == PoolPath::reducing) {
-      pool.reducing(in, row, out);
+      pool.reducing(of, divisor, out);
     } else {
       if constexpr (kTransposed)
-        pool.sliding_transposed(in, row, out);
+        pool.sliding_transposed(of, out);
       else
-        pool.sliding(in, row, out);
+        pool.sliding(of, divisor, out);
     }
   }
 }

@@ -1,0 +1,104 @@
+"""Runs PyTorch's own cases of an op, from its OpInfo database, through fastcnn's: samples, gradients and bad input.
+
+A family's test file gives a table from OpInfo names to functions of `fastcnn.ops` and parametrises over `cases`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch.testing._internal.common_methods_invocations import op_db
+from torch.testing._internal.opinfo.core import ErrorInput, OpInfo, SampleInput
+
+Op = Callable[..., Any]
+
+# Above it a sample's gradients are not checked numerically: one evaluation per element and direction.
+MOST_ELEMENTS = 400
+
+
+def infos(table: dict[str, Op]) -> dict[str, OpInfo]:
+    """The database's entries by name; a name that it lacks is an error in the table."""
+    found = {info.name: info for info in op_db if info.name in table}
+    missing = set(table) - set(found)
+    assert not missing, f"no OpInfo called {missing}"
+    return found
+
+
+def cases(table: dict[str, Op], dtypes: list[torch.dtype]) -> list[Any]:
+    """(OpInfo, fastcnn's function, dtype) as pytest parameters, for the dtypes that torch has."""
+    return [
+        pytest.param(info, table[name], dtype, id=f"{name}-{str(dtype).removeprefix('torch.')}")
+        for name, info in infos(table).items()
+        for dtype in dtypes
+        if dtype in info.dtypes
+    ]
+
+
+def samples(info: OpInfo, dtype: torch.dtype, requires_grad: bool = False) -> Iterator[SampleInput]:
+    """torch's samples, whose random values are seeded."""
+    torch.manual_seed(0)
+    yield from info.sample_inputs("cpu", dtype, requires_grad=requires_grad)
+
+
+def tensors(results: Any) -> list[torch.Tensor]:
+    return [r for r in (results if isinstance(results, (tuple, list)) else (results,)) if isinstance(r, torch.Tensor)]
+
+
+def check_samples(
+    info: OpInfo, op: Op, dtype: torch.dtype, rtol: float | None = None, atol: float | None = None
+) -> None:
+    """Every sample's results equal torch's, within the tolerance of the dtype, shape and dtype included."""
+    count = 0
+    for sample in samples(info, dtype):
+        got, expected = op(sample.input, *sample.args, **sample.kwargs), info.op(sample.input, *sample.args, **sample.kwargs)
+        assert len(tensors(got)) == len(tensors(expected))
+        for g, e in zip(tensors(got), tensors(expected), strict=True):
+            torch.testing.assert_close(g, e, rtol=rtol, atol=atol, equal_nan=True, msg=lambda m, s=sample: f"{m}\n{s}")
+        count += 1
+    assert count, "the database has no sample"
+
+
+def check_gradients(info: OpInfo, op: Op, dtype: torch.dtype = torch.float64) -> None:
+    """First derivatives equal torch's; first and second ones of the small samples equal numerical ones."""
+    for sample in samples(info, dtype, requires_grad=True):
+        inputs = [t for t in (sample.input, *sample.args) if isinstance(t, torch.Tensor) and t.requires_grad]
+        mine = [r for r in tensors(op(sample.input, *sample.args, **sample.kwargs)) if r.requires_grad]
+        theirs = [r for r in tensors(info.op(sample.input, *sample.args, **sample.kwargs)) if r.requires_grad]
+        assert len(mine) == len(theirs) > 0, str(sample)
+        weights = [torch.randn_like(r) for r in theirs]
+        got = torch.autograd.grad(mine, inputs, weights, allow_unused=True)
+        expected = torch.autograd.grad(theirs, inputs, weights, allow_unused=True)
+        for g, e in zip(got, expected, strict=True):
+            torch.testing.assert_close(g, e, msg=lambda m, s=sample: f"{m}\n{s}")
+        if not 0 < sum(t.numel() for t in inputs) <= MOST_ELEMENTS:
+            continue
+
+        def run(*values: torch.Tensor, sample: SampleInput = sample) -> tuple[torch.Tensor, ...]:
+            rest = list(values)
+            fill = lambda t: rest.pop(0) if isinstance(t, torch.Tensor) and t.requires_grad else t  # noqa: E731
+            first, args = fill(sample.input), [fill(a) for a in sample.args]
+            return tuple(r for r in tensors(op(first, *args, **sample.kwargs)) if r.requires_grad)
+
+        torch.autograd.gradcheck(run, inputs, fast_mode=True)
+        torch.autograd.gradgradcheck(run, inputs, fast_mode=True)
+
+
+def check_errors(info: OpInfo, op: Op, accepted: Callable[[ErrorInput], bool] = lambda _: False) -> int:
+    """What torch refuses is refused with a text that starts with the op's name; returns how many there were.
+
+    `accepted` says which of torch's refusals we do without, on purpose.
+    """
+    count = 0
+    for error in info.error_inputs("cpu"):
+        sample = error.sample_input
+        if accepted(error):
+            continue
+        with pytest.raises((RuntimeError, TypeError, ValueError)) as caught:
+            op(sample.input, *sample.args, **sample.kwargs)
+        text = str(caught.value)
+        assert text.startswith(f"{op.__name__}: "), f"{text!r} does not name the op, for {sample}"
+        count += 1
+    return count
