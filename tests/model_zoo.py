@@ -7,6 +7,7 @@ import warnings
 
 import torch
 
+from benchmarks.network_models import randomise_statistics
 from tests import torchvision_schemas  # noqa: F401  (before timm)
 
 _TIMM = ("resnet18", "seresnet18", "efficientnet_lite0", "efficientnet_b0", "mobilenetv3_small_100", "regnety_002",
@@ -20,18 +21,6 @@ _SMP = {
     "PSPNet": "resnet18",
 }
 NAMES = (*_TIMM, *_SMP)
-
-
-def randomise_statistics(model: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
-    """Statistics as after training: a wrong fold shows only where mean, variance, weight and bias are not 0 and 1."""
-    generator = torch.Generator().manual_seed(seed)
-    for module in model.modules():
-        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
-            for tensor, low, high in ((module.running_mean, -0.3, 0.3), (module.running_var, 0.6, 1.6),
-                                      (module.weight, 0.7, 1.3), (module.bias, -0.3, 0.3)):  # fmt: skip
-                if tensor is not None:
-                    tensor.data.uniform_(low, high, generator=generator)
-    return model
 
 
 def create(name: str, size: int = 64) -> tuple[torch.nn.Module, torch.Tensor]:

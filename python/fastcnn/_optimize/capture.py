@@ -42,13 +42,11 @@ def capture(
 
 def _export(model: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], dynamic: bool) -> Any:
     def attempt(a: Any, k: Any) -> Any:
-        axes = {"args": a, "kwargs": k}
-        dims = pytree.tree_map(
-            lambda x: (torch.export.Dim.AUTO,) * x.dim() if dynamic and isinstance(x, Tensor) else None, axes
-        )
-        # By position: keyword arguments follow in the signature's order.
-        shapes = (*dims["args"], *dims["kwargs"].values()) if dynamic else None
-        return torch.export.export(model, a, k, dynamic_shapes=shapes, strict=False)
+        shapes = torch.export.ShapesCollection()
+        for x in pytree.tree_leaves((a, k)):
+            if isinstance(x, Tensor):
+                shapes[x] = (torch.export.Dim.AUTO,) * x.dim()
+        return torch.export.export(model, a, k, dynamic_shapes=shapes if dynamic else None, strict=False)
 
     # A size of 1 would be taken for a constant: the batch is doubled.
     doubled = pytree.tree_map(_doubled, (args, kwargs)) if dynamic else (args, kwargs)

@@ -38,8 +38,9 @@ def _pad_before(node: Any, dims: int) -> tuple[Any, list[int]]:
     aten.conv1d.padding, aten.conv2d.padding, aten.conv3d.padding,
 )  # fmt: skip
 def _convolution(
-    self: Lowering,
+    lowering: Lowering,
     node: fx.Node,
+    /,
     *,
     input: Any,
     weight: Any,
@@ -49,7 +50,7 @@ def _convolution(
     dilation: Any,
     groups: Any,
 ) -> None:
-    w, b = self.constant(weight), self.constant(bias)
+    w, b = lowering.constant(weight), lowering.constant(bias)
     if w is None or (bias is not None and b is None) or w.dtype not in FLOATS or len(shape_of(input)) != w.dim():
         return
     dims = w.dim() - 2
@@ -63,13 +64,14 @@ def _convolution(
         both = expand(padding, dims) * 2
     source, more = _pad_before(input, dims)
     both = [a + b for a, b in zip(both, more, strict=True)]
-    self.emit(node, Convolution(w, b, stride=stride, padding=both, dilation=dilation, groups=groups), source)
+    lowering.emit(node, Convolution(w, b, stride=stride, padding=both, dilation=dilation, groups=groups), source)
 
 
 @lowers(aten.conv_transpose1d.default, aten.conv_transpose2d.input, aten.conv_transpose3d.input)
 def _transposed_convolution(
-    self: Lowering,
+    lowering: Lowering,
     node: fx.Node,
+    /,
     *,
     input: Any,
     weight: Any,
@@ -80,7 +82,7 @@ def _transposed_convolution(
     groups: Any,
     dilation: Any,
 ) -> None:
-    w, b = self.constant(weight), self.constant(bias)
+    w, b = lowering.constant(weight), lowering.constant(bias)
     if w is None or (bias is not None and b is None) or w.dtype not in FLOATS or len(shape_of(input)) != w.dim():
         return
     dims = w.dim() - 2
@@ -91,12 +93,12 @@ def _transposed_convolution(
         w, b, stride=expand(stride, dims), padding=expand(padding, dims) * 2, dilation=expand(dilation, dims),
         groups=groups, transposed=True, output_padding=extra,
     )  # fmt: skip
-    self.emit(node, step, input)
+    lowering.emit(node, step, input)
 
 
 @lowers(aten.linear.default)
-def _linear(self: Lowering, node: fx.Node, *, input: Any, weight: Any, bias: Any) -> None:
-    w, b = self.constant(weight), self.constant(bias)
+def _linear(lowering: Lowering, node: fx.Node, /, *, input: Any, weight: Any, bias: Any) -> None:
+    w, b = lowering.constant(weight), lowering.constant(bias)
     if w is None or (bias is not None and b is None) or w.dtype not in FLOATS or len(shape_of(input)) != 2:
         return
     size, flat = (1, 1), True
@@ -104,40 +106,40 @@ def _linear(self: Lowering, node: fx.Node, *, input: Any, weight: Any, bias: Any
     if input.target in (aten.flatten.using_ints, aten.view.default, aten.reshape.default):
         image = input.args[0]
         shape = shape_of(image)
-        if self.step(image) and len(shape) == 4 and all(isinstance(n, int) for n in shape[1:]):
+        if lowering.step(image) and len(shape) == 4 and all(isinstance(n, int) for n in shape[1:]):
             if math.prod(shape[1:]) == w.shape[1]:
                 input, size, flat = image, shape[2:], False
     step = Convolution(
         w.reshape(w.shape[0], -1, *size), b, stride=(1, 1), padding=[0] * 4, dilation=(1, 1),
         flat_input=flat, flat_output=True,
     )  # fmt: skip
-    self.emit(node, step, input)
+    lowering.emit(node, step, input)
 
 
 # --- pooling, concatenation, up-sampling ------------------------------------------------------------------------------
 
 
-def _pool(self: Lowering, node: fx.Node, op: str, **named: Any) -> None:
+def _pool(lowering: Lowering, node: fx.Node, op: str, /, **named: Any) -> None:
     x = named.pop("self")
-    if not self.is_pixels(x) or any(isinstance(v, fx.Node) for v in named.values()):
+    if not lowering.is_pixels(x) or any(isinstance(v, fx.Node) for v in named.values()):
         return
     arguments = [list(v) if isinstance(v, (list, tuple)) else v for v in named.values()]
     if any(isinstance(v, list) and any(isinstance(n, fx.Node) for n in v) for v in arguments):
         return
     # torch's schema says "no stride given" by an empty list, its functions by None.
-    self.emit(node, Pool(op, *(None if v == [] else v for v in arguments)), x)
+    lowering.emit(node, Pool(op, *(None if v == [] else v for v in arguments)), x)
 
 
 def _register_pools() -> None:
     for dims in (1, 2, 3):
         for op in (f"max_pool{dims}d", f"avg_pool{dims}d", f"adaptive_avg_pool{dims}d"):
 
-            def handler(self: Lowering, node: fx.Node, op: str = op, **named: Any) -> None:
+            def handler(lowering: Lowering, node: fx.Node, /, op: str = op, **named: Any) -> None:
                 size = named.get("output_size")
-                if size is not None and all(n == 1 for n in size) and self.is_pixels(named["self"]):
-                    self.emit(node, GlobalAverage(), named["self"])
+                if size is not None and all(n == 1 for n in size) and lowering.is_pixels(named["self"]):
+                    lowering.emit(node, GlobalAverage(), named["self"])
                 else:
-                    _pool(self, node, op, **named)
+                    _pool(lowering, node, op, **named)
 
             lowers(getattr(aten, op).default)(handler)
 
@@ -146,39 +148,39 @@ _register_pools()
 
 
 @lowers(aten.mean.dim)
-def _mean(self: Lowering, node: fx.Node, *, dim: Any, keepdim: bool, **named: Any) -> None:
+def _mean(lowering: Lowering, node: fx.Node, /, *, dim: Any, keepdim: bool, **named: Any) -> None:
     x = named["self"]
     rank = len(shape_of(x))
-    if rank < 3 or dim is None or not self.is_pixels(x) or named.get("dtype") is not None:
+    if rank < 3 or dim is None or not lowering.is_pixels(x) or named.get("dtype") is not None:
         return
     if sorted(d % rank for d in dim) != list(range(2, rank)):
         return
-    pooled = self.emit(node, GlobalAverage(), x)
+    pooled = lowering.emit(node, GlobalAverage(), x)
     if keepdim:
         return
     mean = pooled.meta["val"]
-    with self.graph.inserting_after(pooled):
-        flat = self.graph.call_function(aten.flatten.using_ints, (pooled, 1))
+    with lowering.graph.inserting_after(pooled):
+        flat = lowering.graph.call_function(aten.flatten.using_ints, (pooled, 1))
     flat.meta = dict(pooled.meta)
     pooled.replace_all_uses_with(flat, delete_user_cb=lambda user: user is not flat)
     pooled.meta["val"] = mean.reshape(*mean.shape, *[1] * (rank - 2))
 
 
 @lowers(aten.cat.default)
-def _cat(self: Lowering, node: fx.Node, *, tensors: Any, dim: int) -> None:
+def _cat(lowering: Lowering, node: fx.Node, /, *, tensors: Any, dim: int) -> None:
     rank = len(shape_of(node))
     if rank not in (3, 4, 5) or dim % rank != 1 or dtype_of(node) not in FLOATS:
         return
     fits = all(len(shape_of(t)) == rank and dtype_of(t) == dtype_of(node) for t in tensors)
-    if fits and all(self.is_pixels(t) for t in tensors):
-        self.emit(node, Concat(), *tensors)
+    if fits and all(lowering.is_pixels(t) for t in tensors):
+        lowering.emit(node, Concat(), *tensors)
 
 
 @lowers(aten.upsample_nearest2d.vec)
-def _upsample(self: Lowering, node: fx.Node, *, input: Any, output_size: Any, scale_factors: Any) -> None:
-    if not self.is_pixels(input):
+def _upsample(lowering: Lowering, node: fx.Node, /, *, input: Any, output_size: Any, scale_factors: Any) -> None:
+    if not lowering.is_pixels(input):
         return
     if output_size is not None:
-        self.emit(node, Upsample(None), input, *output_size)
+        lowering.emit(node, Upsample(None), input, *output_size)
     elif all(float(f).is_integer() for f in scale_factors):
-        self.emit(node, Upsample([int(f) for f in scale_factors]), input)
+        lowering.emit(node, Upsample([int(f) for f in scale_factors]), input)
