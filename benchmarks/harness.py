@@ -21,7 +21,7 @@ OURS = "fastcnn"
 FAMILIES = sorted(
     p.stem
     for p in Path(__file__).parent.glob("*.py")
-    if p.stem[0] != "_" and p.stem not in ("cuda", "harness", "masks", "report")
+    if p.stem[0] != "_" and p.stem not in ("cuda", "harness", "masks", "network_models", "network_peers", "report")
 )
 
 

@@ -1,7 +1,9 @@
 """Native image analysis and convolutional networks for PyTorch.
 
 ``fastcnn.ops`` takes and returns torch tensors, ``fastcnn.image`` NumPy arrays; ``fastcnn.pipelines`` takes both, and
-``fastcnn.io`` reads and writes image files. All are loaded on first use; only ``fastcnn.ops`` imports torch.
+``fastcnn.io`` reads and writes image files. ``fastcnn.nn`` has torch.nn's layers on fastcnn's kernels; `convert` brings
+them into a finished model, and `optimize` makes a model's inference form. All are loaded on first use; only
+``fastcnn.ops``, ``fastcnn.nn``, `convert` and `optimize` import torch.
 """
 
 from __future__ import annotations
@@ -21,20 +23,26 @@ from fastcnn._info import (
 )
 
 if TYPE_CHECKING:
-    from fastcnn import image, io, ops, pipelines
+    from fastcnn import image, io, nn, ops, pipelines
+    from fastcnn._convert import convert
+    from fastcnn._optimize import optimize
 
-_SUBMODULES = ("image", "io", "ops", "pipelines")
+_SUBMODULES = ("image", "io", "nn", "ops", "pipelines")
+_FUNCTIONS = {"convert": "fastcnn._convert", "optimize": "fastcnn._optimize"}
 
 __all__ = [
     "ArgumentError",
     "BackendError",
     "__version__",
+    "convert",
     "get_conv_algorithm",
     "get_num_threads",
     "image",
     "info",
     "io",
+    "nn",
     "ops",
+    "optimize",
     "pipelines",
     "release_scratch",
     "set_conv_algorithm",
@@ -45,6 +53,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _SUBMODULES:
         return importlib.import_module(f"fastcnn.{name}")
+    if name in _FUNCTIONS:
+        return getattr(importlib.import_module(_FUNCTIONS[name]), name)
     raise AttributeError(f"module 'fastcnn' has no attribute {name!r}")
 
 

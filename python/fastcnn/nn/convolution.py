@@ -10,10 +10,24 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from fastcnn import ops
 from fastcnn.nn import _modes
 from fastcnn.ops._packed import PackedConvolution
+
+
+# Steps of fused optimisers: they write to parameters without counting it as a new version.
+_uncounted_steps = 0
+
+
+def _after_step(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
+    global _uncounted_steps
+    if any(group.get("fused") for group in optimizer.param_groups):
+        _uncounted_steps += 1
+
+
+register_optimizer_step_post_hook(_after_step)
 
 
 class _PackedCopy:
@@ -28,7 +42,7 @@ class _PackedCopy:
 
     def get(self, weight: Tensor, bias: Tensor | None, settings: dict[str, Any]) -> PackedConvolution:
         parameters = [weight] if bias is None else [weight, bias]
-        key = (settings, [(p.data_ptr(), p._version) for p in parameters])
+        key = (settings, _uncounted_steps, [(p.data_ptr(), p._version) for p in parameters])
         with self._lock:
             same = len(parameters) == len(self._parameters) and key == self._key
             if not same or any(r() is not p for r, p in zip(self._parameters, parameters, strict=True)):

@@ -121,6 +121,13 @@ class PackedConvolution:
         self._plans: dict[Any, tuple[str, list[int]]] = {}
         self._lock = threading.Lock()
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
+
     def output_size(self, input_size: Sequence[int]) -> list[int]:
         """Return the result's spatial size for an input of this one."""
         kernel = self.weight_size[2:]

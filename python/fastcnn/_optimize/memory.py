@@ -1,0 +1,117 @@
+"""Where the tensors of one call live: concatenations' parts in place, the rest in one arena, reused by liveness."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import fx
+from torch.utils import _pytree as pytree
+
+from fastcnn._optimize.capture import attribute
+from fastcnn._optimize.shapes import Value
+from fastcnn._optimize.steps import Concat, Step
+
+# Vector loads and cache lines; a page would make all buffers meet in the same cache sets.
+_ALIGNMENT = 64
+
+
+@dataclass
+class Home:
+    """A block of memory: the result of `node`, and what is written straight into its channels."""
+
+    node: fx.Node
+    first: int
+    last: int
+    size: int
+    # Returned to the caller, so never in the arena.
+    returned: bool
+    offset: int = 0
+
+
+@dataclass
+class Layout:
+    """The memory of one call."""
+
+    homes: dict[fx.Node, Home] = field(default_factory=dict)
+    # For each step: the node in whose block its result lies, and from which channel on.
+    places: dict[fx.Node, tuple[fx.Node, int]] = field(default_factory=dict)
+    # Parts of concatenations that have to be copied: (concatenation, part, first channel).
+    copies: dict[fx.Node, list[tuple[fx.Node, int]]] = field(default_factory=dict)
+    arena: int = 0
+
+
+def plan_memory(module: fx.GraphModule, values: dict[fx.Node, Any]) -> Layout:
+    """Lay out the tensors of a graph."""
+    nodes = list(module.graph.nodes)
+    steps: dict[fx.Node, Step] = {n: attribute(module, n.target) for n in nodes if n.op == "call_module"}
+    returned = {v.root for v in _tensors(values, nodes[-1].all_input_nodes)}
+    layout = Layout()
+    for node in reversed(nodes):
+        if isinstance(steps.get(node), Concat):
+            _place_parts(node, steps, values, returned, layout)
+    order = {node: i for i, node in enumerate(nodes)}
+    for node in steps:
+        home, _ = layout.places.setdefault(node, (node, 0))
+        if home not in layout.homes:
+            layout.homes[home] = Home(home, order[node], order[node], values[home].nbytes, home in returned)
+        layout.homes[home].first = min(layout.homes[home].first, order[node])
+        layout.homes[home].last = max(layout.homes[home].last, order[node])
+    for node in nodes:
+        for value in _tensors(values, node.all_input_nodes):
+            if value.root in layout.places:
+                home = layout.homes[layout.places[value.root][0]]
+                home.last = max(home.last, order[node])
+    layout.arena = _assign_offsets([h for h in layout.homes.values() if not h.returned])
+    return layout
+
+
+def _tensors(values: dict[fx.Node, Any], nodes: list[fx.Node]) -> list[Value]:
+    return [v for v in pytree.tree_leaves([values.get(n) for n in nodes]) if isinstance(v, Value)]
+
+
+def _place_parts(
+    concat: fx.Node,
+    steps: dict[fx.Node, Step],
+    values: dict[fx.Node, Any],
+    returned: set[fx.Node],
+    layout: Layout,
+) -> None:
+    """Let the steps that make a concatenation's parts write into it.
+
+    Concatenations are visited last first, so that where each extends the one before (DenseNet), all lie in the last.
+    """
+    places, parts = layout.places, list(concat.args)
+    widths = [values[p].shape[1] for p in parts]
+    starts = [sum(widths[:i]) for i in range(len(parts))]
+    if concat not in places and concat not in returned:
+        # Perhaps its parts lie side by side in a later one already.
+        home, base = places.get(parts[0], (None, 0))
+        if home is not None and all(places.get(p) == (home, base + s) for p, s in zip(parts, starts, strict=True)):
+            places[concat] = (home, base)
+            return
+    home, base = places.setdefault(concat, (concat, 0))
+    for part, start in zip(parts, starts, strict=True):
+        if part in steps and part not in places and part not in returned:
+            places[part] = (home, base + start)
+        else:
+            layout.copies.setdefault(concat, []).append((part, start))
+
+
+def _assign_offsets(homes: list[Home]) -> int:
+    """Place each block at the lowest address that no block alive at the same time covers, largest blocks first.
+
+    Y. Pisarchyk, J. Lee, "Efficient memory management for deep neural net inference", arXiv:2001.03288, 2020.
+    """
+    placed: list[Home] = []
+    for home in sorted(homes, key=lambda h: -h.size):
+        offset = 0
+        for other in placed:  # by address
+            if other.first <= home.last and home.first <= other.last:
+                if offset + home.size <= other.offset:
+                    break
+                offset = max(offset, -(-(other.offset + other.size) // _ALIGNMENT) * _ALIGNMENT)
+        home.offset = offset
+        placed.append(home)
+        placed.sort(key=lambda h: h.offset)
+    return max((h.offset + h.size for h in placed), default=0)

@@ -1,0 +1,125 @@
+"""The module that `fastcnn.optimize` returns."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch.utils import _pytree as pytree
+
+from fastcnn._errors import ArgumentError
+from fastcnn._optimize.plan import Plan, Program
+
+# Shapes that are remembered. A plan is small; the programs of an arena hold views only.
+_PLANS = 32
+
+
+class _Arena:
+    """Memory for the intermediates of one call at a time, and the programs bound to it."""
+
+    def __init__(self) -> None:
+        self.memory = torch.empty(0, dtype=torch.uint8)
+        self.programs: OrderedDict[Any, Program] = OrderedDict()
+
+    def program(self, key: Any, plan: Plan) -> Program:
+        found = self.programs.get(key)
+        if found is not None and found.plan is plan:
+            self.programs.move_to_end(key)
+            return found
+        if self.memory.numel() < plan.layout.arena:
+            self.programs.clear()
+            self.memory = torch.empty(0, dtype=torch.uint8)  # the old one goes before the new one comes
+            self.memory = torch.empty(plan.layout.arena, dtype=torch.uint8)
+        self.programs[key] = program = Program(plan, self.memory)
+        if len(self.programs) > _PLANS:
+            self.programs.popitem(last=False)
+        return program
+
+
+class Optimized(torch.nn.Module):
+    """A model in its inference form; see `fastcnn.optimize`."""
+
+    def __init__(self, graph: fx.GraphModule, guard: Any, left: list[str]) -> None:
+        super().__init__()
+        self.graph = graph
+        self._guard, self._left = guard, left
+        self._reset()
+        self.eval()
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()
+        self._plans: OrderedDict[Any, Plan] = OrderedDict()
+        self._arenas: list[_Arena] = []
+
+    def report(self) -> list[str]:
+        """Return what was left to torch: a line for each operation, with the module it came from."""
+        return list(self._left)
+
+    def release(self) -> None:
+        """Free the memory of intermediates that is kept for the next call."""
+        with self._lock:
+            self._arenas.clear()
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the network, with the model's own arguments."""
+        if torch.compiler.is_compiling():
+            return self.graph(*args, **kwargs)
+        inputs = self._flatten(args, kwargs)
+        # Below autograd: a native op's dispatch is several times cheaper there, and weights are constants.
+        with torch.no_grad(), torch._C._AutoDispatchBelowAutograd():
+            key, plan = self._plan(inputs)
+            with self._lock:
+                arena = self._arenas.pop() if self._arenas else _Arena()
+            try:
+                result = arena.program(key, plan).run(inputs)
+            finally:
+                with self._lock:
+                    self._arenas.append(arena)
+        return pytree.tree_unflatten(result, self.graph._out_spec)
+
+    def _flatten(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+        inputs, spec = pytree.tree_flatten((args, kwargs))
+        if spec != self.graph._in_spec:
+            raise ArgumentError(f"optimize: expected arguments like the example's, {self.graph._in_spec}, got {spec}")
+        for x in inputs:
+            if isinstance(x, Tensor) and x.device.type != "cpu":
+                raise ArgumentError(f"optimize: expected tensors on the CPU, got one on {x.device}")
+        return inputs
+
+    def _plan(self, inputs: list[Any]) -> tuple[Any, Plan]:
+        key = tuple((x.shape, x.stride(), x.dtype) if isinstance(x, Tensor) else x for x in inputs)
+        with self._lock:
+            plan = self._plans.get(key)
+            if plan is not None:
+                self._plans.move_to_end(key)
+                return key, plan
+        plan = Plan(self.graph, self._checked(inputs))
+        with self._lock:
+            plan = self._plans.setdefault(key, plan)
+            if len(self._plans) > _PLANS:
+                self._plans.popitem(last=False)
+        return key, plan
+
+    def _checked(self, inputs: list[Any]) -> list[Any]:
+        if self._guard is not None:
+            try:
+                self._guard(*inputs)
+            except (AssertionError, RuntimeError) as error:
+                raise ArgumentError(
+                    f"optimize: the graph, captured from the example, does not hold for these inputs: {error}"
+                ) from None
+        return inputs
+
+    def extra_repr(self) -> str:
+        return "\n".join(["left to torch:", *(f"  {line}" for line in self._left)] if self._left else [])
+
+    def __getstate__(self) -> dict[str, Any]:
+        transient = ("_lock", "_plans", "_arenas")
+        return {name: value for name, value in self.__dict__.items() if name not in transient}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]  # torch has no type here
+        self._reset()

@@ -1,0 +1,103 @@
+"""What every node of an optimised graph yields for inputs of one shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils import _pytree as pytree
+
+from fastcnn._optimize.capture import attribute
+from fastcnn._optimize.steps import Step
+
+aten = torch.ops.aten
+
+
+@dataclass(eq=False)
+class Value:
+    """A tensor to be: where it comes from, and what it is a view of."""
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    # The node whose memory it is; a step's, or what torch or the caller owns.
+    root: fx.Node
+    view: bool = False
+    # As torch's operators see it; made when one asks.
+    fake: Tensor | None = None
+
+    @property
+    def nbytes(self) -> int:
+        return torch.Size(self.shape).numel() * self.dtype.itemsize
+
+
+def pixels(shape: tuple[int, ...], allocate: Callable[[tuple[int, ...]], Tensor]) -> Tensor:
+    """Return a tensor of shape (N, C, spatial...) with channels last in memory."""
+    return allocate((shape[0], *shape[2:], shape[1])).movedim(-1, 1)
+
+
+def infer(module: fx.GraphModule, inputs: dict[fx.Node, Any]) -> dict[fx.Node, Any]:
+    """Return each node's value: `Value` for a tensor, anything else as it is.
+
+    Steps say their shapes, integers are computed, and torch's ops run on fake tensors, which tell their results' strides
+    and what they are views of.
+    """
+    values: dict[fx.Node, Any] = {}
+    mode = FakeTensorMode()
+
+    def fake(value: Any) -> Any:
+        if isinstance(value, Value):
+            if value.fake is None:
+                with mode:
+                    value.fake = pixels(value.shape, lambda s: torch.empty(s, dtype=value.dtype))
+            return value.fake
+        return mode.from_tensor(value) if isinstance(value, Tensor) else value
+
+    for node in module.graph.nodes:
+        if node.op == "placeholder":
+            x = inputs[node]
+            if isinstance(x, Tensor):
+                with mode:
+                    like = torch.empty_strided(x.shape, x.stride(), dtype=x.dtype)
+                values[node] = Value(tuple(x.shape), x.dtype, node, fake=like)
+            else:
+                values[node] = x
+        elif node.op == "get_attr":
+            values[node] = attribute(module, node.target)
+        elif node.op == "call_module":
+            step = attribute(module, node.target)
+            assert isinstance(step, Step)
+            first = values[node.args[0]]
+            shapes = [values[a].shape if isinstance(values.get(a), Value) else values.get(a, a) for a in node.args]
+            values[node] = Value(step.infer(*shapes), first.dtype, node)
+        elif node.op == "call_function":
+            values[node] = _call(node, values, mode, fake)
+    return values
+
+
+def _call(node: fx.Node, values: dict[fx.Node, Any], mode: FakeTensorMode, fake: Callable[[Any], Any]) -> Any:
+    sources = [values[n] for n in node.all_input_nodes]
+    if node.target is aten.sym_size.int and isinstance(sources[0], Value):
+        return sources[0].shape[node.args[1]]
+    args, kwargs = fx.map_arg((node.args, node.kwargs), lambda n: values[n])
+    if not any(isinstance(leaf, (Value, Tensor)) for leaf in pytree.tree_leaves(sources)):
+        return node.target(*args, **kwargs)
+    args, kwargs = pytree.tree_map(fake, (args, kwargs))
+    with mode:
+        result = node.target(*args, **kwargs)
+    owners = {
+        value.fake.untyped_storage()._cdata: value.root
+        for value in pytree.tree_leaves(sources)
+        if isinstance(value, Value) and value.fake is not None
+    }
+
+    def of(leaf: Any) -> Any:
+        if not isinstance(leaf, Tensor):
+            return leaf
+        root = owners.get(leaf.untyped_storage()._cdata)
+        return Value(tuple(leaf.shape), leaf.dtype, root or node, view=root is not None, fake=leaf)
+
+    return pytree.tree_map(of, result)

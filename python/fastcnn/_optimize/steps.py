@@ -1,0 +1,277 @@
+"""The operations that an optimised graph is made of.
+
+A step has two forms. `forward` is functional and traces; it is what `torch.compile` and `torch.export` see. `infer` and
+`calls` are for the executor (plan.py): the result's shape, and the calls of native ops that write it to a given
+tensor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from fastcnn import ops
+from fastcnn._convolution import Geometry
+from fastcnn.ops._packed import PackedConvolution
+
+Shape = tuple[int, ...]
+Call = tuple[Callable[..., Any], tuple[Any, ...]]
+
+_ops = torch.ops.fastcnn
+
+
+def fill(out: Tensor, function: Callable[..., Tensor], *args: Any) -> None:
+    """For functions that cannot write to a given tensor."""
+    out.copy_(function(*args))
+
+
+class Step(torch.nn.Module):
+    """One operation of an optimised graph."""
+
+    def infer(self, *inputs: Any) -> Shape:
+        """Return the result's shape. Inputs are shapes, or numbers."""
+        raise NotImplementedError
+
+    def calls(self, out: Tensor, *inputs: Any) -> list[Call]:
+        """Return the calls that write the result to ``out``."""
+        raise NotImplementedError
+
+
+class Convolution(Step):
+    """``activation(conv(input * input_scale) + bias + residual) * scale``, weights packed.
+
+    Linear layers, batch norms on their own, additions and activations are convolutions of 1x1 too.
+
+    Args:
+        weight: of a (transposed) convolution, a constant.
+        bias: (K), or None.
+        padding: n values before, then n after.
+        flat_input: the input is (N, C) and taken as (N, C, 1, 1).
+        flat_output: the result likewise.
+    """
+
+    def __init__(
+        self,
+        weight: Tensor,
+        bias: Tensor | None,
+        *,
+        stride: Sequence[int],
+        padding: Sequence[int],
+        dilation: Sequence[int],
+        groups: int = 1,
+        transposed: bool = False,
+        output_padding: Sequence[int] = (),
+        flat_input: bool = False,
+        flat_output: bool = False,
+    ) -> None:
+        super().__init__()
+        self.weight: Any = weight.detach()
+        self.bias: Any = None if bias is None else bias.detach()
+        self.geometry = Geometry(list(stride), list(padding), list(dilation))
+        self.groups, self.transposed = groups, transposed
+        self.output_padding = list(output_padding) or [0] * len(stride)
+        self.flat_input, self.flat_output = flat_input, flat_output
+        self.identity = False
+        self.activation, self.alpha = "none", 0.0
+        # What the node's arguments behind the first are.
+        self.extras: tuple[str, ...] = ()
+        self.packed: PackedConvolution | None = None
+        self.algorithm = ""
+        self.packed_weight: Any = None
+
+    @staticmethod
+    def pointwise(channels: int, dtype: torch.dtype, dims: int) -> Convolution:
+        """Return a copy of tensors with so many dimensions, as a depthwise convolution of 1x1."""
+        ones = [1] * max(dims - 2, 2 if dims == 2 else 1)
+        weight = torch.ones(channels, 1, *ones, dtype=dtype)
+        flat = dims == 2
+        step = Convolution(
+            weight, None, stride=ones, padding=[0] * 2 * len(ones), dilation=ones, groups=channels,
+            flat_input=flat, flat_output=flat,
+        )  # fmt: skip
+        step.identity = True
+        return step
+
+    @property
+    def open(self) -> bool:
+        """Could a scale and shift of the result still be folded in?"""
+        return self.activation == "none" and not {"residual", "scale"} & set(self.extras)
+
+    def fold(self, scale: Tensor, shift: Tensor) -> None:
+        """Multiply each channel of the result and add to it. In double: the product is rounded once."""
+        weight = self.weight.double()
+        self.identity = False
+        ones = [1] * (weight.dim() - 2)
+        scale, shift = scale.double(), shift.double()
+        if self.transposed:
+            groups = weight.unflatten(0, (self.groups, -1))
+            weight = (groups * scale.reshape(self.groups, 1, -1, *ones)).flatten(0, 1)
+        else:
+            weight = weight * scale.reshape(-1, 1, *ones)
+        bias = shift if self.bias is None else self.bias.double() * scale + shift
+        self.weight, self.bias = weight.to(self.weight.dtype), bias.to(self.weight.dtype)
+
+    def settings(self) -> tuple[Any, ...]:
+        """Return all that decides what is packed; steps with equal ones share it."""
+        numbers = (tuple(values) for values in self.geometry)
+        extras = (self.groups, self.transposed, tuple(self.output_padding), self.activation, self.alpha)
+        return (id(self.weight), id(self.bias), *numbers, *extras)
+
+    def pack(self, input: Shape, made: dict[Any, PackedConvolution]) -> None:
+        """Pack for inputs of this shape, and let the weight go."""
+        key = self.settings()
+        if key not in made:
+            made[key] = PackedConvolution(
+                self.weight,
+                self.bias,
+                stride=self.geometry.stride,
+                dilation=self.geometry.dilation,
+                groups=self.groups,
+                transposed=self.transposed,
+                output_padding=self.output_padding,
+                activation=self.activation,
+                alpha=self.alpha,
+            )
+            made[key].geometry = self.geometry
+        self.packed = made[key]
+        self.algorithm = self.packed.algorithm((*input, 1, 1) if self.flat_input else input)
+        self.packed_weight = self.packed.packed(self.algorithm)
+
+    def _size(self, spatial: Sequence[int]) -> list[int]:
+        if self.packed is not None:
+            return self.packed.output_size(spatial)
+        kernel = self.weight.shape[2:]
+        g, n = self.geometry, len(kernel)
+        pads = [g.padding[i] + g.padding[i + n] for i in range(n)]
+        reach = [g.dilation[i] * (kernel[i] - 1) for i in range(n)]
+        if self.transposed:
+            return [
+                (spatial[i] - 1) * g.stride[i] - pads[i] + reach[i] + self.output_padding[i] + 1 for i in range(n)
+            ]
+        return [(spatial[i] + pads[i] - reach[i] - 1) // g.stride[i] + 1 for i in range(n)]
+
+    def infer(self, *inputs: Any) -> Shape:
+        shape: Shape = inputs[0]
+        size = self.weight.shape if self.packed is None else self.packed.weight_size
+        filters = size[1] * self.groups if self.transposed else size[0]
+        if self.flat_output:
+            return (shape[0], filters)
+        return (shape[0], filters, *self._size(shape[2:]))
+
+    def _arguments(self, input: Tensor, extras: Sequence[Tensor], algorithm: str, weight: Tensor) -> tuple[Any, ...]:
+        packed = self.packed
+        assert packed is not None
+        named = dict(zip(self.extras, extras, strict=True))
+        if self.flat_input:
+            input = input[:, :, None, None]
+        residual = named.get("residual")
+        if residual is not None and residual.dim() == 2:
+            residual = residual[:, :, None, None]
+        return (
+            input, weight, packed.bias, residual, named.get("scale"), named.get("input_scale"), packed.weight_size,
+            *self.geometry, self.groups, packed.output_size(input.shape[2:]) if self.transposed else [],
+            self.activation, self.alpha, algorithm,
+        )  # fmt: skip
+
+    def forward(self, input: Tensor, *extras: Tensor) -> Tensor:
+        named = [e.flatten(1) if name.endswith("scale") else e for name, e in zip(self.extras, extras, strict=True)]
+        result: Tensor = _ops.packed_convolution(*self._arguments(input, named, self.algorithm, self.packed_weight))
+        return result.flatten(1) if self.flat_output else result
+
+    def calls(self, out: Tensor, *inputs: Any) -> list[Call]:
+        input, *extras = inputs
+        named = [e.flatten(1) if name.endswith("scale") else e for name, e in zip(self.extras, extras, strict=True)]
+        assert self.packed is not None
+        algorithm = self.packed.plan(input[:, :, None, None] if self.flat_input else input)[0]
+        if self.flat_output:
+            out = out[:, :, None, None]
+        arguments = self._arguments(input, named, algorithm, self.packed.packed(algorithm))
+        return [(_ops.packed_convolution_out.default, (*arguments, out))]
+
+    def extra_repr(self) -> str:
+        size = self.packed.weight_size if self.packed else list(self.weight.shape)
+        parts = ["x".join(map(str, size)), f"stride={self.geometry.stride}", f"groups={self.groups}", self.activation]
+        return ", ".join([*parts, *(["transposed"] if self.transposed else []), *self.extras, self.algorithm])
+
+
+class Pool(Step):
+    """An op of `fastcnn.ops` on windows, with its arguments behind the input."""
+
+    def __init__(self, op: str, *args: Any) -> None:
+        super().__init__()
+        self.op, self.args = op, args
+
+    def infer(self, *inputs: Any) -> Shape:
+        return tuple(getattr(functional, self.op)(torch.empty(inputs[0], device="meta"), *self.args).shape)
+
+    def forward(self, input: Tensor) -> Tensor:
+        result: Tensor = getattr(ops, self.op)(input, *self.args)
+        return result
+
+    def calls(self, out: Tensor, *inputs: Any) -> list[Call]:
+        return [(fill, (out, getattr(ops, self.op), inputs[0], *self.args))]
+
+    def extra_repr(self) -> str:
+        return ", ".join(map(str, (self.op, *self.args)))
+
+
+class GlobalAverage(Step):
+    """The mean of each channel, (N, C, 1...)."""
+
+    def infer(self, *inputs: Any) -> Shape:
+        shape: Shape = inputs[0]
+        return (*shape[:2], *[1] * (len(shape) - 2))
+
+    def forward(self, input: Tensor) -> Tensor:
+        return input.mean(list(range(2, input.dim())), keepdim=True)
+
+    def calls(self, out: Tensor, *inputs: Any) -> list[Call]:
+        dims = list(range(2, inputs[0].dim()))
+        return [(partial(torch.mean, out=out), (inputs[0], dims, True))]
+
+
+class Upsample(Step):
+    """Nearest neighbour, to a size that is given or an integer multiple."""
+
+    def __init__(self, factors: Sequence[int] | None) -> None:
+        super().__init__()
+        self.factors = None if factors is None else tuple(factors)
+
+    def _target(self, input: Sequence[int], size: Sequence[int]) -> Shape:
+        if self.factors is None:
+            return tuple(size)
+        return tuple(n * f for n, f in zip(input[2:], self.factors, strict=True))
+
+    def infer(self, *inputs: Any) -> Shape:
+        return (*inputs[0][:2], *self._target(inputs[0], inputs[1:]))
+
+    def forward(self, input: Tensor, *size: int) -> Tensor:
+        return functional.interpolate(input, size=self._target(input.shape, size), mode="nearest")
+
+    def calls(self, out: Tensor, *inputs: Any) -> list[Call]:
+        input: Tensor = inputs[0]
+        (h, w), (to_h, to_w) = input.shape[2:], out.shape[2:]
+        if to_h % h or to_w % w:
+            return [(fill, (out, self.forward, input, to_h, to_w))]
+        # Each pixel's copies, side by side: one strided copy, channels innermost.
+        copies = out.unflatten(3, (w, to_w // w)).unflatten(2, (h, to_h // h))
+        return [(copies.copy_, (input[:, :, :, None, :, None].expand_as(copies),))]
+
+    def extra_repr(self) -> str:
+        return f"factors={self.factors}"
+
+
+class Concat(Step):
+    """Channels of several tensors behind each other. Its inputs' steps write there where they can (plan.py)."""
+
+    def infer(self, *inputs: Any) -> Shape:
+        shape: Shape = inputs[0]
+        return (shape[0], sum(s[1] for s in inputs), *shape[2:])
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return torch.cat(inputs, 1)
