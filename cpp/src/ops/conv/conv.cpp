@@ -148,7 +148,7 @@ void run_parts(const Context& context, const Algorithm& algorithm, const std::ve
     request.dst = whole.phase(part.first_out, part.out_step);
     if (e.residual) request.residual = residual.phase(part.first_out, part.out_step);
     // A phase that no tap reaches is the epilogue of zero.
-    const Algorithm& chosen = part.empty() ? kReference : algorithm;
+    const Algorithm& chosen = part.empty() ? kEmpty : algorithm;
     run_staged(context, chosen.routines<T>(), packed, request);
     packed += packed_size<T>(algorithm, part);
   }
