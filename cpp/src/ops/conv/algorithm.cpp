@@ -11,6 +11,7 @@ namespace conv {
 namespace {
 
 constexpr const Algorithm* kAlgorithms[] = {
+    &kDepthwise,
     &kDirect,
     &kReference,
 };

@@ -1,0 +1,125 @@
+// Depthwise convolution: one channel in, one filter out. Bound by memory, so each row is read while the last one's
+// neighbours are still in the cache; vectors run over channels.
+#include <algorithm>
+
+#include "ops/conv/algorithm.h"
+#include "ops/conv/depthwise_simd.h"
+
+namespace fastcnn::conv {
+namespace {
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// Input rows under one output row, of the channels that are done together: they stay in the L2 cache for the next row.
+// Fewer channels would fit the L1 cache, but memory wants long stretches.
+constexpr int64_t kRowsInCache = int64_t{256} << 10;
+
+template <class T>
+const DepthwiseRoutines<T>& kernels() {
+  if constexpr (sizeof(T) == 4)
+    return FASTCNN_SELECT(depthwise_kernels).f32;
+  else
+    return FASTCNN_SELECT(depthwise_kernels).f64;
+}
+
+template <class T>
+int64_t packed_size(const Shape& s) {
+  return ceil_div(s.groups, kDepthwiseBlock) * kDepthwiseBlock * s.taps();
+}
+
+template <class T>
+void pack(const Context&, const Shape& s, const Weights<T>& w, T* packed) {
+  std::fill(packed, packed + packed_size<T>(s), T(0));
+  for (int64_t g = 0; g < s.groups; ++g) {
+    T* dst = packed + g / kDepthwiseBlock * kDepthwiseBlock * s.taps() + g % kDepthwiseBlock;
+    for (int64_t z = 0; z < s.kernel[0]; ++z)
+      for (int64_t y = 0; y < s.kernel[1]; ++y)
+        for (int64_t x = 0; x < s.kernel[2]; ++x, dst += kDepthwiseBlock)
+          *dst = w.data[g * w.group_stride + z * w.tap_stride[0] + y * w.tap_stride[1] + x * w.tap_stride[2]];
+  }
+}
+
+/// One row of the output, channels [begin, end).
+template <class T>
+void run_row(const Task<T>& task, const T* packed, int64_t row, int64_t begin, int64_t end, DepthwiseRow<T>* rows) {
+  const Shape& s = task.shape;
+  const Epilogue<T>& e = task.epilogue;
+  const DepthwiseRoutines<T>& routines = kernels<T>();
+  const int64_t y = row % s.out[1], z = row / s.out[1] % s.out[0], n = row / (s.out[1] * s.out[0]);
+  DepthwiseTile<T> t = {};
+  t.rows = rows;
+  int64_t first_y = 0;
+  for (int64_t i = 0; i < s.kernel[0]; ++i)
+    for (int64_t j = 0; j < s.kernel[1]; ++j) {
+      const int64_t from_z = z * s.stride[0] - s.pad[0] + i * s.dilation[0];
+      const int64_t from_y = y * s.stride[1] - s.pad[1] + j * s.dilation[1];
+      if (from_z < 0 || from_z >= s.in[0] || from_y < 0 || from_y >= s.in[1]) continue;
+      if (t.num_rows == 0) first_y = from_y;
+      rows[t.num_rows++] = {
+          task.src.data + n * task.src.batch_stride + from_z * task.src.stride[0] + from_y * task.src.stride[1],
+          (i * s.kernel[1] + j) * s.kernel[2]};
+    }
+  for (int64_t i = 0; i < 2 && i < s.stride[1]; ++i) {
+    const int64_t from_y = y * s.stride[1] - s.pad[1] + (s.kernel[1] - 1) * s.dilation[1] + i + 1;
+    if (t.num_rows > 0 && from_y >= 0 && from_y < s.in[1])
+      t.ahead[i] = rows[0].src + (from_y - first_y) * task.src.stride[1];
+  }
+  t.kernel = s.kernel[2];
+  t.stride = s.stride[2];
+  t.dilation = s.dilation[2];
+  t.width = s.in[2];
+  t.pixel_stride = task.src.stride[2];
+  t.taps = s.taps();
+  t.weights = packed;
+  t.channel_begin = begin;
+  t.channel_end = end;
+  t.input_scale = task.input_scale ? task.input_scale + n * s.groups : nullptr;
+  t.epilogue = &e;
+  T* dst[kMaxDepthwisePixels];
+  const T *residual[kMaxDepthwisePixels], *scale[kMaxDepthwisePixels];
+  t.dst = dst;
+  t.residual = e.residual.data ? residual : nullptr;
+  t.scale = e.scale ? scale : nullptr;
+  for (int64_t x = 0; x < s.out[2]; x += t.pixels) {
+    t.pixels = static_cast<int>(std::min<int64_t>(routines.tile_pixels, s.out[2] - x));
+    t.x = x * s.stride[2] - s.pad[2];
+    for (int p = 0; p < t.pixels; ++p) {
+      const auto offset = [&](const auto& pixels) {
+        return n * pixels.batch_stride + z * pixels.stride[0] + y * pixels.stride[1] + (x + p) * pixels.stride[2];
+      };
+      dst[p] = task.dst.data + offset(task.dst);
+      if (e.residual.data) residual[p] = e.residual.data + offset(e.residual);
+      if (e.scale) scale[p] = e.scale + n * s.groups;
+    }
+    routines.tile(t);
+  }
+}
+
+template <class T>
+void run(const Context& context, const Task<T>& task, const T* packed) {
+  const Shape& s = task.shape;
+  const int64_t num_rows = s.batch * s.out[0] * s.out[1];
+  if (num_rows * s.out[2] * s.groups == 0) return;
+  const int64_t blocks = ceil_div(s.groups, kDepthwiseBlock);
+  const int64_t block_bytes = s.kernel[0] * s.kernel[1] * s.in[2] * kDepthwiseBlock * static_cast<int64_t>(sizeof(T));
+  const int64_t parts =
+      ceil_div(blocks, std::clamp<int64_t>(kRowsInCache / std::max<int64_t>(1, block_bytes), 1, blocks));
+  context.parallel_for(0, parts * num_rows, 1, [&](int64_t begin, int64_t end) {
+    Scratch scratch(context);
+    auto* rows = scratch.template get<DepthwiseRow<T>>(s.kernel[0] * s.kernel[1]);
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t part = i / num_rows, first = blocks * part / parts, last = blocks * (part + 1) / parts;
+      run_row(task, packed, i % num_rows, first * kDepthwiseBlock, std::min(s.groups, last * kDepthwiseBlock), rows);
+    }
+  });
+}
+
+}  // namespace
+
+const Algorithm kDepthwise = {"depthwise",
+                              [](const Shape& s) { return s.channels == 1 && s.filters == 1; },
+                              [](const Shape& s, int) { return s.groups >= 4; },
+                              {packed_size<float>, pack<float>, run<float>},
+                              {packed_size<double>, pack<double>, run<double>}};
+
+}  // namespace fastcnn::conv

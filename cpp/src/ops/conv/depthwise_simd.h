@@ -1,0 +1,54 @@
+// Register tiles of the depthwise convolution.
+#pragma once
+
+#include "core/dispatch.h"
+#include "ops/conv/problem.h"
+
+namespace fastcnn::conv {
+
+/// Packed weights: [block of 16 channels][tap][16].
+constexpr int kDepthwiseBlock = 16;
+constexpr int kMaxDepthwisePixels = 14;
+
+/// A row of the kernel that meets the image.
+template <class T>
+struct DepthwiseRow {
+  const T* src;  ///< pixel 0 of the input row, channel 0
+  int64_t tap;   ///< first tap
+};
+
+/// Some adjacent pixels of an output row, all of some channels.
+template <class T>
+struct DepthwiseTile {
+  const DepthwiseRow<T>* rows;
+  int64_t num_rows;
+  const T* ahead[2];  ///< input rows that the next output row will be the first to use, or null: to prefetch
+  int64_t kernel, stride, dilation;  ///< along the row
+  int64_t x;                         ///< input pixel under the first tap of the first output pixel
+  int64_t width;                     ///< of the input row
+  int64_t pixel_stride;              ///< of the input
+  int64_t taps;                      ///< of the whole kernel
+  const T* weights;
+  int64_t channel_begin, channel_end;  ///< begin is a multiple of kDepthwiseBlock
+  int pixels;
+  T* const* dst;         ///< [pixels], channel 0
+  const T* input_scale;  ///< [channels] or null
+  const Epilogue<T>* epilogue;
+  const T* const* residual;  ///< [pixels] or null
+  const T* const* scale;     ///< [pixels] or null
+};
+
+template <class T>
+struct DepthwiseRoutines {
+  int tile_pixels;
+  void (*tile)(const DepthwiseTile<T>&);
+};
+
+struct DepthwiseKernels {
+  DepthwiseRoutines<float> f32;
+  DepthwiseRoutines<double> f64;
+};
+
+}  // namespace fastcnn::conv
+
+FASTCNN_DECLARE_KERNELS(conv::DepthwiseKernels, depthwise_kernels)
