@@ -45,12 +45,18 @@ def cases(size: int) -> Iterator[Case]:
             if kind == "training":
                 x.requires_grad_()
                 grad = torch.randn_like(out, dtype=torch.float32).to(dtype)
-                run = {"fastcnn": partial(train, mine, x, kwargs, grad), "torch": partial(train, theirs, x, kwargs, grad)}
+                run = {
+                    "fastcnn": partial(train, mine, x, kwargs, grad),
+                    "torch": partial(train, theirs, x, kwargs, grad),
+                }
                 moved = (2 * x.numel() + 2 * out.numel()) * item
             else:
                 both = kind == "indices"
                 kwargs |= {"return_indices": True} if both else {}
-                run = {"fastcnn": partial(infer, mine, x, kwargs, both), "torch": partial(infer, theirs, x, kwargs, both)}
+                run = {
+                    "fastcnn": partial(infer, mine, x, kwargs, both),
+                    "torch": partial(infer, theirs, x, kwargs, both),
+                }
                 moved = (x.numel() + out.numel()) * item + (8 * out.numel() if both else 0)
             arguments = " ".join(str(v) for v in case["args"].values())
             shape = "×".join(str(n) for n in case["shape"])

@@ -29,25 +29,31 @@ Pooling adaptive(const Sizes& output_size) {
   return pooling;
 }
 
+/// In the input's layout where it is a batch of images: a dimension more (vmap) or less has no channels_last.
+Tensor pooled_result(const Tensor& like, const Sizes& shape, int rank, ScalarType dtype) {
+  return static_cast<int>(shape.size()) == rank + 2 ? new_result_like_layout(like, shape, dtype)
+                                                    : new_result(like, shape, dtype);
+}
+
 Tensor maxima(const Tensor& input, const Pooling& pooling, const char* op) {
-  Tensor result = new_result_like_layout(input, pooled_shape(view(input), pooling, op), input.scalar_type());
+  Tensor result = pooled_result(input, pooled_shape(view(input), pooling, op), pooling.rank(), input.scalar_type());
   max_pool(context(), view(input), pooling, view(result));
   return result;
 }
 std::tuple<Tensor, Tensor> maxima_with_indices(const Tensor& input, const Pooling& pooling, const char* op) {
   const Sizes shape = pooled_shape(view(input), pooling, op);
-  Tensor result = new_result_like_layout(input, shape, input.scalar_type());
-  Tensor indices = new_result_like_layout(input, shape, ScalarType::Long);
+  Tensor result = pooled_result(input, shape, pooling.rank(), input.scalar_type());
+  Tensor indices = pooled_result(input, shape, pooling.rank(), ScalarType::Long);
   max_pool_with_indices(context(), view(input), pooling, view(result), view(indices));
   return {result, indices};
 }
 Tensor maxima_backward(const Tensor& grad, const Tensor& input, const Pooling& pooling) {
-  Tensor result = new_result_like_layout(input, shape_of(input), input.scalar_type());
+  Tensor result = pooled_result(input, shape_of(input), pooling.rank(), input.scalar_type());
   max_pool_backward(context(), view(grad), view(input), pooling, view(result));
   return result;
 }
 Tensor means(const Tensor& input, const Pooling& pooling, const char* op) {
-  Tensor result = new_result_like_layout(input, pooled_shape(view(input), pooling, op), input.scalar_type());
+  Tensor result = pooled_result(input, pooled_shape(view(input), pooling, op), pooling.rank(), input.scalar_type());
   avg_pool(context(), view(input), pooling, view(result));
   return result;
 }
@@ -57,7 +63,7 @@ Tensor means_backward(const Tensor& grad, const Sizes& spatial, bool channels_la
   Sizes shape = shape_of(grad);
   FASTCNN_CHECK(shape.size() > spatial.size(), "_avg_pool_backward: expected grad of more dimensions than input_size");
   std::copy(spatial.begin(), spatial.end(), shape.end() - static_cast<std::ptrdiff_t>(spatial.size()));
-  Tensor result = channels_last && (shape.size() == 4 || shape.size() == 5)
+  Tensor result = channels_last && shape.size() == spatial.size() + 2
                       ? new_channels_last_result(grad, shape, grad.scalar_type())
                       : new_result(grad, shape, grad.scalar_type());
   avg_pool_backward(context(), view(grad), pooling, view(result));
@@ -108,7 +114,7 @@ Tensor scattered(const Tensor& src, const Tensor& indices, const Sizes& spatial,
   Sizes shape = shape_of(src);
   FASTCNN_CHECK(shape.size() > spatial.size(), "max_unpool: expected input of more dimensions than output_size");
   std::copy(spatial.begin(), spatial.end(), shape.end() - static_cast<std::ptrdiff_t>(spatial.size()));
-  Tensor result = new_result_like_layout(accumulate ? indices : src, shape, src.scalar_type());
+  Tensor result = pooled_result(accumulate ? indices : src, shape, static_cast<int>(spatial.size()), src.scalar_type());
   max_unpool(context(), view(src), view(indices), static_cast<int>(spatial.size()), accumulate, view(result));
   return result;
 }
@@ -119,7 +125,7 @@ Tensor pool_scatter_op(const Tensor& grad, const Tensor& indices, const Sizes& o
   return scattered(grad, indices, output_size, true);
 }
 Tensor pool_gather_op(const Tensor& src, const Tensor& indices, int64_t spatial_dims) {
-  Tensor result = new_result_like_layout(indices, shape_of(indices), src.scalar_type());
+  Tensor result = pooled_result(indices, shape_of(indices), static_cast<int>(spatial_dims), src.scalar_type());
   pool_gather(context(), view(src), view(indices), static_cast<int>(spatial_dims), view(result));
   return result;
 }

@@ -22,7 +22,7 @@ def check_dimensions(op: str, argument: str, shape: Sequence[int], rank: int) ->
 
 def size(value: Any, op: str, argument: str) -> int:
     """Check one integer, which may be symbolic: operator.index would fix that at today's value."""
-    if hasattr(value, "__index__") and not isinstance(value, bool):
+    if (isinstance(value, int) or hasattr(value, "__index__")) and not isinstance(value, bool):
         return int(value) if isinstance(value, np.integer) else value
     raise TypeError(f"{op}: expected {argument} to be an int or a sequence of ints, got {type(value).__name__}")
 

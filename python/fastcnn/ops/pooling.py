@@ -21,14 +21,16 @@ _fastcnn = torch.ops.fastcnn
 # --- metadata ---------------------------------------------------------------------------------------------------------
 
 
-def _format(tensor: Tensor) -> torch.memory_format:
-    """Tell the layout that torch's ops would give their result."""
+def _format(tensor: Tensor, rank: int) -> torch.memory_format:
+    """Tell the layout that torch's ops would give their result: a batch's own; other dimensions have but one."""
+    if tensor.ndim != rank + 2:
+        return torch.contiguous_format
     return torch._prims_common.suggest_memory_format(tensor)
 
 
 def _empty(like: Tensor, spatial: Sequence[int], dtype: torch.dtype | None = None) -> Tensor:
-    shape = [*like.shape[: -len(spatial)], *spatial]
-    return torch.empty(shape, dtype=dtype or like.dtype, device=like.device, memory_format=_format(like))
+    shape, memory_format = [*like.shape[: -len(spatial)], *spatial], _format(like, len(spatial))
+    return torch.empty(shape, dtype=dtype or like.dtype, device=like.device, memory_format=memory_format)
 
 
 def _pooled_sizes(
@@ -68,14 +70,15 @@ def _with_indices(fake: Callable[..., Tensor]) -> Callable[..., tuple[Tensor, Te
     return both
 
 
-def _like_input(grad: Tensor, input: Tensor, *_: object) -> Tensor:
-    return _empty(input, input.shape[-1:])
+def _like_input(grad: Tensor, input: Tensor, sizes: Sequence[int], *_: object) -> Tensor:
+    return _empty(input, input.shape[-len(sizes) :])
 
 
 def _like_size(grad: Tensor, size: Sequence[int], channels_last: bool, *_: object) -> Tensor:
     shape = [*grad.shape[: -len(size)], *size]
-    last = {4: torch.channels_last, 5: torch.channels_last_3d}.get(len(shape), torch.contiguous_format)
-    memory_format = last if channels_last else torch.contiguous_format
+    memory_format = torch.contiguous_format
+    if channels_last and len(shape) == len(size) + 2:
+        memory_format = torch.channels_last if len(shape) == 4 else torch.channels_last_3d
     return torch.empty(shape, dtype=grad.dtype, device=grad.device, memory_format=memory_format)
 
 
@@ -102,7 +105,7 @@ def _save_indices(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tenso
 
 def _to_indices(ctx: Any, grad: Tensor, _: Any) -> tuple[Any, ...]:
     (indices,) = ctx.saved_tensors
-    grad = grad.contiguous(memory_format=_format(indices))
+    grad = grad.contiguous(memory_format=_format(indices, len(ctx.size)))
     return _fastcnn._pool_scatter(grad, indices, ctx.size), *_no_more(ctx)
 
 
@@ -114,7 +117,7 @@ def _maximum(name: str, fake: Callable[..., Tensor]) -> tuple[Callable[..., Any]
 
     def again(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
         (input,) = ctx.saved_tensors
-        grad = grad.contiguous(memory_format=_format(input))
+        grad = grad.contiguous(memory_format=_format(input, len(ctx.arguments[0])))
         return getattr(_fastcnn, f"_{name}_backward")(grad, input, *ctx.arguments), *_no_more(ctx)
 
     def save_second(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -124,7 +127,7 @@ def _maximum(name: str, fake: Callable[..., Tensor]) -> tuple[Callable[..., Any]
     def gathered(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
         (input,) = ctx.saved_tensors
         _, indices = getattr(_fastcnn, f"{name}_with_indices")(input, *ctx.arguments[1:])
-        grad = grad.contiguous(memory_format=_format(input))
+        grad = grad.contiguous(memory_format=_format(input, len(ctx.arguments[1])))
         return _fastcnn._pool_gather(grad, indices, len(ctx.arguments[1])), *_no_more(ctx)
 
     values = native(name, fake=fake, setup_context=_save_input, backward=again)
@@ -139,7 +142,7 @@ def _mean(name: str, fake: Callable[..., Tensor]) -> Callable[..., Any]:
     def save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         ctx.arguments = inputs[1:]
         ctx.size = inputs[0].shape[-len(inputs[1]) :]
-        ctx.format = _format(inputs[0])
+        ctx.format = _format(inputs[0], len(ctx.size))
 
     def transposed(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
         grad = grad.contiguous(memory_format=ctx.format)
@@ -172,7 +175,7 @@ def _scatter_fake(grad: Tensor, indices: Tensor, size: Sequence[int]) -> Tensor:
 
 
 def _gather_fake(src: Tensor, indices: Tensor, spatial_dims: int) -> Tensor:
-    return _empty(indices, indices.shape[-1:], src.dtype)
+    return _empty(indices, indices.shape[-spatial_dims:], src.dtype)
 
 
 def _save_places(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -183,13 +186,13 @@ def _save_places(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 
 def _gather(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     (indices,) = ctx.saved_tensors
-    grad = grad.contiguous(memory_format=_format(indices))
+    grad = grad.contiguous(memory_format=_format(indices, len(ctx.arguments[1])))
     return _fastcnn._pool_gather(grad, indices, len(ctx.arguments[1])), *_no_more(ctx)
 
 
 def _scatter(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     (indices,) = ctx.saved_tensors
-    grad = grad.contiguous(memory_format=_format(indices))
+    grad = grad.contiguous(memory_format=_format(indices, ctx.arguments[1]))
     return _fastcnn._pool_scatter(grad, indices, ctx.size[-ctx.arguments[1] :]), *_no_more(ctx)
 
 

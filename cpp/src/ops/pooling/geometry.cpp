@@ -26,7 +26,7 @@ PoolTable windows(int64_t in, const Pooling& p, size_t d, const std::string& op)
   PoolAxis& a = table.axis;
   a = {in, 0, nullptr, nullptr, p.kernel[d], p.stride[d], p.padding[d], p.dilation[d], true};
   const int64_t reach = a.dilation * (a.kernel - 1) + 1;
-  FASTCNN_CHECK(2 * a.padding <= reach, op, ": expected padding of at most half of the kernel's ", reach, ", got ",
+  FASTCNN_CHECK(a.padding <= a.kernel / 2, op, ": expected padding of at most half of kernel_size ", a.kernel, ", got ",
                 a.padding);
   const int64_t room = in + 2 * a.padding - reach;
   a.out = floor_divide(room + (p.ceil_mode ? a.stride - 1 : 0), a.stride) + 1;
@@ -37,8 +37,11 @@ PoolTable windows(int64_t in, const Pooling& p, size_t d, const std::string& op)
     const int64_t start = o * a.stride - a.padding, stop = start + reach;
     // The first tap inside: taps are `dilation` apart.
     const int64_t begin = start < 0 ? start + (-start + a.dilation - 1) / a.dilation * a.dilation : start;
-    table.begin.push_back(std::min(begin, in));
-    table.end.push_back(std::max(std::min(stop, in), table.begin.back()));
+    // Dilation can step over a narrow axis: such a window is empty, and begins inside all the same, so that its index
+    // does too.
+    const bool empty = begin >= std::min(stop, in);
+    table.begin.push_back(empty ? std::min(std::max<int64_t>(begin, 0), in - 1) : begin);
+    table.end.push_back(empty ? table.begin.back() : std::min(stop, in));
     const int64_t counted =
         p.count_include_pad ? std::min(stop, in + a.padding) - start : table.end.back() - table.begin.back();
     table.divisor.push_back(static_cast<double>(std::max<int64_t>(counted, 1)));
