@@ -46,7 +46,7 @@ def test_double(name: str) -> None:
 
 
 def count(fast: fastcnn._optimize.Optimized, kind: type) -> int:  # type: ignore[name-defined]
-    return sum(isinstance(m, kind) for m in fast.graph.modules())
+    return sum(isinstance(m, kind) for m in fast.network.modules())
 
 
 def test_fusion() -> None:
@@ -58,7 +58,7 @@ def test_fusion() -> None:
         fast(x)
         plan = next(iter(fast._plans.values()))
         assert not any(plan.layout.copies.values())
-    extras = [m.extras for m in fast.graph.modules() if isinstance(m, Convolution)]
+    extras = [m.extras for m in fast.network.modules() if isinstance(m, Convolution)]
     assert sum("input_scale" in e for e in extras) == 16
     assert sum("residual" in e for e in extras) == 9
 
@@ -116,7 +116,7 @@ with torch.no_grad():
     weights = sum(p.numel() * 4 for p in model.parameters())
     if sys.argv[1] == "fastcnn":
         model = fastcnn.optimize(model, x)
-        weights = sum(t.numel() * 4 for m in model.graph.modules() if getattr(m, "packed", None)
+        weights = sum(t.numel() * 4 for m in model.network.modules() if getattr(m, "packed", None)
                       for t in m.packed._packed.values())
     model(warm)
     gc.collect()

@@ -81,14 +81,19 @@ def optimize(
     """
     if not isinstance(model, torch.nn.Module):
         raise TypeError(f"optimize: expected model to be a torch.nn.Module, got {type(model).__name__}")
+    with torch.inference_mode(False):
+        return _optimize(model, example, kwargs or {}, dynamic)
+
+
+def _optimize(model: torch.nn.Module, example: Any, kwargs: dict[str, Any], dynamic: bool) -> Optimized:
     args = tuple(example) if isinstance(example, (tuple, list)) else (example,)
-    captured, guard = capture(model, args, kwargs or {}, dynamic)
+    captured, guard = capture(model, args, kwargs, dynamic)
     Lowering(captured).run()
     captured.graph.lint()
     # Only what the graph still names is taken over: the weights that were packed are let go.
     graph = fx.GraphModule(captured, captured.graph)
     graph._in_spec, graph._out_spec = captured._in_spec, captured._out_spec
-    _pack(graph, pytree.tree_leaves((args, kwargs or {})))
+    _pack(graph, pytree.tree_leaves((args, kwargs)))
     left = [_line(node) for node in graph.graph.nodes if _is_left(node)]
     graph.requires_grad_(False)
     return Optimized(graph, guard, left)
@@ -103,7 +108,7 @@ def _pack(graph: fx.GraphModule, inputs: list[Any]) -> None:
         convolutions = [(n, step) for n, step in steps if isinstance(step, Convolution)]
         for node, step in convolutions:
             step.pack(values[node.args[0]].shape, made)
-        # Not before all are packed: `made` knows weights by their identity.
+        # Not before all are packed: `made` knows weights by their address.
         for _, step in convolutions:
             step.weight = step.bias = None
         for packed in made.values():

@@ -9,28 +9,29 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
+from torch.fx.experimental import _config as config
 from torch.utils import _pytree as pytree
 
 from fastcnn._errors import BackendError
+from fastcnn._optimize.guard import Guard
 from fastcnn.nn._modes import as_torch
 
 aten = torch.ops.aten
-Guard = Callable[..., Any]
 
 
 def capture(
     model: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], dynamic: bool
-) -> tuple[fx.GraphModule, Guard | None]:
-    """Return the graph, and what checks that sizes are ones that it is valid for."""
+) -> tuple[fx.GraphModule, Guard]:
+    """Return the graph, and what it demands of sizes."""
     training = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
         with torch.no_grad(), as_torch(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            program = _export(model, args, kwargs, dynamic)
-            graph_module, guard = _with_guard(program)
+            program, guard = _export(model, args, kwargs, dynamic)
+            graph_module = _module(program)
             if not _make_functional(graph_module.graph):
-                graph_module, guard = _with_guard(program.run_decompositions({}))
+                graph_module = _module(program.run_decompositions({}))
     finally:
         for module, mode in training:
             module.training = mode
@@ -40,37 +41,62 @@ def capture(
     return graph_module, guard
 
 
-def _export(model: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], dynamic: bool) -> Any:
-    def attempt(a: Any, k: Any) -> Any:
+def _export(model: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], dynamic: bool) -> tuple[Any, Guard]:
+    def attempt(example: tuple[Any, Any]) -> tuple[Any, Guard]:
         shapes = torch.export.ShapesCollection()
-        for x in pytree.tree_leaves((a, k)):
+        for x in pytree.tree_leaves(example):
             if isinstance(x, Tensor):
                 shapes[x] = (torch.export.Dim.AUTO,) * x.dim()
-        return torch.export.export(model, a, k, dynamic_shapes=shapes if dynamic else None, strict=False)
+        # Sizes of 1 within the network are sizes like others.
+        with config.patch(backed_size_oblivious=True):
+            program = torch.export.export(model, *example, dynamic_shapes=shapes if dynamic else None, strict=False)
+        return program, Guard.of(program, model, *example, dynamic=dynamic)
 
-    # A size of 1 would be taken for a constant: the batch is doubled.
-    doubled = pytree.tree_map(_doubled, (args, kwargs)) if dynamic else (args, kwargs)
+    example = (args, kwargs)
+    if not dynamic:
+        return _attempted(lambda: attempt(example))
+    # A batch of 1 would be taken for a constant: it is doubled.
+    several, single = (pytree.tree_map(f, example) for f in (_several, _single))
     try:
-        return attempt(*doubled)
-    except Exception as first:
+        program, guard = attempt(several)
+    except Exception:
+        return _attempted(lambda: attempt(example))
+    failing = guard.failing(pytree.tree_leaves(single))
+    if failing:
+        # Does the model's code tell a batch of 1 from others, or do only torch's memory formats?
         try:
-            return attempt(args, kwargs)
+            other, other_guard = attempt(single)
         except Exception:
-            raise BackendError(f"optimize: torch.export cannot capture the model: {first}") from first
+            return program, guard
+        if [n.target for n in other.graph.nodes] == [n.target for n in program.graph.nodes]:
+            guard.drop(failing)
+        elif guard.failing(pytree.tree_leaves(example)):
+            return other, other_guard
+    return program, guard
 
 
-def _doubled(x: Any) -> Any:
+def _attempted(attempt: Callable[[], tuple[Any, Guard]]) -> tuple[Any, Guard]:
+    try:
+        return attempt()
+    except Exception as error:
+        raise BackendError(f"optimize: torch.export cannot capture the model: {error}") from error
+
+
+def _several(x: Any) -> Any:
     return x.repeat(2, *[1] * (x.dim() - 1)) if isinstance(x, Tensor) and x.dim() >= 2 and x.shape[0] == 1 else x
 
 
-def _with_guard(program: Any) -> tuple[fx.GraphModule, Guard | None]:
-    module = program.module()
-    guard = None
+def _single(x: Any) -> Any:
+    return x[:1] if isinstance(x, Tensor) and x.dim() >= 2 else x
+
+
+def _module(program: Any) -> fx.GraphModule:
+    """Return the program's graph as a module, its parameters as attributes."""
+    module: fx.GraphModule = program.module()
     for node in list(module.graph.nodes):
         if node.op == "call_module" and node.target == "_guards_fn":
-            guard = module._guards_fn
             module.graph.erase_node(node)
-    return module, guard
+    return module
 
 
 # --- no mutation ------------------------------------------------------------------------------------------------------
@@ -161,7 +187,7 @@ def _fold_constants(module: fx.GraphModule) -> None:
         if not isinstance(value, Tensor):
             continue
         name = f"_folded_{count}"
-        setattr(module, name, value.detach())
+        module.register_buffer(name, value.detach())
         with graph.inserting_before(node):
             folded = graph.get_attr(name)
         folded.meta = dict(node.meta)

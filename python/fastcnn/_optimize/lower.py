@@ -139,8 +139,14 @@ def named_arguments(node: fx.Node) -> dict[str, Any]:
 
 
 def shape_of(node: Any) -> Sequence[Any]:
+    """Return a node's sizes: integers where the graph fixes them, else symbols."""
     val = node.meta.get("val")
-    return tuple(val.shape) if isinstance(val, Tensor) else ()
+    return tuple(_fixed(n) for n in val.shape) if isinstance(val, Tensor) else ()
+
+
+def _fixed(size: Any) -> Any:
+    known = size.node.maybe_as_int() if isinstance(size, torch.SymInt) else size
+    return size if known is None else known
 
 
 def dtype_of(node: Any) -> Any:

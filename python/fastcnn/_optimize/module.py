@@ -11,6 +11,7 @@ from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
 from fastcnn._errors import ArgumentError
+from fastcnn._optimize.guard import Guard
 from fastcnn._optimize.plan import Plan, Program
 
 # Shapes that are remembered. A plan is small; the programs of an arena hold views only.
@@ -29,11 +30,12 @@ class _Arena:
         if found is not None and found.plan is plan:
             self.programs.move_to_end(key)
             return found
-        if self.memory.numel() < plan.layout.arena:
-            self.programs.clear()
-            self.memory = torch.empty(0, dtype=torch.uint8)  # the old one goes before the new one comes
-            self.memory = torch.empty(plan.layout.arena, dtype=torch.uint8)
-        self.programs[key] = program = Program(plan, self.memory)
+        with torch.inference_mode(False):  # or other modes could not write to it
+            if self.memory.numel() < plan.layout.arena:
+                self.programs.clear()
+                self.memory = torch.empty(0, dtype=torch.uint8)  # the old one goes before the new one comes
+                self.memory = torch.empty(plan.layout.arena, dtype=torch.uint8)
+            self.programs[key] = program = Program(plan, self.memory)
         if len(self.programs) > _PLANS:
             self.programs.popitem(last=False)
         return program
@@ -42,9 +44,9 @@ class _Arena:
 class Optimized(torch.nn.Module):
     """A model in its inference form; see `fastcnn.optimize`."""
 
-    def __init__(self, graph: fx.GraphModule, guard: Any, left: list[str]) -> None:
+    def __init__(self, graph: fx.GraphModule, guard: Guard, left: list[str]) -> None:
         super().__init__()
-        self.graph = graph
+        self.network = graph
         self._guard, self._left = guard, left
         self._reset()
         self.eval()
@@ -66,7 +68,7 @@ class Optimized(torch.nn.Module):
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Run the network, with the model's own arguments."""
         if torch.compiler.is_compiling():
-            return self.graph(*args, **kwargs)
+            return self.network(*args, **kwargs)
         inputs = self._flatten(args, kwargs)
         # Below autograd: a native op's dispatch is several times cheaper there, and weights are constants.
         with torch.no_grad(), torch._C._AutoDispatchBelowAutograd():
@@ -78,12 +80,12 @@ class Optimized(torch.nn.Module):
             finally:
                 with self._lock:
                     self._arenas.append(arena)
-        return pytree.tree_unflatten(result, self.graph._out_spec)
+        return pytree.tree_unflatten(result, self.network._out_spec)
 
     def _flatten(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
         inputs, spec = pytree.tree_flatten((args, kwargs))
-        if spec != self.graph._in_spec:
-            raise ArgumentError(f"optimize: expected arguments like the example's, {self.graph._in_spec}, got {spec}")
+        if spec != self.network._in_spec:
+            raise ArgumentError(f"optimize: expected arguments like the example's, {self.network._in_spec}, got {spec}")
         for x in inputs:
             if isinstance(x, Tensor) and x.device.type != "cpu":
                 raise ArgumentError(f"optimize: expected tensors on the CPU, got one on {x.device}")
@@ -96,25 +98,25 @@ class Optimized(torch.nn.Module):
             if plan is not None:
                 self._plans.move_to_end(key)
                 return key, plan
-        plan = Plan(self.graph, self._checked(inputs))
+        failing = self._guard.failing(inputs)
+        if failing:
+            raise ArgumentError(
+                f"optimize: the graph captured from the example does not hold for these inputs: not {failing[0]}"
+            )
+        with torch.inference_mode(False):
+            plan = Plan(self.network, inputs)
         with self._lock:
             plan = self._plans.setdefault(key, plan)
             if len(self._plans) > _PLANS:
                 self._plans.popitem(last=False)
         return key, plan
 
-    def _checked(self, inputs: list[Any]) -> list[Any]:
-        if self._guard is not None:
-            try:
-                self._guard(*inputs)
-            except (AssertionError, RuntimeError) as error:
-                raise ArgumentError(
-                    f"optimize: the graph, captured from the example, does not hold for these inputs: {error}"
-                ) from None
-        return inputs
-
     def extra_repr(self) -> str:
         return "\n".join(["left to torch:", *(f"  {line}" for line in self._left)] if self._left else [])
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Optimized:
+        """Return another module on the same graph, which nothing changes."""
+        return Optimized(self.network, self._guard, self._left)
 
     def __getstate__(self) -> dict[str, Any]:
         transient = ("_lock", "_plans", "_arenas")

@@ -120,7 +120,9 @@ class Convolution(Step):
         """Return all that decides what is packed; steps with equal ones share it."""
         numbers = (tuple(values) for values in self.geometry)
         extras = (self.groups, self.transposed, tuple(self.output_padding), self.activation, self.alpha)
-        return (id(self.weight), id(self.bias), *numbers, *extras)
+        tensors = (self.weight, self.bias)
+        memory = ((t.data_ptr(), tuple(t.shape), t.stride()) for t in tensors if t is not None)
+        return (*memory, *numbers, *extras)
 
     def pack(self, input: Shape, made: dict[Any, PackedConvolution]) -> None:
         """Pack for inputs of this shape, and let the weight go."""
