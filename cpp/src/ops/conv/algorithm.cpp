@@ -11,6 +11,8 @@ namespace conv {
 namespace {
 
 constexpr const Algorithm* kAlgorithms[] = {
+    &kWinogradF4,
+    &kWinogradF2,
     &kDirect,
     &kReference,
 };
