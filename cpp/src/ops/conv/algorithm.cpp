@@ -12,6 +12,8 @@ namespace {
 
 constexpr const Algorithm* kAlgorithms[] = {
     &kDepthwise,
+    &kWinogradF4,
+    &kWinogradF2,
     &kDirect,
     &kReference,
 };

@@ -1,0 +1,32 @@
+// Winograd convolution: what packing and running share.
+#pragma once
+
+#include "ops/conv/algorithm.h"
+#include "ops/conv/winograd_simd.h"
+
+namespace fastcnn::conv {
+
+/// Which axis is transformed along the height of a tile, which along its width, and which is only summed over.
+struct WinogradAxes {
+  int r = 0, y = 1, x = 2;
+  bool found = false;
+  bool line = false;  ///< only x is transformed
+};
+WinogradAxes winograd_axes(const Shape& shape);
+
+/// For tiles of m results a side.
+template <int M>
+const WinogradTransforms& winograd_transforms(const Shape& shape) {
+  const WinogradKernels& k = FASTCNN_SELECT(winograd_kernels);
+  const bool line = winograd_axes(shape).line;
+  return M == 4 ? (line ? k.f4_line : k.f4) : (line ? k.f2_line : k.f2);
+}
+
+/// Packed weights are [group][panel][tap along r][point][channel][filter of the panel].
+int64_t winograd_packed_size(const Shape& shape, const WinogradTransforms& transforms);
+void winograd_pack(const Context& context, const Shape& shape, const WinogradTransforms& transforms,
+                   const Weights<float>& weights, float* packed);
+
+inline int64_t winograd_blocks(int64_t n) { return (n + kWinogradBlock - 1) / kWinogradBlock; }
+
+}  // namespace fastcnn::conv

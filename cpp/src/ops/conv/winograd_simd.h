@@ -1,0 +1,84 @@
+// The kernels of Winograd convolution: three transforms and a batched matrix product (winograd_simd.inl).
+#pragma once
+
+#include <cstdint>
+
+#include "core/dispatch.h"
+#include "ops/conv/problem.h"
+
+namespace fastcnn::conv {
+
+/// Channels and filters come in blocks of this many on every ISA; one or two blocks of filters are a panel.
+constexpr int64_t kWinogradBlock = 16;
+constexpr int64_t kWinogradPanel = 2 * kWinogradBlock;
+
+/// A run of neighbouring tiles in a row of tiles, one block of channels (fewer at the end).
+struct WinogradInput {
+  const float* src;                   ///< the plane's first pixel; null: all zeros
+  int64_t row_stride, column_stride;  ///< of src, in elements
+  int64_t rows, columns;              ///< of the plane; what lies outside is zero
+  int64_t y, x;                       ///< the first pixel under the first tile
+  int64_t tiles, channels;
+  const float* scale;  ///< [channels] or null
+  float* v;            ///< [point][WinogradKernels::tiles][block]
+};
+
+/// Transforms a block of filters.
+struct WinogradFilter {
+  const float* taps;  ///< [channel][tap][block]
+  int64_t channels, channel_stride;
+  float* u;
+  int64_t u_point_stride, u_channel_stride;
+};
+
+struct WinogradGroup {
+  const float* v;  ///< [channel block][point][WinogradKernels::tiles][block]
+  float* m;        ///< [point][WinogradKernels::tiles][panel]
+  int64_t tiles;
+};
+
+/// m (+)= v * u for some groups of tiles and a panel.
+struct WinogradProduct {
+  const WinogradGroup* group;
+  int64_t groups;
+  const float* u;          ///< [point][channel_stride][panel]
+  int64_t channel_stride;  ///< channels of a point
+  int64_t channels, blocks;
+  bool accumulate;
+};
+
+/// A run of neighbouring tiles in a row of tiles, one panel of filters.
+struct WinogradOutput {
+  const float* m;
+  int64_t tiles, rows, columns, filters;  ///< how much of them there is to write
+  const Epilogue<float>* epilogue;
+  const float* bias;  ///< [filters] or null, as are the next two
+  const float* scale;
+  const float* residual;
+  int64_t residual_row_stride, residual_column_stride;
+  float* dst;  ///< the first tile's first pixel
+  int64_t row_stride, column_stride;
+};
+
+/// The routines for one pair of tile sizes, height by width.
+struct WinogradTransforms {
+  int64_t tile_rows, tile_columns, point_rows, point_columns;
+  void (*input)(const WinogradInput&);
+  void (*filter)(const WinogradFilter&);
+  void (*product)(const WinogradProduct&);
+  void (*output)(const WinogradOutput&);
+
+  int64_t points() const { return point_rows * point_columns; }
+};
+
+struct WinogradKernels {
+  int64_t tiles;                                ///< in a group: what the registers hold
+  WinogradTransforms f4, f2, f4_line, f2_line;  ///< 4 x 4, 2 x 2, 1 x 4, 1 x 2 results to a tile
+};
+
+}  // namespace fastcnn::conv
+
+namespace fastcnn {
+using conv::WinogradKernels;
+}
+FASTCNN_DECLARE_KERNELS(WinogradKernels, winograd_kernels)
