@@ -50,13 +50,16 @@ class IsaWorker:
             text=True,
         )
 
-    def run(self, op: str, arrays: tuple[np.ndarray, ...], kwargs: dict[str, Any]) -> list[np.ndarray]:
+    def run(
+        self, op: str, arrays: tuple[np.ndarray, ...], kwargs: dict[str, Any], algorithm: str = "auto"
+    ) -> list[np.ndarray]:
         self.count += 1
         file = self.folder / f"{self.isa}{self.count}.npz"
         np.savez(file, *arrays)
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps({"op": op, "kwargs": kwargs, "file": str(file)}) + "\n")
+        request = {"op": op, "kwargs": kwargs, "file": str(file), "algorithm": algorithm}
+        self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
         assert self.process.stdout.readline().strip() == self.isa, "the forced ISA did not run"
         with np.load(f"{file}.out.npz", allow_pickle=False) as outputs:
@@ -71,7 +74,7 @@ def isa_runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
     """Runs an op of fastcnn.image once per ISA that this machine has."""
     folder = tmp_path_factory.mktemp("isa")
     workers = [IsaWorker(isa, folder) for isa in _core.isas()]
-    yield lambda op, arrays, kwargs: [w.run(op, arrays, kwargs) for w in workers]
+    yield lambda *request: [w.run(*request) for w in workers]
     for worker in workers:
         worker.close()
 

@@ -1,7 +1,7 @@
 """Runs ops of fastcnn.image in a process of its own, under FASTCNN_FORCE_ISA: the ISA is chosen once per process.
 
-Reads one line of JSON per request from standard input: {"op": ..., "kwargs": {...}, "file": PATH.npz}; writes the
-result's arrays to PATH.out.npz and answers with the ISA that ran.
+Reads one line of JSON per request from standard input: {"op": ..., "kwargs": {...}, "file": PATH.npz, "algorithm": the
+convolutions'}; writes the result's arrays to PATH.out.npz and answers with the ISA that ran.
 """
 
 import json
@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 
+import fastcnn
 import fastcnn.image
 from fastcnn import _core
 
@@ -18,6 +19,7 @@ for line in sys.stdin:
     request = json.loads(line)
     with np.load(request["file"], allow_pickle=False) as arrays:
         inputs = [arrays[f"arr_{i}"] for i in range(len(arrays.files))]
+    fastcnn.set_conv_algorithm(request["algorithm"])
     result = getattr(fastcnn.image, request["op"])(*inputs, **request["kwargs"])
     outputs = result if isinstance(result, tuple) else (result,)
     np.savez(request["file"] + ".out.npz", *[np.asarray(o) for o in outputs])

@@ -23,6 +23,8 @@ from tests.conv.cases import (
     random_layers,
 )
 
+pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
+
 RANDOM = list(random_layers(seed=1, count=120))
 
 

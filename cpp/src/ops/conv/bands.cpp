@@ -16,7 +16,7 @@ void restrict_to(Band& band, const Shape& whole, int d, int64_t first, int64_t c
 
 }  // namespace
 
-BandSteps plan_bands(const Shape& s, int64_t limit, int64_t in_bytes, int64_t out_bytes, bool whole_rows) {
+BandSteps plan_bands(const Shape& s, int64_t limit, int64_t in_bytes, int64_t out_bytes) {
   // The input that so many results see away from the borders.
   const auto seen = [&](int d, int64_t count) {
     return std::min(s.in[d], (count - 1) * s.stride[d] + (s.kernel[d] - 1) * s.dilation[d] + 1);
@@ -40,7 +40,7 @@ BandSteps plan_bands(const Shape& s, int64_t limit, int64_t in_bytes, int64_t ou
   for (const auto& least : kLeast) {
     halve(steps.depth, least[0], 1);
     halve(steps.rows, least[1], 4);
-    if (!whole_rows) halve(steps.columns, least[2], 4);
+    halve(steps.columns, least[2], 4);
   }
   return steps;
 }

@@ -17,9 +17,9 @@ struct Band {
 struct BandSteps {
   int64_t images, depth, rows, columns;
 };
-/// As many as `limit` bytes allow, when a pixel of the input and of the result take so many; at least one pixel, or
-/// one row.
-BandSteps plan_bands(const Shape& shape, int64_t limit, int64_t in_bytes, int64_t out_bytes, bool whole_rows = false);
+/// As many as `limit` bytes allow, when a pixel of the input and of the result take so many; at least one
+/// pixel.
+BandSteps plan_bands(const Shape& shape, int64_t limit, int64_t in_bytes, int64_t out_bytes);
 
 Band band_at(const Shape& shape, const BandSteps& steps, int64_t n, int64_t z, int64_t y, int64_t x);
 

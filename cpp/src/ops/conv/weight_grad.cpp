@@ -75,11 +75,10 @@ struct Tiling {
         columns(merged ? 1 : s.kernel[2]),
         pitch(merged ? s.channels : channels_per_tile),
         channel_blocks((channels + channels_per_tile - 1) / channels_per_tile),
-        filter_blocks((s.filters + filters_per_tile - 1) / filters_per_tile),
-        padded_width((s.out[2] - 1) * s.stride[2] + (s.kernel[2] - 1) * s.dilation[2] + 1) {}
+        filter_blocks((s.filters + filters_per_tile - 1) / filters_per_tile) {}
 
   bool merged;
-  int64_t channels, columns, pitch, channel_blocks, filter_blocks, padded_width;
+  int64_t channels, columns, pitch, channel_blocks, filter_blocks;
   int64_t panels() const { return merged ? 1 : channel_blocks; }
 };
 
@@ -100,10 +99,10 @@ class WeightGrad {
 
   void run() {
     Shape padded = s_;
-    padded.in[2] = tiling_.padded_width;
+    padded.in[2] = padded_width(s_);
     const int64_t value = static_cast<int64_t>(sizeof(T));
     const BandSteps steps = plan_bands(padded, kBandBytes, s_.groups * tiling_.panels() * tiling_.pitch * value,
-                                       s_.groups * tiling_.filter_blocks * k_.filters * value, true);
+                                       s_.groups * tiling_.filter_blocks * k_.filters * value);
     bool fresh = true;
     for_each_band(s_, steps, [&](const Band& band) {
       add(band, fresh);
@@ -127,6 +126,10 @@ class WeightGrad {
     int64_t group, filter, tap[3], channel;
   };
   int64_t tile_size() const { return k_.channels * k_.filters; }
+  /// What a row of the result sees.
+  static int64_t padded_width(const Shape& s) {
+    return (s.out[2] - 1) * s.stride[2] + (s.kernel[2] - 1) * s.dilation[2] + 1;
+  }
 
   Tile tile_at(int64_t i) const {
     Tile t;
@@ -164,7 +167,7 @@ class WeightGrad {
     const Shape& b = band.shape;
     Scratch scratch(context_);
     const int64_t x_rows = b.batch * b.in[0] * b.in[1], grad_rows = b.batch * b.out[0] * b.out[1];
-    const int64_t x_row = tiling_.padded_width * tiling_.pitch, grad_row = b.out[2] * k_.filters;
+    const int64_t x_row = padded_width(b) * tiling_.pitch, grad_row = b.out[2] * k_.filters;
     // A window of the last pixel may reach over its row's end by part of a tile: those sums are not kept.
     T* x = scratch.get<T>(s_.groups * tiling_.panels() * x_rows * x_row + tiling_.channel_blocks * k_.channels);
     T* grad = scratch.get<T>(s_.groups * tiling_.filter_blocks * grad_rows * grad_row);
@@ -185,18 +188,24 @@ class WeightGrad {
     const Shape& b = band.shape;
     const Image from = x_.at(band.n + row / (b.in[0] * b.in[1]),
                              {band.in[0] + row / b.in[1] % b.in[0], band.in[1] + row % b.in[1], 0});
-    const int64_t panel = rows * tiling_.padded_width * tiling_.pitch;
+    const int64_t width = padded_width(b), panel = rows * width * tiling_.pitch;
     for (int64_t g = 0; g < s_.groups; ++g)
-      Packing<T>{s_.in[2],         -s_.pad[2],  tiling_.padded_width,
-                 g * s_.channels,  s_.channels, tiling_.pitch,
-                 tiling_.panels(), panel,       tiling_.merged ? nullptr : k_.pack_channels}(
-          from, panels + g * tiling_.panels() * panel + row * tiling_.padded_width * tiling_.pitch);
+      Packing<T>{s_.in[2],
+                 band.out[2] * s_.stride[2] - s_.pad[2],
+                 width,
+                 g * s_.channels,
+                 s_.channels,
+                 tiling_.pitch,
+                 tiling_.panels(),
+                 panel,
+                 tiling_.merged ? nullptr : k_.pack_channels}(
+          from, panels + g * tiling_.panels() * panel + row * width * tiling_.pitch);
   }
 
   void pack_grad_row(const Band& band, int64_t row, int64_t rows, T* panels) const {
     const Shape& b = band.shape;
     const Image from = grad_.at(band.n + row / (b.out[0] * b.out[1]),
-                                {band.out[0] + row / b.out[1] % b.out[0], band.out[1] + row % b.out[1], 0});
+                                {band.out[0] + row / b.out[1] % b.out[0], band.out[1] + row % b.out[1], band.out[2]});
     const int64_t panel = rows * b.out[2] * k_.filters;
     for (int64_t g = 0; g < s_.groups; ++g)
       Packing<T>{b.out[2],       0, b.out[2], g * s_.filters, s_.filters, k_.filters, tiling_.filter_blocks, panel,
@@ -207,7 +216,7 @@ class WeightGrad {
                  int64_t grad_panel) const {
     const Shape& b = band.shape;
     constexpr int64_t kMostRows = 256;
-    const int64_t rows = b.batch * b.out[0] * b.out[1], row_length = tiling_.padded_width * tiling_.pitch;
+    const int64_t rows = b.batch * b.out[0] * b.out[1], row_length = padded_width(b) * tiling_.pitch;
     const int64_t step = std::clamp<int64_t>(kPixelsInRegisters / b.out[2], 1, kMostRows);
     int64_t offsets[kMostRows];
     for (int64_t row = 0; row < rows; row += step) {
@@ -259,7 +268,7 @@ void depthwise_weight_grad(const Context& context, const Shape& s, const Image& 
   std::fill_n(sums, taps * channels, T(0));
   const bool stage_x = !x.is<T>(), stage_grad = !grad.is<T>();
   const int64_t value = static_cast<int64_t>(sizeof(T)) * channels;
-  const BandSteps steps = plan_bands(s, kBandBytes, stage_x ? value : 0, stage_grad ? value : 0, true);
+  const BandSteps steps = plan_bands(s, kBandBytes, stage_x ? value : 0, stage_grad ? value : 0);
   for_each_band(s, steps, [&](const Band& band) {
     const Shape& b = band.shape;
     Scratch staging(context);
@@ -278,9 +287,9 @@ void depthwise_weight_grad(const Context& context, const Shape& s, const Image& 
         const int64_t kz = tap / (s.kernel[1] * s.kernel[2]), ky = tap / s.kernel[2] % s.kernel[1],
                       kx = tap % s.kernel[2];
         // The results whose tap lies inside a row.
-        const int64_t offset = kx * s.dilation[2] - s.pad[2], step = s.stride[2];
+        const int64_t offset = kx * s.dilation[2] - b.pad[2], step = s.stride[2];
         const int64_t first = offset < 0 ? (-offset + step - 1) / step : 0;
-        const int64_t last = offset < s.in[2] ? std::min(s.out[2], (s.in[2] - 1 - offset) / step + 1) : 0;
+        const int64_t last = offset < b.in[2] ? std::min(b.out[2], (b.in[2] - 1 - offset) / step + 1) : 0;
         if (first >= last) continue;
         for (int64_t row = 0; row < b.batch * b.out[0] * b.out[1]; ++row) {
           const int64_t n = row / (b.out[0] * b.out[1]), oz = row / b.out[1] % b.out[0], oy = row % b.out[1];
