@@ -68,7 +68,7 @@ void max_pool_with_indices(const Context& context, const TensorView& src, const 
   const PlaneSource source(src, checked.rank, layout);
   const auto kind = static_cast<int>(plan.dtype);
   const auto item = static_cast<int64_t>(size_of(plan.dtype));
-  for_each_piece(context, layout, plan.rows, plan.kBlock, plan.work, [&](const auto& next) {
+  for_each_piece(context, layout, plan.rows, plan.kBlock, plan.work, false, [&](const auto& next) {
     Scratch scratch(serial_context());
     char* buffer = scratch.get<char>(plan.bytes);
     char* values = plan.line(layout.inner, scratch);
@@ -121,7 +121,7 @@ void max_pool_backward(const Context& context, const TensorView& grad, const Ten
   const auto kind = static_cast<int>(plan.dtype);
   const int64_t size = elements(plan.job.z, plan.job.y, plan.job.x) * layout.inner, width = plan.job.x.out;
   // Whole planes, whose windows overlap: the sum's order is the rows' for any number of threads.
-  for_each_piece(context, layout, 1, plan.kBlock, size, [&](const auto& next) {
+  for_each_piece(context, layout, 1, plan.kBlock, size, false, [&](const auto& next) {
     Scratch scratch(serial_context());
     char* buffer = scratch.get<char>(plan.bytes);
     char* values = plan.line(layout.inner, scratch);

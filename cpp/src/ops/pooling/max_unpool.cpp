@@ -90,7 +90,7 @@ void max_unpool(const Context& context, const TensorView& src, const TensorView&
     constexpr bool kAccumulate = decltype(adds)::value;
     constexpr bool kNarrow = kAccumulate && sizeof(T) == 2;
     using S = std::conditional_t<kNarrow, float, T>;
-    for_each_piece(context, layout, 1, 64, size * layout.inner, [&](const auto& next) {
+    for_each_piece(context, layout, 1, 64, size * layout.inner, false, [&](const auto& next) {
       Scratch scratch(serial_context());
       S* sums = nullptr;
       if constexpr (kNarrow) sums = scratch.get<S>(size * layout.inner);
@@ -138,7 +138,7 @@ void pool_gather(const Context& context, const TensorView& src, const TensorView
   std::atomic<int64_t> wrong{0};
   visit(AllTypes{}, src, op, "grad", [&](auto tag) {
     using T = typename decltype(tag)::type;
-    for_each_piece(context, layout, 1, 64, n * inner, [&](const auto& next) {
+    for_each_piece(context, layout, 1, 64, n * inner, false, [&](const auto& next) {
       for (PoolPiece piece; next(piece);) {
         Scratch packed(serial_context());
         const T* from = static_cast<const T*>(walk.source.plane(piece.plane, packed));

@@ -10,16 +10,17 @@
 
 namespace fastcnn {
 
-/// A piece of work: rows [first, last) and channels [c0, c1) of one plane.
+/// A piece of work: rows [first, last) and channels [c0, c1), counted from a plane's first row.
 struct PoolPiece {
   int64_t plane, first, last, c0, c1;
 };
 
 /// Cuts planes x rows x channels into the threads' pieces and calls body(inner context, next), where next(piece) gives
-/// one thread's pieces, one after the other. Channels are cut only where there are few rows, in whole blocks.
+/// one thread's pieces, one after the other. Channels are cut only where there are few rows, in whole blocks. A piece
+/// ends with its plane, unless `spanning`: planes may be tiny.
 template <class F>
 void for_each_piece(const Context& context, const PoolLayout& layout, int64_t rows, int64_t block, int64_t work_per_row,
-                    const F& body) {
+                    bool spanning, const F& body) {
   const int64_t threads = context.num_threads();
   int64_t blocks = 1;
   if (block > 0 && layout.planes * rows < 4 * threads)
@@ -30,16 +31,21 @@ void for_each_piece(const Context& context, const PoolLayout& layout, int64_t ro
   const int64_t units = layout.planes * rows * columns;
   const int64_t grain = std::max<int64_t>(1, 32768 * columns / std::max<int64_t>(work_per_row, 1));
   context.parallel_for(0, units, grain, [&](int64_t begin, int64_t end) {
+    // Columns are outermost, so that rows stay together.
+    int64_t column = begin / (layout.planes * rows), at = begin % (layout.planes * rows);
+    int64_t plane = at / rows, row = at % rows, left = end - begin;
     body([&](PoolPiece& piece) {
-      if (begin >= end) return false;
-      // Columns are outermost, so that rows stay together.
-      const int64_t column = begin / (layout.planes * rows), at = begin % (layout.planes * rows);
-      piece.plane = at / rows;
-      piece.first = at % rows;
-      piece.last = std::min(rows, piece.first + end - begin);
-      piece.c0 = blocks == 1 ? 0 : column * width;
-      piece.c1 = blocks == 1 ? layout.inner : std::min(layout.inner, piece.c0 + width);
-      begin += piece.last - piece.first;
+      if (left <= 0) return false;
+      const int64_t limit = spanning ? (layout.planes - plane) * rows : rows;
+      piece = {plane, row, std::min(limit, row + left), 0, layout.inner};
+      if (blocks > 1) {
+        piece.c0 = column * width;
+        piece.c1 = std::min(layout.inner, piece.c0 + width);
+      }
+      left -= piece.last - piece.first;
+      row = 0;
+      plane = spanning ? layout.planes : plane + 1;
+      if (plane == layout.planes) plane = 0, ++column;
       return true;
     });
   });

@@ -144,24 +144,20 @@ FASTCNN_INLINE Lane<T> fold_run(const T* p, int64_t n) {
     for (int64_t i = 0; i < n; ++i) result = Op::fold_one(result, load_one(p + i));
     return result;
   }
-  Vec<A> kept[4];
-  kept[0] = load_as<A>(p);
-  FASTCNN_UNROLL
-  for (int j = 1; j < 4; ++j) kept[j] = splat(Op::neutral());
+  Vec<A> all = load_as<A>(p);
   int64_t i = kLanes;
-  for (; i + 4 * kLanes <= n; i += 4 * kLanes) {
-    FASTCNN_UNROLL
-    for (int j = 0; j < 4; ++j) kept[j] = Op::fold(kept[j], load_as<A>(p + i + j * kLanes));
-  }
-  FASTCNN_UNROLL
-  for (int j = 1; j < 4; ++j)
-    if (i + kLanes <= n) {
-      kept[j] = Op::fold(kept[j], load_as<A>(p + i));
-      i += kLanes;
+  if (n >= 8 * kLanes) {
+    Vec<A> kept[4] = {all, load_as<A>(p + kLanes), load_as<A>(p + 2 * kLanes), load_as<A>(p + 3 * kLanes)};
+    for (i = 4 * kLanes; i + 4 * kLanes <= n; i += 4 * kLanes) {
+      FASTCNN_UNROLL
+      for (int j = 0; j < 4; ++j) kept[j] = Op::fold(kept[j], load_as<A>(p + i + j * kLanes));
     }
+    all = Op::fold(Op::fold(kept[0], kept[1]), Op::fold(kept[2], kept[3]));
+  }
+  for (; i + kLanes <= n; i += kLanes) all = Op::fold(all, load_as<A>(p + i));
   // The rest: zeros add nothing, and a maximum may read an element twice.
-  if (i < n) kept[0] = Op::fold(kept[0], Op::kMean ? load_first<A>(p + i, n - i) : load_as<A>(p + n - kLanes));
-  return fold_lanes<Op, A>(Op::fold(Op::fold(kept[0], kept[1]), Op::fold(kept[2], kept[3])));
+  if (i < n) all = Op::fold(all, Op::kMean ? load_first<A>(p + i, n - i) : load_as<A>(p + n - kLanes));
+  return fold_lanes<Op, A>(all);
 }
 
 }  // namespace fastcnn::FASTCNN_ISA

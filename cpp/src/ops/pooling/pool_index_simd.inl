@@ -106,8 +106,8 @@ struct Index {
   void channels(const T* src, int64_t c0, int64_t c1, W* values, I* indices) const {
     for (int64_t o = 0; o < job.x.out; ++o) {
       int64_t c = c0;
-      for (; c + 2 * kLanes <= c1; c += 2 * kLanes, values += 2 * kLanes, indices += 2 * kLanes)
-        pixel<2>(src, o, c, kLanes, values, indices);
+      for (; c + 4 * kLanes <= c1; c += 4 * kLanes, values += 4 * kLanes, indices += 4 * kLanes)
+        pixel<4>(src, o, c, kLanes, values, indices);
       for (; c + kLanes <= c1; c += kLanes, values += kLanes, indices += kLanes)
         pixel<1>(src, o, c, kLanes, values, indices);
       if (c < c1) pixel<1>(src, o, c, c1 - c, values, indices);

@@ -6,11 +6,13 @@
 //     sliding over every column and keeping each stride-th (a vector of slides costs less than one strided output).
 //   - direct, channels_last: the vectors are channels, both axes at once (small windows read each element about once).
 //   - reducing: few wide or irregular (adaptive) windows.
+//   - permuting: a narrow row lies in two registers, and a permutation brings each output its tap, whatever its window.
 // A mean's gradient folds the same way, over the outputs that hold a pixel; for sliding they are spread by the stride
 // first. Sums are in float or double, and their order is the same for any number of threads.
 #include <stdint.h>
 
 #include "ops/pooling/pool_fold_simd.h"
+#include "ops/pooling/pool_permute_simd.h"
 #include "ops/pooling/pooling_simd.h"
 
 namespace fastcnn::FASTCNN_ISA {
@@ -40,6 +42,7 @@ struct Pool {
 
   const PoolJob& job;
   A* buffer;
+  int64_t most;  // pixels per stretch
 
   const A* scale_z() const { return static_cast<const A*>(job.scale_z); }
   const A* scale_y() const { return static_cast<const A*>(job.scale_y); }
@@ -132,7 +135,7 @@ struct Pool {
 
   void sliding(const Rows<T>& of, A row_divisor, T* dst) const {
     const PoolAxis& x = job.x;
-    const int64_t inner = job.inner, most = stretch<A>(job), reach = (x.kernel - 1) * x.dilation + 1;
+    const int64_t inner = job.inner, reach = (x.kernel - 1) * x.dilation + 1;
     Rows<T> rows = of;
     const T* base = rows.base;
     const Vec<A> divisor = splat(row_divisor);
@@ -169,7 +172,7 @@ struct Pool {
   /// The gradient of sliding means: outputs, spread by the stride with zeros between, under the same window.
   void sliding_transposed(const Rows<T>& of, T* dst) const {
     const PoolAxis& x = job.x;  // in: the means; out: the pixels
-    const int64_t inner = job.inner, most = stretch<A>(job);
+    const int64_t inner = job.inner;
     Rows<T> rows = of;
     const T* base = rows.base;
     for (int64_t from = 0; from < x.out; from += most) {
@@ -196,16 +199,18 @@ struct Pool {
 
   // --- direct -------------------------------------------------------------------------------------------------------
 
-  /// Exactly v / divisor; a power of two has an exact reciprocal, and a vector division takes as long as the rest of a
-  /// small window.
-  static FASTCNN_INLINE Vec<A> scaled(Vec<A> v, A divisor) {
-    return is_power_of_two(divisor) ? v * splat(A(1) / divisor) : v / splat(divisor);
-  }
+  /// A power of two has an exact reciprocal, and a vector's division takes as long as the rest of a small window.
+  struct Scale {
+    A divisor, reciprocal;
+    bool exact;
+    explicit Scale(A d) : divisor(d), reciprocal(A(1) / d), exact(is_power_of_two(d)) {}
+    FASTCNN_INLINE Vec<A> operator()(Vec<A> v) const { return exact ? v * splat(reciprocal) : v / splat(divisor); }
+  };
 
   /// N vectors of channels of one pixel; kTaps columns, or `columns` where that is 0.
   template <int N, int kTaps>
-  FASTCNN_INLINE void pixel(const Rows<T>& r, int64_t begin, int64_t columns, int64_t c, int64_t part, A divisor,
-                            T* dst) const {
+  FASTCNN_INLINE void pixel(const Rows<T>& r, int64_t begin, int64_t columns, int64_t c, int64_t part,
+                            const Scale& scale, T* dst) const {
     const int64_t inner = job.inner, step = job.x.dilation * inner, n = kTaps ? kTaps : columns;
     Vec<A> kept[N];
     FASTCNN_UNROLL
@@ -226,13 +231,13 @@ struct Pool {
       }
     FASTCNN_UNROLL
     for (int i = 0; i < N; ++i) {
-      if constexpr (Op::kMean && !kTransposed) kept[i] = scaled(kept[i], divisor);
+      if constexpr (Op::kMean && !kTransposed) kept[i] = scale(kept[i]);
       store_up_to<A>(dst + i * kLanes, kept[i], part);
     }
   }
   template <int kTaps>
-  FASTCNN_INLINE void channels(const Rows<T>& r, int64_t begin, int64_t columns, int64_t c0, int64_t c1, A scale,
-                               T* out) const {
+  FASTCNN_INLINE void channels(const Rows<T>& r, int64_t begin, int64_t columns, int64_t c0, int64_t c1,
+                               const Scale& scale, T* out) const {
     int64_t c = c0;
     for (; c + 4 * kLanes <= c1; c += 4 * kLanes) pixel<4, kTaps>(r, begin, columns, c, kLanes, scale, out + c);
     for (; c + kLanes <= c1; c += kLanes) pixel<1, kTaps>(r, begin, columns, c, kLanes, scale, out + c);
@@ -240,10 +245,11 @@ struct Pool {
   }
   void direct(const Rows<T>& rows, A row_divisor, T* dst, int64_t c0, int64_t c1) const {
     const PoolAxis& x = job.x;
+    Scale scale(A(1));
     for (int64_t o = 0; o < x.out; ++o) {
       const int64_t begin = x.begin[o], columns = taps(begin, x.end[o], x.dilation);
-      A scale = row_divisor;
-      if constexpr (Op::kMean && !kTransposed) scale = row_divisor * scale_x()[o];
+      if constexpr (Op::kMean && !kTransposed)
+        if (const A divisor = row_divisor * scale_x()[o]; divisor != scale.divisor) scale = Scale(divisor);
       T* out = dst + o * job.inner;
       columns == 2   ? channels<2>(rows, begin, columns, c0, c1, scale, out)
       : columns == 3 ? channels<3>(rows, begin, columns, c0, c1, scale, out)
@@ -253,6 +259,14 @@ struct Pool {
 
   // --- reducing -----------------------------------------------------------------------------------------------------
 
+  /// Planes that are one window each.
+  void whole_planes(const T* src, int64_t n, int64_t planes, A divisor, T* dst) const {
+    for (int64_t i = 0; i < planes; ++i) {
+      A kept = fold_run<T, Op>(src + i * n, n);
+      if constexpr (Op::kMean && !kTransposed) kept /= divisor;
+      store_one(dst + i, kept);
+    }
+  }
   /// inner is 1.
   void reducing(const Rows<T>& rows, A row_divisor, T* dst) const {
     const PoolAxis& x = job.x;
@@ -261,6 +275,12 @@ struct Pool {
       fold_rows<T, Op, kTransposed>(rows, x.in, buffer);
       if constexpr (kTransposed)
         for (int64_t i = 0; i < x.in; ++i) buffer[i] *= scale_x()[i];
+    }
+    // The gradient of one mean of all.
+    if (kTransposed && x.in == 1 && x.end[0] == 1 && x.end[x.out - 1] == 1) {
+      const Vec<A> value = splat(buffer[0]);
+      return in_vectors<A>(
+          x.out, [&](int64_t e, int64_t k) __attribute__((always_inline)) { store_up_to<A>(dst + e, value, k); });
     }
     for (int64_t o = 0; o < x.out; ++o) {
       const int64_t begin = x.begin[o], end = x.end[o];
@@ -280,16 +300,33 @@ struct Pool {
 template <class T, template <class> class Op, bool kTransposed>
 void rows(const PoolJob& job, PoolPath path, const void* src, void* dst, int64_t first, int64_t last, int64_t c0,
           int64_t c1, void* buffer) {
-  const Pool<T, Op<Lane<T>>, kTransposed> pool{job, static_cast<Lane<T>*>(buffer)};
+  const Pool<T, Op<Lane<T>>, kTransposed> pool{job, static_cast<Lane<T>*>(buffer),
+                                               path == PoolPath::sliding ? stretch<Lane<T>>(job) : 0};
   const T* in = static_cast<const T*>(src);
-  T* out = static_cast<T*>(dst) + first * job.x.out * job.inner;
+  const int64_t width = job.x.out * job.inner, plane = job.z.in * job.y.in * job.x.in * job.inner;
+  T* out = static_cast<T*>(dst) + first * width;
+  const bool whole = !kTransposed && width == 1 && job.z.out * job.y.out == 1 && job.z.in * job.y.in == 1 &&
+                     job.x.end[0] - job.x.begin[0] == plane;
+  if (path == PoolPath::reducing && whole && job.x.dilation == 1) {
+    Lane<T> divisor = pool.row_divisor(0, 0);
+    if constexpr (Op<Lane<T>>::kMean) divisor *= pool.scale_x()[0];
+    return pool.whole_planes(in + first * plane, plane, last - first, divisor, out);
+  }
   int64_t oz = first / job.y.out, oy = first % job.y.out;
-  for (int64_t row = first; row < last; ++row, out += job.x.out * job.inner) {
+  for (int64_t row = first; row < last; ++row, out += width) {
     const Rows<T> of = pool.rows_of(in, oz, oy);
     const Lane<T> divisor = pool.row_divisor(oz, oy);
-    if (++oy == job.y.out) oy = 0, ++oz;
+    if (++oy == job.y.out) {
+      oy = 0;
+      if (++oz == job.z.out) {
+        oz = 0;
+        in += plane;
+      }
+    }
     if (path == PoolPath::direct) {
       pool.direct(of, divisor, out, c0, c1);
+    } else if (path == PoolPath::permuting) {
+      permute_row<T, Op<Lane<T>>, kTransposed>(job, of, divisor, buffer, out);
     } else if (path == PoolPath::reducing) {
       pool.reducing(of, divisor, out);
     } else {
@@ -314,12 +351,18 @@ int64_t buffer_bytes(const PoolJob& job, PoolPath path, bool transposed) {
   return elements * 8 + 32 * FASTCNN_VECTOR_BYTES;
 }
 
+void prepare(const PoolJob& job, PoolPath path, bool wide, bool transposed, bool mean, void* buffer) {
+  if (path == PoolPath::permuting) prepare_permutation(job, wide, transposed, mean, buffer);
+}
+
 }  // namespace
 
 // In the order of DType: undefined, bool, uint8, uint16, int16, int32, int64, float16, bfloat16, float32, float64.
 extern const PoolWindowKernels pool_window_kernels = {
     FASTCNN_VECTOR_BYTES,
+    kPermutes,
     buffer_bytes,
+    prepare,
     {nullptr, rows<uint8_t, Greatest, false>, rows<uint8_t, Greatest, false>, rows<uint16_t, Greatest, false>,
      rows<int16_t, Greatest, false>, rows<int32_t, Greatest, false>, rows<int64_t, Greatest, false>,
      rows<Half, Greatest, false>, rows<Brain, Greatest, false>, rows<float, Greatest, false>,

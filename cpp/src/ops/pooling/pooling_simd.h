@@ -26,19 +26,28 @@ struct PoolJob {
 };
 
 enum class PoolPath {
-  sliding,   ///< rows first, whole vectors along x * inner; then taps along the result
-  direct,    ///< vectors over the channels of one output pixel
-  reducing,  ///< rows first; then each output folds its own stretch
+  sliding,    ///< rows first, whole vectors along x * inner; then taps along the result
+  direct,     ///< vectors over the channels of one output pixel
+  reducing,   ///< rows first; then each output folds its own stretch
+  permuting,  ///< rows first, in registers; then taps by permutation (narrow planes of floats, where kernels permute)
 };
 
-/// Pools rows [first, last) of z * y, channels [c0, c1) (direct only), of one plane. buffer: `buffer_bytes` of scratch.
+/// Pools rows [first, last) of z * y, channels [c0, c1) (direct only), of the plane at src and dst, and where there are
+/// more rows than it has, of those behind it. buffer: `buffer_bytes` of scratch,
+/// 64-byte aligned, that `prepare` has seen once.
 using PoolRows = void (*)(const PoolJob&, PoolPath, const void* src, void* dst, int64_t first, int64_t last, int64_t c0,
                           int64_t c1, void* buffer);
+
+/// What permuting takes: a row, but for a neutral lane, in two vectors; its outputs in one; the taps of its widest
+/// window.
+inline constexpr int64_t kMostPermuted = 16;
 
 /// Tables are in the order of DType; null where there is no kernel.
 struct PoolWindowKernels {
   int64_t vector_bytes;
+  bool permute;
   int64_t (*buffer_bytes)(const PoolJob&, PoolPath, bool transposed);
+  void (*prepare)(const PoolJob&, PoolPath, bool wide, bool transposed, bool mean, void* buffer);
   PoolRows max[11], mean[11], transposed_mean[11];
 };
 

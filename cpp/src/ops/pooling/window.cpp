@@ -11,6 +11,18 @@ double taps(const PoolAxis& axis, bool transposed) {
                     : static_cast<double>(std::min(axis.kernel, axis.in));
 }
 
+/// Narrow planes of floats: rows of at most two vectors.
+bool permutable(const PoolJob& job, DType dtype, const PoolWindowKernels& kernels) {
+  const int64_t lanes = kernels.vector_bytes / (dtype == DType::float64 ? 8 : 4);
+  const bool floats =
+      dtype == DType::float16 || dtype == DType::bfloat16 || dtype == DType::float32 || dtype == DType::float64;
+  int64_t most = 0;
+  if (!kernels.permute || !floats || job.inner != 1 || job.x.in >= 2 * lanes || job.x.out > lanes) return false;
+  for (int64_t o = 0; o < job.x.out; ++o)
+    most = std::max(most, (job.x.end[o] - job.x.begin[o] + job.x.dilation - 1) / job.x.dilation);
+  return most <= kMostPermuted;
+}
+
 /// The cheapest way, by vector operations per output (see the .inl's head).
 PoolPath cheapest(const PoolJob& job, bool transposed, int64_t vector_bytes, int64_t item) {
   const PoolAxis& x = job.x;
@@ -57,7 +69,8 @@ void pool_windows(const Context& context, const TensorView& src, PoolGeometry& g
   PoolJob job;
   geometry.describe(job);
   job.inner = layout.inner;
-  const PoolPath path = cheapest(job, transposed, kernels.vector_bytes, lane);
+  const PoolPath path = permutable(job, dtype_of(src), kernels) ? PoolPath::permuting
+                                                                : cheapest(job, transposed, kernels.vector_bytes, lane);
   Scratch scratch(context);
   if (fold != PoolFold::max) {
     job.scale_z = as_floats(geometry.z.divisor, wide, 1, scratch);
@@ -73,9 +86,10 @@ void pool_windows(const Context& context, const TensorView& src, PoolGeometry& g
   const int64_t block = path == PoolPath::direct ? 4 * kernels.vector_bytes / lane : 0;
   const int64_t work = layout.inner * std::max(elements(job.z, job.y, job.x) / count, job.x.out);
   const PlaneSource source(src, rank, layout);
-  for_each_piece(context, layout, count, block, work, [&](const auto& next) {
+  for_each_piece(context, layout, count, block, work, source.dense(), [&](const auto& next) {
     Scratch buffers(serial_context());
     char* buffer = buffers.get<char>(bytes);
+    kernels.prepare(job, path, wide, transposed, fold == PoolFold::mean, buffer);
     for (PoolPiece piece; next(piece);) {
       Scratch packed(serial_context());
       rows(job, path, source.plane(piece.plane, packed), static_cast<char*>(dst.bytes()) + piece.plane * plane_bytes,
