@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from fastcnn._errors import ArgumentError
 
 Size = int | Sequence[int]
@@ -18,16 +20,28 @@ class Geometry(NamedTuple):
     dilation: list[int]
 
 
+_MOST = 2**63 - 1
+
+
+def _integer(value: Any, op: str, argument: str) -> int:
+    """Python's integers, NumPy's, and symbolic ones (which a traced graph shows as either int or SymInt)."""
+    if isinstance(value, bool) or not (isinstance(value, int) or hasattr(value, "__index__")):
+        raise TypeError(f"{op}: expected {argument} of integers, got {value!r}")
+    if isinstance(value, np.integer):
+        return int(value)
+    if type(value) is int and abs(value) > _MOST:
+        raise ArgumentError(f"{op}: expected {argument} to fit in 64 bits, got {value}")
+    return value  # type: ignore[no-any-return]  # may be symbolic
+
+
 def sizes(value: Any, dims: int, op: str, argument: str) -> list[int]:
     """Expand one integer to every spatial dimension, or check a sequence."""
     values = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+    values = [_integer(v, op, argument) for v in values]
     if len(values) == 1:
         values *= dims
     if len(values) != dims:
         raise ArgumentError(f"{op}: expected {argument} of 1 or {dims} values, got {len(values)}")
-    for v in values:
-        if not hasattr(v, "__index__") or isinstance(v, bool):
-            raise TypeError(f"{op}: expected {argument} of integers, got {value!r}")
     return values
 
 
@@ -46,17 +60,22 @@ def geometry(
         raise ArgumentError(f"{op}: expected padding to be {allowed}, got {padding!r}")
     if any(s != 1 for s in strides):
         raise ArgumentError(f'{op}: expected stride 1 for padding="same", got {tuple(strides)}')
-    total = [d * (k - 1) for d, k in zip(dilations, kernel, strict=True)]
+    total = [_fitting(op, d * (k - 1)) for d, k in zip(dilations, kernel, strict=True)]
     return Geometry(strides, [t // 2 for t in total] + [t - t // 2 for t in total], dilations)
 
 
 def group_count(groups: Any, op: str) -> int:
     """Return groups, an integer of at least 1."""
-    if not hasattr(groups, "__index__") or isinstance(groups, bool):
-        raise TypeError(f"{op}: expected groups to be an integer, got {groups!r}")
+    groups = _integer(groups, op, "groups")
     if groups < 1:
         raise ArgumentError(f"{op}: expected groups of at least 1, got {groups}")
-    return groups  # type: ignore[no-any-return]  # may be symbolic
+    return groups
+
+
+def _fitting(op: str, size: int) -> int:
+    if type(size) is int and abs(size) > _MOST:
+        raise ArgumentError(f"{op}: expected sizes whose products fit in 64 bits, got a result of size {size}")
+    return size
 
 
 def kernel_size(op: str, weight: Any, dims: int) -> list[int]:
@@ -87,7 +106,10 @@ def transposed_output_size(
                 f"{op}: expected output_padding at least 0 and smaller than stride or dilation, got {tuple(extra)}"
             )
     return [
-        (n - 1) * g.stride[i] - g.padding[i] - g.padding[i + dims] + g.dilation[i] * (kernel[i] - 1) + extra[i] + 1
+        _fitting(
+            op,
+            (n - 1) * g.stride[i] - g.padding[i] - g.padding[i + dims] + g.dilation[i] * (kernel[i] - 1) + extra[i] + 1,
+        )
         for i, n in enumerate(input_size)
     ]
 

@@ -55,6 +55,16 @@ def _cannot_run(name: str, args: Sequence[Any]) -> BackendError:
     )
 
 
+def _transformable(op: Any, setup_context: Any, backward: Any, batch: Any) -> Any:
+    """The op for torch.func (grad, jacrev, hessian), which the formulas of torch.library do not reach.
+
+    Where derivatives of any order are wanted there, formulas and batching rules call what `native` returns.
+    """
+    methods = {"forward": lambda *args: op(*args), "setup_context": setup_context, "backward": backward, "vmap": batch}
+    members = {name: staticmethod(method) for name, method in methods.items()}
+    return type(op.name().partition("::")[2], (torch.autograd.Function,), members)
+
+
 def native(
     name: str,
     *,
@@ -109,10 +119,14 @@ def native(
     if not op._schema.is_mutable:
         torch.library.register_vmap(f"fastcnn::{name}", batch or batch_images)
 
+    transformable = None if backward is None else _transformable(op, setup_context, backward, batch or batch_images)
+
     def call(*args: Any) -> Any:
         if torch.compiler.is_compiling():
             return op(*args)
         try:
+            if transformable is not None and torch._C._are_functorch_transforms_active():
+                return transformable.apply(*args)
             return op(*args)
         except NotImplementedError:
             raise _cannot_run(name, args) from None

@@ -94,12 +94,13 @@ def test_only_what_is_asked_for(asked, native_calls):
 
 def test_a_network_learns():
     """Three layers, from noise to a mask, as with torch's own layers."""
-    losses = []
+    curves = []
     for front in (F, torch.nn.functional):
         torch.manual_seed(1)
         weights = [torch.nn.Parameter(torch.randn(s) * 0.2) for s in ((8, 1, 3, 3), (8, 8, 2, 2), (8, 1, 2, 2))]
         image = torch.randn(4, 1, 16, 16)
         optimizer = torch.optim.SGD(weights, 0.05)
+        curves.append([])
         for _ in range(20):
             x = front.conv2d(image, weights[0], padding="same").relu()
             x = front.conv2d(x, weights[1], stride=2).relu()
@@ -107,6 +108,6 @@ def test_a_network_learns():
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-        losses.append(loss.item())
-    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
-    assert losses[0] < 0.9
+            curves[-1].append(loss.item())
+    assert curves[0] == pytest.approx(curves[1], rel=1e-4)
+    assert curves[0][-1] < 0.98 * curves[0][0]

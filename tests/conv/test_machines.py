@@ -1,5 +1,7 @@
 """What must not change with the machine: threads, instruction sets, and the memory that is asked for."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -101,15 +103,14 @@ def test_gradients_of_any_number_of_threads(threads):
 def test_bands_and_their_memory(text, threads):
     """No converted copy of the whole image: 4 MiB a thread beside the packed weight, in every layout and dtype."""
     case = case_of(text)
-    geometry = case.layer.arguments
     for dtype in (torch.float32, torch.bfloat16, torch.float64):
         tensors = case.tensors(dtype)
         exact = case.torch(dtype)
         for n in (1, 2):
             threads(n)
-            name = case.layer.algorithm(packed=False, threads=n)
-            f64 = dtype == torch.float64
-            values = _core.packed_conv_size(*geometry[1:6], case.layer.transposed, f64, name)
+            layer, f64 = replace(case.layer, dtype=str(dtype).removeprefix("torch.")), dtype == torch.float64
+            name = layer.algorithm(packed=False, threads=n)
+            values = _core.packed_conv_size(*layer.arguments[1:6], layer.transposed, f64, name)
             allowed = n * (4 << 20) + values * (8 if f64 else 4) + (1 << 16)
             _core.take_peak_scratch()
             got = getattr(F, case.op)(*tensors, **case.options)

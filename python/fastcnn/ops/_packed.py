@@ -12,6 +12,7 @@ from torch import Tensor
 from fastcnn import _convolution as _c
 from fastcnn import _core
 from fastcnn._convolution import Geometry, Size
+from fastcnn._errors import ArgumentError
 from fastcnn._library import native
 from fastcnn.ops.conv import _empty
 
@@ -109,11 +110,14 @@ class PackedConvolution:
         alpha: float = 0.0,
     ) -> None:
         dims = weight.dim() - 2
+        if not 1 <= dims <= 3:
+            raise ArgumentError(f"PackedConvolution: expected weight of 3 to 5 dimensions, got {tuple(weight.shape)}")
         self.op = f"conv_transpose{dims}d" if transposed else f"conv{dims}d"
         self.weight_size = list(weight.shape)
         self.geometry = _c.geometry(self.op, self.weight_size[2:], stride, padding, dilation, named=not transposed)
         self.output_padding = _c.sizes(output_padding, dims, self.op, "output_padding")
-        self.groups, self.transposed, self.activation, self.alpha = groups, transposed, activation, float(alpha)
+        self.groups, self.transposed = _c.group_count(groups, self.op), transposed
+        self.activation, self.alpha = activation, float(alpha)
         self.dtype = weight.dtype
         self.bias = None if bias is None else bias.detach()
         self._weight: Tensor | None = weight.detach()

@@ -9,10 +9,9 @@ from torch import Tensor
 from torch._prims_common import suggest_memory_format
 
 from fastcnn import _convolution as _c
+from fastcnn import _core
 from fastcnn._convolution import Geometry, Size
 from fastcnn._library import native
-
-_ops = torch.ops.fastcnn
 
 
 def _empty(shape: list[int], like: Tensor, weight: Tensor | None = None) -> Tensor:
@@ -24,6 +23,24 @@ def _empty(shape: list[int], like: Tensor, weight: Tensor | None = None) -> Tens
     return torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=layout)
 
 
+def _check_sizes(input: Any, weight: Any, *geometry: Any) -> None:
+    """Refuse while a graph is traced what a kernel would refuse; symbolic sizes wait for the kernel."""
+    stride, padding, dilation, groups, output_size = geometry
+    if all(type(n) is int for n in (*input, *weight, *stride, *padding, *dilation, groups, *output_size)):
+        _core.choose_conv_algorithm(
+            list(input),
+            list(weight),
+            list(stride),
+            list(padding),
+            list(dilation),
+            groups,
+            list(output_size),
+            False,
+            1,
+            False,
+        )
+
+
 def _fake_convolution(
     input: Tensor,
     weight: Tensor,
@@ -33,6 +50,7 @@ def _fake_convolution(
     dilation: list[int],
     groups: int,
 ) -> Tensor:
+    _check_sizes(input.shape, weight.shape, stride, padding, dilation, groups, [])
     size = _c.output_size(input.shape[2:], weight.shape[2:], Geometry(stride, padding, dilation))
     return _empty([input.shape[0], weight.shape[0], *size], input, weight)
 
@@ -47,6 +65,7 @@ def _fake_transpose(
     dilation: list[int],
     groups: int,
 ) -> Tensor:
+    _check_sizes(input.shape, weight.shape, stride, padding, dilation, groups, output_size)
     return _empty([input.shape[0], weight.shape[1] * groups, *output_size], input, weight)
 
 
@@ -75,9 +94,9 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     input, weight = ctx.saved_tensors
     g_input = g_weight = None
     if ctx.needs_input_grad[0]:
-        g_input = _ops.convolution_transpose(grad, weight, None, list(input.shape[2:]), *ctx.arguments)
+        g_input = _convolution_transpose(grad, weight, None, list(input.shape[2:]), *ctx.arguments)
     if ctx.needs_input_grad[1]:
-        g_weight = _ops._convolution_weight_grad(grad, input, list(weight.shape[2:]), *ctx.arguments)
+        g_weight = _weight_grad(grad, input, list(weight.shape[2:]), *ctx.arguments)
     g_bias = _bias_grad(grad) if ctx.needs_input_grad[2] else None
     return g_input, g_weight, g_bias, None, None, None, None
 
@@ -100,9 +119,9 @@ def _transposed_backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
             found = _c.output_size(grad.shape[2:], weight.shape[2:], Geometry(stride, padding, dilation))
     g_input = g_weight = None
     if ctx.needs_input_grad[0]:
-        g_input = _ops.convolution(grad, weight, None, stride, padding, dilation, groups)
+        g_input = _convolution(grad, weight, None, stride, padding, dilation, groups)
     if ctx.needs_input_grad[1]:
-        g_weight = _ops._convolution_weight_grad(input, grad, list(weight.shape[2:]), stride, padding, dilation, groups)
+        g_weight = _weight_grad(input, grad, list(weight.shape[2:]), stride, padding, dilation, groups)
     return g_input, g_weight, g_bias, None, None, None, None, None
 
 
@@ -110,9 +129,9 @@ def _weight_grad_backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     result_grad, input = ctx.saved_tensors
     g_result = g_input = None
     if ctx.needs_input_grad[0]:
-        g_result = _ops.convolution(input, grad, None, *ctx.arguments)
+        g_result = _convolution(input, grad, None, *ctx.arguments)
     if ctx.needs_input_grad[1]:
-        g_input = _ops.convolution_transpose(result_grad, grad, None, list(input.shape[2:]), *ctx.arguments)
+        g_input = _convolution_transpose(result_grad, grad, None, list(input.shape[2:]), *ctx.arguments)
     return g_result, g_input, None, None, None, None, None
 
 
@@ -127,8 +146,9 @@ def _filters_batch(t: Tensor, dim: int | None, count: int) -> Tensor:
     return (t.expand(count, *t.shape) if dim is None else t.movedim(dim, 0)).flatten(0, 1)
 
 
-def _batch_forward(op: Any) -> Any:
+def _batch_forward(transposed: bool) -> Any:
     def rule(info: Any, in_dims: tuple[Any, ...], *args: Any) -> tuple[Tensor, int]:
+        op = _convolution_transpose if transposed else _convolution
         input, weight, bias, *rest = args
         count = info.batch_size
         if in_dims[1] is None and in_dims[2] is None:
@@ -151,9 +171,7 @@ def _batch_weight_grad(info: Any, in_dims: tuple[Any, ...], *args: Any) -> tuple
     grad, input, *rest = args
     count = info.batch_size
     rest[-1] = rest[-1] * count
-    result = _ops._convolution_weight_grad(
-        _channels_batch(grad, in_dims[0], count), _channels_batch(input, in_dims[1], count), *rest
-    )
+    result = _weight_grad(_channels_batch(grad, in_dims[0], count), _channels_batch(input, in_dims[1], count), *rest)
     return result.unflatten(0, (count, result.shape[0] // count)), 0
 
 
@@ -162,16 +180,16 @@ _convolution = native(
     fake=_fake_convolution,
     setup_context=_keep,
     backward=_backward,
-    batch=_batch_forward(_ops.convolution),
+    batch=_batch_forward(transposed=False),
 )
 _convolution_transpose = native(
     "convolution_transpose",
     fake=_fake_transpose,
     setup_context=_keep,
     backward=_transposed_backward,
-    batch=_batch_forward(_ops.convolution_transpose),
+    batch=_batch_forward(transposed=True),
 )
-native(
+_weight_grad = native(
     "_convolution_weight_grad",
     fake=_fake_weight_grad,
     setup_context=_keep,
@@ -191,7 +209,9 @@ def _check(op: str, input: Any, weight: Any, bias: Any) -> None:
 def _autocast(input: Tensor, *others: Tensor | None) -> tuple[Tensor | None, ...]:
     """As torch's own convolutions, these run in the lower precision under autocast."""
     device = input.device.type
-    if not torch.is_autocast_enabled(device) or input.dtype == torch.float64:
+    if not torch.amp.is_autocast_available(device) or not torch.is_autocast_enabled(device):
+        return (input, *others)
+    if input.dtype == torch.float64:
         return (input, *others)
     dtype = torch.get_autocast_dtype(device)
     return tuple(t if t is None else t.to(dtype) for t in (input, *others))

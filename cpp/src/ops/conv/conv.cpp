@@ -259,9 +259,11 @@ void packed_convolution(const Context& context, const TensorView& input, const T
     for (const Part& part : parts)
       FASTCNN_CHECK(part.empty() || algorithm.fits(part.shape), op, ": algorithm ", name, " does not fit this weight");
     const int64_t size = packed_size<T>(algorithm, parts);
-    FASTCNN_CHECK(packed.numel() == size && is_dense(packed) && dtype_of(packed) == TypeToDType<T>::value, op,
-                  ": expected packed weights of ", size, " values of dtype ", name_of(TypeToDType<T>::value), ", got ",
-                  packed.numel(), " of dtype ", name_of(dtype_of(packed)));
+    FASTCNN_CHECK_TYPE(dtype_of(packed) == TypeToDType<T>::value, op, ": expected weights packed as ",
+                       name_of(TypeToDType<T>::value), " for input of dtype ", name_of(dtype_of(input)), ", got ",
+                       name_of(dtype_of(packed)));
+    FASTCNN_CHECK(packed.numel() == size && is_dense(packed), op, ": expected packed weights of ", size,
+                  " values, got ", packed.numel());
     if (dst.numel() > 0) run_parts<T>(context, algorithm, parts, packed.as<const T>(), input, epilogue, dst);
   });
 }

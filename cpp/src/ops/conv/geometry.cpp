@@ -83,6 +83,7 @@ std::vector<int64_t> convolution_shape(const Sizes& input, const Sizes& weight, 
   Sizes shape{input[0], weight[0]};
   for (int i = 0; i < g.spatial_dims; ++i) {
     const auto d = static_cast<size_t>(i);
+    FASTCNN_CHECK(input[d + 2] > 0, op, ": expected input without empty spatial dimensions, got ", text(input));
     const int64_t padded = checked(op, checked(op, input[d + 2], g.padding[d], 1), g.padding_after[d], 1);
     const int64_t extent = checked(op, 1, g.dilation[d], weight[d + 2] - 1);
     FASTCNN_CHECK(padded >= extent, op, ": expected input of at least the kernel's extent, got a padded size of ",
