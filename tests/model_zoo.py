@@ -11,12 +11,12 @@ from benchmarks.network_models import randomise_statistics
 from tests import torchvision_schemas  # noqa: F401  (before timm)
 
 _TIMM = ("resnet18", "seresnet18", "efficientnet_lite0", "efficientnet_b0", "mobilenetv3_small_100", "regnety_002",
-         "densenetblur121d", "vgg11_bn", "convnext_atto", "res2net50_14w_8s")  # fmt: skip
+         "densenetblur121d", "repvgg_a0", "convnext_atto", "res2net50_14w_8s")  # fmt: skip
 _SMP = {
     "Unet": "resnet18",
     "UnetPlusPlus": "resnet18",
     "Linknet": "mobilenet_v2",
-    "FPN": "timm-mobilenetv3_small_100",
+    "FPN": "resnet18",
     "DeepLabV3Plus": "resnet18",
     "PSPNet": "resnet18",
 }

@@ -11,6 +11,7 @@ import torch
 
 import fastcnn.nn
 
+# ruff: noqa: E501  (a layer a line)
 # name, constructor's arguments, input's shape
 LAYERS: list[tuple[str, dict[str, Any], tuple[int, ...]]] = [
     ("Conv1d", {"in_channels": 4, "out_channels": 6, "kernel_size": 3, "padding": "same"}, (2, 4, 17)),

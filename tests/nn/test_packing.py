@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,7 +18,7 @@ X = torch.linspace(-1, 1, 2 * 4 * 9 * 9).reshape(2, 4, 9, 9)
 
 
 @pytest.fixture
-def packs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+def packs(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Every packed convolution that is made."""
     made: list[Any] = []
 
@@ -28,7 +28,7 @@ def packs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
             made.append(self)
 
     monkeypatch.setattr(convolution, "PackedConvolution", Counted)
-    yield made
+    return made
 
 
 def layer(**kwargs: Any) -> fastcnn.nn.Conv2d:

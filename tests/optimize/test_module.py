@@ -55,7 +55,7 @@ def test_intermediates_share_memory(unet: Any) -> None:
 
 
 def test_threads(unet: Any) -> None:
-    model, fast, x = unet
+    model, fast, _ = unet
     inputs = [torch.randn(1 + i % 2, 3, 16, 8 * (2 + i % 3)) for i in range(6)]
     with torch.no_grad():
         expected = [model(i) for i in inputs]
@@ -95,7 +95,7 @@ def test_number_of_threads_does_not_matter(unet: Any) -> None:
 
 
 def test_plans_are_forgotten(unet: Any) -> None:
-    _, fast, x = unet
+    _, fast, _ = unet
     for n in range(1, 40):
         fast(torch.ones(n, 3, 4, 4))
     assert len(fast._plans) <= 32
@@ -195,7 +195,7 @@ class Curious(nn.Module):
 
 
 def test_errors() -> None:
-    with pytest.raises(TypeError, match="optimize: expected model to be a torch.nn.Module, got int"):
+    with pytest.raises(TypeError, match=r"optimize: expected model to be a torch\.nn\.Module, got int"):
         fastcnn.optimize(3, torch.ones(1))  # type: ignore[arg-type]
     fast = fastcnn.optimize(Picky(), torch.ones(1, 3, 8, 8))
     assert fast(torch.ones(1, 3, 16, 9)).shape == (1, 1, 16, 9)

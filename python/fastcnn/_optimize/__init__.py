@@ -15,7 +15,7 @@ from torch.utils import _pytree as pytree
 from fastcnn._optimize import elementwise, layers  # noqa: F401  (they register what lower.py calls)
 from fastcnn._optimize.capture import attribute, capture
 from fastcnn._optimize.lower import Lowering
-from fastcnn._optimize.module import Optimized
+from fastcnn._optimize.module import Optimized, Signature
 from fastcnn._optimize.shapes import infer
 from fastcnn._optimize.steps import Convolution
 
@@ -91,12 +91,16 @@ def _optimize(model: torch.nn.Module, example: Any, kwargs: dict[str, Any], dyna
     Lowering(captured).run()
     captured.graph.lint()
     # Only what the graph still names is taken over: the weights that were packed are let go.
+    signature = Signature(captured._in_spec, captured._out_spec, list(kwargs))  # type: ignore[arg-type]  # both are set
+    # Flat inputs and outputs, and a tracer that can be pickled.
+    captured.graph.set_codegen(fx.graph.CodeGen())
+    captured.graph._tracer_cls = None
+    # Only what the graph still names is taken over: the weights that were packed are let go.
     graph = fx.GraphModule(captured, captured.graph)
-    graph._in_spec, graph._out_spec = captured._in_spec, captured._out_spec
     _pack(graph, pytree.tree_leaves((args, kwargs)))
     left = [_line(node) for node in graph.graph.nodes if _is_left(node)]
     graph.requires_grad_(False)
-    return Optimized(graph, guard, left)
+    return Optimized(graph, signature, guard, left)
 
 
 def _pack(graph: fx.GraphModule, inputs: list[Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -43,12 +44,12 @@ def capture(
 
 def _export(model: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], dynamic: bool) -> tuple[Any, Guard]:
     def attempt(example: tuple[Any, Any]) -> tuple[Any, Guard]:
-        shapes = torch.export.ShapesCollection()
+        shapes: Any = torch.export.ShapesCollection()  # type: ignore[no-untyped-call]  # torch has no type here
         for x in pytree.tree_leaves(example):
             if isinstance(x, Tensor):
                 shapes[x] = (torch.export.Dim.AUTO,) * x.dim()
         # Sizes of 1 within the network are sizes like others.
-        with config.patch(backed_size_oblivious=True):
+        with config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]  # made at import
             program = torch.export.export(model, *example, dynamic_shapes=shapes if dynamic else None, strict=False)
         return program, Guard.of(program, model, *example, dynamic=dynamic)
 
@@ -110,6 +111,10 @@ def _aliases(node: fx.Node) -> bool:
     return schema is not None and any(r.alias_info is not None for r in schema.returns)
 
 
+def _is_later(order: dict[fx.Node, int], node: fx.Node, user: fx.Node) -> bool:
+    return order[user] > order[node]
+
+
 def _make_functional(graph: fx.Graph) -> bool:
     """Replace ``op_(x)`` by ``op(x)``, which all later users of x see. False where aliases make that wrong."""
     for node in list(graph.nodes):
@@ -127,7 +132,8 @@ def _make_functional(graph: fx.Graph) -> bool:
         if _aliases(target) or any(_aliases(user) and user is not node for user in target.users):
             return False
         node.target = plain
-        target.replace_all_uses_with(node, delete_user_cb=lambda user, at=order[node]: order[user] > at)
+        later = partial(_is_later, order, node)
+        target.replace_all_uses_with(node, delete_user_cb=later)
     return True
 
 
@@ -165,8 +171,8 @@ def _argument(node: fx.Node, position: int) -> Any:
 # --- constants --------------------------------------------------------------------------------------------------------
 
 
-def attribute(module: torch.nn.Module, path: str) -> Any:
-    """Return what ``get_attr`` of a dotted path gives."""
+def attribute(module: torch.nn.Module, path: Any) -> Any:
+    """Return what a node's dotted path names."""
     return operator.attrgetter(path)(module)
 
 

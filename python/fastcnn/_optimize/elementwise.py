@@ -1,4 +1,4 @@
-"""Handlers of what works element by element: batch norm, arithmetic, activations (lower.py says how they are called)."""
+"""Handlers of what works element by element: batch norm, arithmetic, activations. See lower.py."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from torch import Tensor, fx
 from torch.fx.experimental.symbolic_shapes import statically_known_true
 
 from fastcnn._optimize.lower import FLOATS, Lowering, dtype_of, lowers, shape_of
-from fastcnn._optimize.steps import Convolution
 
 aten = torch.ops.aten
 
@@ -82,7 +81,7 @@ def _same_shape(a: Any, b: Any) -> bool:
 def _add(lowering: Lowering, node: fx.Node, /, *, other: Any, **named: Any) -> None:
     a = named["self"]
     if named.get("alpha", 1) != 1 or dtype_of(node) not in FLOATS:
-        return
+        return None
     for x, value in ((a, other), (other, a)):
         shift = _by_channel(lowering, value, x) if isinstance(x, fx.Node) else None
         if shift is not None:
@@ -127,7 +126,7 @@ def _gate(lowering: Lowering, x: Any, scale: Any) -> bool:
 def _multiply(lowering: Lowering, node: fx.Node, /, *, other: Any, **named: Any) -> None:
     a = named["self"]
     if dtype_of(node) not in FLOATS:
-        return
+        return None
     for x, value in ((a, other), (other, a)):
         scale = _by_channel(lowering, value, x) if isinstance(x, fx.Node) else None
         if scale is not None:
@@ -164,7 +163,7 @@ def activate(lowering: Lowering, node: fx.Node, x: Any, activation: str, alpha: 
     convolution.activation, convolution.alpha = activation, float(alpha)
 
 
-_PLAIN = {
+_PLAIN: dict[Any, str] = {
     aten.relu.default: "relu",
     aten.silu.default: "silu",
     aten.hardswish.default: "hardswish",

@@ -16,7 +16,7 @@ _NAMES = {**SYMPY_INTERP, "math": math, "inf": math.inf}
 
 
 class Guard:
-    """Conditions on the sizes of the flat inputs, as torch.export found them, and the values of inputs that are none."""
+    """Conditions on the sizes of the flat inputs, as torch.export found them, and values of inputs that are none."""
 
     def __init__(self, conditions: list[tuple[str, str]], constants: dict[int, Any]) -> None:
         # Pairs: as code on `inputs`, and as a reader sees it.

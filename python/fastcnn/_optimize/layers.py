@@ -1,4 +1,4 @@
-"""Handlers of layers: convolutions, linear ones, pooling, concatenation, up-sampling (lower.py says how they are called)."""
+"""Handlers of layers: convolutions, linear ones, pooling, concatenation, up-sampling. See lower.py."""
 
 from __future__ import annotations
 
@@ -101,14 +101,15 @@ def _linear(lowering: Lowering, node: fx.Node, /, *, input: Any, weight: Any, bi
     w, b = lowering.constant(weight), lowering.constant(bias)
     if w is None or (bias is not None and b is None) or w.dtype not in FLOATS or len(shape_of(input)) != 2:
         return
-    size, flat = (1, 1), True
+    size: Any = (1, 1)
+    flat = True
     # Behind a flattening of an image of fixed size: a convolution of that size, which needs no copy.
     if input.target in (aten.flatten.using_ints, aten.view.default, aten.reshape.default):
         image = input.args[0]
         shape = shape_of(image)
-        if lowering.step(image) and len(shape) == 4 and all(isinstance(n, int) for n in shape[1:]):
-            if math.prod(shape[1:]) == w.shape[1]:
-                input, size, flat = image, shape[2:], False
+        fixed = len(shape) == 4 and all(isinstance(n, int) for n in shape[1:])
+        if lowering.step(image) and fixed and math.prod(shape[1:]) == w.shape[1]:
+            input, size, flat = image, shape[2:], False
     step = Convolution(
         w.reshape(w.shape[0], -1, *size), b, stride=(1, 1), padding=[0] * 4, dilation=(1, 1),
         flat_input=flat, flat_output=True,
@@ -172,7 +173,7 @@ def _cat(lowering: Lowering, node: fx.Node, /, *, tensors: Any, dim: int) -> Non
     if rank not in (3, 4, 5) or dim % rank != 1 or dtype_of(node) not in FLOATS:
         return
     fits = all(len(shape_of(t)) == rank and dtype_of(t) == dtype_of(node) for t in tensors)
-    if fits and all(lowering.is_pixels(t) for t in tensors):
+    if fits and any(lowering.is_pixels(t) for t in tensors):
         lowering.emit(node, Concat(), *tensors)
 
 

@@ -6,6 +6,7 @@ leaves it to torch.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,9 +16,14 @@ from torch import Tensor, fx
 from fastcnn._optimize.capture import attribute
 from fastcnn._optimize.steps import Convolution, Step
 
+aten = torch.ops.aten
 Handler = Callable[..., None]
 _HANDLERS: dict[Any, Handler] = {}
 FLOATS = (torch.float32, torch.float64)
+_KEEP_PIXELS = {
+    aten.chunk.default, aten.split.Tensor, aten.split_with_sizes.default, aten.slice.Tensor, aten.narrow.default,
+    aten.upsample_bilinear2d.vec, aten.upsample_bicubic2d.vec, aten.gelu.default, aten.mish.default,
+}  # fmt: skip
 
 
 def lowers(*targets: Any) -> Callable[[Handler], Handler]:
@@ -66,8 +72,13 @@ class Lowering:
         return None
 
     def is_pixels(self, node: Any) -> bool:
-        """Does it have channels in its second dimension, for sure, and adjacent in memory, probably?"""
-        if not isinstance(node, fx.Node) or dtype_of(node) not in FLOATS:
+        """Are its channels, in the second dimension, adjacent in memory?"""
+        if not isinstance(node, fx.Node):
+            return False
+        if node.op == "call_function":
+            # Parts of pixels, and what torch makes of them in their layout.
+            return (node.target in _KEEP_PIXELS or node.target is operator.getitem) and self.is_pixels(node.args[0])
+        if dtype_of(node) not in FLOATS and not isinstance(node.meta.get("val"), (list, tuple)):
             return False
         return self.step(node) is not None or (node.op == "placeholder" and len(shape_of(node)) in (4, 5))
 

@@ -52,11 +52,11 @@ def plan_memory(module: fx.GraphModule, values: dict[fx.Node, Any]) -> Layout:
             _place_parts(node, steps, values, returned, layout)
     order = {node: i for i, node in enumerate(nodes)}
     for node in steps:
-        home, _ = layout.places.setdefault(node, (node, 0))
-        if home not in layout.homes:
-            layout.homes[home] = Home(home, order[node], order[node], values[home].nbytes, home in returned)
-        layout.homes[home].first = min(layout.homes[home].first, order[node])
-        layout.homes[home].last = max(layout.homes[home].last, order[node])
+        root, _ = layout.places.setdefault(node, (node, 0))
+        if root not in layout.homes:
+            layout.homes[root] = Home(root, order[node], order[node], values[root].nbytes, root in returned)
+        home = layout.homes[root]
+        home.first, home.last = min(home.first, order[node]), max(home.last, order[node])
     for node in nodes:
         for value in _tensors(values, node.all_input_nodes):
             if value.root in layout.places:
@@ -81,14 +81,15 @@ def _place_parts(
 
     Concatenations are visited last first, so that where each extends the one before (DenseNet), all lie in the last.
     """
-    places, parts = layout.places, list(concat.args)
+    places = layout.places
+    parts: Any = concat.args
     widths = [values[p].shape[1] for p in parts]
     starts = [sum(widths[:i]) for i in range(len(parts))]
     if concat not in places and concat not in returned:
         # Perhaps its parts lie side by side in a later one already.
-        home, base = places.get(parts[0], (None, 0))
-        if home is not None and all(places.get(p) == (home, base + s) for p, s in zip(parts, starts, strict=True)):
-            places[concat] = (home, base)
+        found = places.get(parts[0])
+        if found and all(places.get(p) == (found[0], found[1] + s) for p, s in zip(parts, starts, strict=True)):
+            places[concat] = found
             return
     home, base = places.setdefault(concat, (concat, 0))
     for part, start in zip(parts, starts, strict=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -41,13 +42,33 @@ class _Arena:
         return program
 
 
+@dataclass(frozen=True)
+class Signature:
+    """How the model's arguments and results are made of flat lists of tensors."""
+
+    inputs: pytree.TreeSpec
+    outputs: pytree.TreeSpec
+    keywords: list[str]
+
+    def flatten(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+        if len(kwargs) > 1 and set(kwargs) == set(self.keywords):
+            kwargs = {name: kwargs[name] for name in self.keywords}
+        inputs, spec = pytree.tree_flatten((args, kwargs))
+        if spec != self.inputs:
+            raise ArgumentError(f"optimize: expected arguments like the example's, {self.inputs}, got {spec}")
+        return inputs
+
+    def unflatten(self, outputs: Any) -> Any:
+        return pytree.tree_unflatten(outputs, self.outputs)
+
+
 class Optimized(torch.nn.Module):
     """A model in its inference form; see `fastcnn.optimize`."""
 
-    def __init__(self, graph: fx.GraphModule, guard: Guard, left: list[str]) -> None:
+    def __init__(self, network: fx.GraphModule, signature: Signature, guard: Guard, left: list[str]) -> None:
         super().__init__()
-        self.network = graph
-        self._guard, self._left = guard, left
+        self.network = network
+        self._signature, self._guard, self._left = signature, guard, left
         self._reset()
         self.eval()
 
@@ -68,8 +89,11 @@ class Optimized(torch.nn.Module):
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Run the network, with the model's own arguments."""
         if torch.compiler.is_compiling():
-            return self.network(*args, **kwargs)
-        inputs = self._flatten(args, kwargs)
+            return self._signature.unflatten(self.network(*self._signature.flatten(args, kwargs)))
+        inputs = self._signature.flatten(args, kwargs)
+        for x in inputs:
+            if isinstance(x, Tensor) and x.device.type != "cpu":
+                raise ArgumentError(f"optimize: expected tensors on the CPU, got one on {x.device}")
         # Below autograd: a native op's dispatch is several times cheaper there, and weights are constants.
         with torch.no_grad(), torch._C._AutoDispatchBelowAutograd():
             key, plan = self._plan(inputs)
@@ -80,16 +104,7 @@ class Optimized(torch.nn.Module):
             finally:
                 with self._lock:
                     self._arenas.append(arena)
-        return pytree.tree_unflatten(result, self.network._out_spec)
-
-    def _flatten(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
-        inputs, spec = pytree.tree_flatten((args, kwargs))
-        if spec != self.network._in_spec:
-            raise ArgumentError(f"optimize: expected arguments like the example's, {self.network._in_spec}, got {spec}")
-        for x in inputs:
-            if isinstance(x, Tensor) and x.device.type != "cpu":
-                raise ArgumentError(f"optimize: expected tensors on the CPU, got one on {x.device}")
-        return inputs
+        return self._signature.unflatten(result)
 
     def _plan(self, inputs: list[Any]) -> tuple[Any, Plan]:
         key = tuple((x.shape, x.stride(), x.dtype) if isinstance(x, Tensor) else x for x in inputs)
@@ -116,7 +131,7 @@ class Optimized(torch.nn.Module):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Optimized:
         """Return another module on the same graph, which nothing changes."""
-        return Optimized(self.network, self._guard, self._left)
+        return Optimized(self.network, self._signature, self._guard, self._left)
 
     def __getstate__(self) -> dict[str, Any]:
         transient = ("_lock", "_plans", "_arenas")

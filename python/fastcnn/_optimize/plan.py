@@ -7,6 +7,7 @@ computes, is looked up at each call ("late").
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,6 +18,10 @@ from fastcnn._optimize.capture import attribute
 from fastcnn._optimize.memory import Layout, plan_memory
 from fastcnn._optimize.shapes import Value, infer, pixels
 from fastcnn._optimize.steps import Call, Concat, Step
+
+
+def _copies(starts: list[int], out: Tensor, *parts: Tensor) -> list[Call]:
+    return [(out.narrow(1, s, p.shape[1]).copy_, (p,)) for s, p in zip(starts, parts, strict=True)]
 
 
 class Plan:
@@ -109,8 +114,9 @@ class Program:
             whole = pixels(values[home].shape, lambda s: self._arena_view(block.offset, s, values[home].dtype))
             self.bound[node] = whole.narrow(1, channel, values[node].shape[1])
         if isinstance(step, Concat):
-            for part, start in layout.copies.get(node, []):
-                self._call(node, lambda out, p, s=start: [(out.narrow(1, s, p.shape[1]).copy_, (p,))], part)
+            copies = layout.copies.get(node, [])
+            if copies:
+                self._call(node, partial(_copies, [start for _, start in copies]), *(part for part, _ in copies))
         else:
             self._call(node, step.calls, *node.args)
 

@@ -42,8 +42,8 @@ def pixels(shape: tuple[int, ...], allocate: Callable[[tuple[int, ...]], Tensor]
 def infer(module: fx.GraphModule, inputs: dict[fx.Node, Any]) -> dict[fx.Node, Any]:
     """Return each node's value: `Value` for a tensor, anything else as it is.
 
-    Steps say their shapes, integers are computed, and torch's ops run on fake tensors, which tell their results' strides
-    and what they are views of.
+    Steps say their shapes, integers are computed, and torch's ops run on fake tensors, which tell their results'
+    strides and what they are views of.
     """
     values: dict[fx.Node, Any] = {}
     mode = FakeTensorMode()
@@ -80,14 +80,16 @@ def infer(module: fx.GraphModule, inputs: dict[fx.Node, Any]) -> dict[fx.Node, A
 
 def _call(node: fx.Node, values: dict[fx.Node, Any], mode: FakeTensorMode, fake: Callable[[Any], Any]) -> Any:
     sources = [values[n] for n in node.all_input_nodes]
-    if node.target is aten.sym_size.int and isinstance(sources[0], Value):
-        return sources[0].shape[node.args[1]]
+    function: Any = node.target
+    if function is aten.sym_size.int and isinstance(sources[0], Value):
+        axis: Any = node.args[1]
+        return sources[0].shape[axis]
     args, kwargs = fx.map_arg((node.args, node.kwargs), lambda n: values[n])
     if not any(isinstance(leaf, (Value, Tensor)) for leaf in pytree.tree_leaves(sources)):
-        return node.target(*args, **kwargs)
+        return function(*args, **kwargs)
     args, kwargs = pytree.tree_map(fake, (args, kwargs))
     with mode:
-        result = node.target(*args, **kwargs)
+        result = function(*args, **kwargs)
     owners = {
         value.fake.untyped_storage()._cdata: value.root
         for value in pytree.tree_leaves(sources)

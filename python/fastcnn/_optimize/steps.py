@@ -152,9 +152,7 @@ class Convolution(Step):
         pads = [g.padding[i] + g.padding[i + n] for i in range(n)]
         reach = [g.dilation[i] * (kernel[i] - 1) for i in range(n)]
         if self.transposed:
-            return [
-                (spatial[i] - 1) * g.stride[i] - pads[i] + reach[i] + self.output_padding[i] + 1 for i in range(n)
-            ]
+            return [(spatial[i] - 1) * g.stride[i] - pads[i] + reach[i] + self.output_padding[i] + 1 for i in range(n)]
         return [(spatial[i] + pads[i] - reach[i] - 1) // g.stride[i] + 1 for i in range(n)]
 
     def infer(self, *inputs: Any) -> Shape:
@@ -261,7 +259,7 @@ class Upsample(Step):
         if to_h % h or to_w % w:
             return [(fill, (out, self.forward, input, to_h, to_w))]
         # Each pixel's copies, side by side: one strided copy, channels innermost.
-        copies = out.unflatten(3, (w, to_w // w)).unflatten(2, (h, to_h // h))
+        copies = out.view(*out.shape[:2], h, to_h // h, w, to_w // w)
         return [(copies.copy_, (input[:, :, :, None, :, None].expand_as(copies),))]
 
     def extra_repr(self) -> str:

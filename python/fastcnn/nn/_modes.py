@@ -40,7 +40,7 @@ def is_plain_call(input: Tensor, *parameters: Tensor | None) -> bool:
     of the input's dtype: inference tensors count no versions, and `functional_call` and parametrisations pass
     tensors that live for one call.
     """
-    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+    if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
         return False
     if type(input) not in (Tensor, torch.nn.Parameter):
         return False

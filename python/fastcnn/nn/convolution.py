@@ -16,7 +16,6 @@ from fastcnn import ops
 from fastcnn.nn import _modes
 from fastcnn.ops._packed import PackedConvolution
 
-
 # Steps of fused optimisers: they write to parameters without counting it as a new version.
 _uncounted_steps = 0
 

@@ -15,7 +15,7 @@ from fastcnn.nn._modes import has_kernels
 class _Pool(torch.nn.Module):
     # The op, and which of the layer's settings are its arguments.
     _op: Callable[..., Any]
-    _settings: tuple[str, ...]
+    _settings: tuple[str, ...] = ()
 
     def forward(self, input: Tensor) -> Any:
         """Run the layer."""
@@ -29,7 +29,14 @@ class _MaxPool(_Pool):
 
 
 class _AvgPool(_Pool):
-    _settings = ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override")
+    _settings: tuple[str, ...] = (
+        "kernel_size",
+        "stride",
+        "padding",
+        "ceil_mode",
+        "count_include_pad",
+        "divisor_override",
+    )
 
 
 class _AdaptiveMaxPool(_Pool):
