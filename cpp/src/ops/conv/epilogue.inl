@@ -74,7 +74,11 @@ FASTCNN_INLINE bool needs_finish(const conv::Epilogue<T>& e) {
          (e.activation != Activation::none && e.activation != Activation::relu && e.activation != Activation::clamp);
 }
 
-/// Infinite where finish() has to follow.
+template <class T>
+FASTCNN_INLINE Bounds<T> no_bounds() {
+  return {splat(-FloatTraits<T>::infinity), splat(FloatTraits<T>::infinity)};
+}
+/// None where finish() has to follow.
 template <class T>
 FASTCNN_INLINE Bounds<T> bounds_of(const conv::Epilogue<T>& e) {
   const T infinity = FloatTraits<T>::infinity;

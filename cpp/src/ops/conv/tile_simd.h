@@ -1,4 +1,4 @@
-// The register tile of the direct convolutions: a few output pixels by one panel of filters, over a stretch of the sum.
+// The register tile of the direct convolutions: a few output pixels by panels of filters, over a block of the sum.
 #pragma once
 
 #include "core/dispatch.h"
@@ -14,11 +14,16 @@ constexpr int kMaxTilePixels = 14;
 
 /// Adjacent terms of the sum that read adjacent input values.
 struct Segment {
-  int64_t offset;  ///< of its first value from the pixel under the first tap, in elements
-  int64_t term;    ///< its first term, counted from the start of the block of terms
+  int64_t offset;  ///< of the first value from the pixel under the first tap
+  int64_t term;    ///< its term, counted from the start of the block of terms
   int64_t length;
-  int64_t first;  ///< its first value, counted from the pixel `at` below
-  int64_t at[3];  ///< that pixel: depth, height, width from the first tap's
+};
+
+/// Filters [first, first + count) of a group, in one panel's worth of lanes.
+struct Panel {
+  int64_t first, count;
+  int64_t weights;  ///< offset from the block of terms
+  int split;        ///< 1, 2 or 4
 };
 
 template <class T>
@@ -27,31 +32,36 @@ struct TileArgs {
   int64_t stride;  ///< from one pixel to the next
   const Segment* segments;
   int64_t num_segments;
-  const T* weights;      ///< of the panel
+  const T* weights;      ///< of the block of terms
   int64_t block_stride;  ///< from one filter block to the next
-  int split;             ///< 1, 2 or 4
-  int pixels;            ///< 1 ... tile_pixels
-  int64_t filters;       ///< that count: the others in the panel are padding
-  int64_t filter;        ///< first of the panel, offset into dst and bias
-  T* const* dst;         ///< [pixels]
-  const T* bias;         ///< null: none
-  bool accumulate;       ///< on what dst holds; then without bias
-  bool last;             ///< block of terms: apply the epilogue
+  const Panel* panels;
+  int64_t num_panels;
+  int pixels;        ///< 1 ... tile_pixels
+  int64_t filter;    ///< the group's first
+  T* const* dst;     ///< [pixels]
+  bool first, last;  ///< block of terms: starts from the bias or from what dst holds; applies the epilogue
   const Epilogue<T>* epilogue;
   const T* const* residual;  ///< [pixels] or null
   const T* const* scale;     ///< [pixels] or null
 };
 
-/// One pixel's values, term after term, zeros where it lies outside.
+/// What gathering has to know of a segment.
+struct Run {
+  Segment segment;
+  int64_t first;  ///< its first value, counted from the pixel `at`
+  int64_t at[3];  ///< depth, height, width from the first tap's
+};
+
+/// One pixel's values, term after term, zeros where they lie outside.
 template <class T>
 struct GatherArgs {
   const T* src;   ///< pixel under the first tap; never read where it lies outside
   int64_t at[3];  ///< its coordinates
   int64_t in[3];
-  int64_t channels;  ///< values in a pixel that count; the next pixel in a row follows them where a segment is longer
+  int64_t channels;  ///< values of a pixel that count; the next pixel's follow where a segment is longer
   const T* scale;    ///< [channels] or null
-  const Segment* segments;
-  int64_t num_segments;
+  const Run* runs;
+  int64_t num_runs;
   int64_t terms;  ///< a multiple of kMaxSplit, up to which zeros follow the last segment
   T* panel;       ///< [terms + 16]
 };
@@ -59,9 +69,12 @@ struct GatherArgs {
 template <class T>
 struct TileRoutines {
   int tile_pixels;  ///< most pixels of a tile
-  int panel_lanes;  ///< lanes of a panel
+  int panel_lanes;
   void (*tile)(const TileArgs<T>&);
   void (*gather)(const GatherArgs<T>&);
+  /// `pixels` times `values` values, scaled, or zeros where src is null. Writes up to 16 values more.
+  void (*copy)(T* dst, int64_t dst_stride, const T* src, int64_t src_stride, const T* scale, int64_t values,
+               int64_t pixels);
 };
 
 struct TileKernels {
@@ -71,7 +84,4 @@ struct TileKernels {
 
 }  // namespace fastcnn::conv
 
-namespace fastcnn {
-using conv::TileKernels;
-}
 FASTCNN_DECLARE_KERNELS(conv::TileKernels, tile_kernels)

@@ -19,6 +19,8 @@ namespace {
 
 using conv::GatherArgs;
 using conv::kBlock;
+using conv::Panel;
+using conv::Run;
 using conv::Segment;
 using conv::TileArgs;
 
@@ -77,20 +79,6 @@ FASTCNN_INLINE Vec<T> pair_sums(Vec<T> a, Vec<T> b, Lanes<I...>) {
 
 // --- the tile -------------------------------------------------------------------------------------------------------
 
-/// Bias or what dst holds, bounds, store.
-template <class T>
-FASTCNN_INLINE void put(const TileArgs<T>& a, const Bounds<T>& bounds, Vec<T> sum, T* dst, int64_t filter, int64_t n) {
-  if (n >= lanes<T>) {
-    if (a.bias) sum += load(a.bias + filter);
-    if (a.accumulate) sum += load(dst + filter);
-    store(dst + filter, bound(sum, bounds));
-  } else if (n > 0) {
-    if (a.bias) sum += load_first(a.bias + filter, n);
-    if (a.accumulate) sum += load_first(dst + filter, n);
-    store_first(dst + filter, bound(sum, bounds), n);
-  }
-}
-
 template <class T, int P, int V, int N>
 FASTCNN_INLINE void add_terms(const char* const (&base)[4], int64_t stride, const T* w, int64_t block_stride,
                               Vec<T> (&sum)[P][V]) {
@@ -111,17 +99,72 @@ FASTCNN_INLINE void add_terms(const char* const (&base)[4], int64_t stride, cons
   }
 }
 
+/// Sums that start from the bias or, where no panel is whole, from nothing.
+template <class T, int P, int V>
+FASTCNN_INLINE void start(const TileArgs<T>& a, int64_t filter, bool whole, Vec<T> (&sum)[P][V]) {
+  FASTCNN_UNROLL for (int v = 0; v < V; ++v) {
+    const Vec<T> bias =
+        whole && a.first && a.epilogue->bias ? load(a.epilogue->bias + filter + v * lanes<T>) : Vec<T>{};
+    FASTCNN_UNROLL for (int p = 0; p < P; ++p) sum[p][v] = bias;
+  }
+}
+
+/// Adds what is still missing, n lanes of it, and stores.
+template <class T>
+FASTCNN_INLINE void put(const TileArgs<T>& a, const Bounds<T>& bounds, Vec<T> sum, T* dst, int64_t filter, int64_t n) {
+  if (n <= 0) return;
+  if (a.first) {
+    if (a.epilogue->bias) sum += load_first(a.epilogue->bias + filter, n);
+  } else {
+    sum += load_first(dst + filter, n);
+  }
+  store_first(dst + filter, bound(sum, bounds), n);
+}
+
+template <class T, int P, int V>
+FASTCNN_INLINE void put_whole(const TileArgs<T>& a, const Bounds<T>& bounds, int64_t filter, Vec<T> (&sum)[P][V]) {
+  if (a.first) {
+    FASTCNN_UNROLL for (int p = 0; p < P; ++p) FASTCNN_UNROLL for (int v = 0; v < V; ++v)
+        store(a.dst[p] + filter + v * lanes<T>, bound(sum[p][v], bounds));
+  } else {
+    FASTCNN_UNROLL for (int p = 0; p < P; ++p) FASTCNN_UNROLL for (int v = 0; v < V; ++v) {
+      T* dst = a.dst[p] + filter + v * lanes<T>;
+      store(dst, bound(sum[p][v] + load(dst), bounds));
+    }
+  }
+}
+
+/// Lanes hold [pixel][filter][N terms]: sums of adjacent lanes, once for each factor 2, leave [pixel][filter].
 template <class T, int P, int V, int N>
-__attribute__((noinline)) void tile_of(const TileArgs<T>& a) {
+FASTCNN_INLINE void put_split(const TileArgs<T>& a, const Bounds<T>& bounds, const Panel& panel, Vec<T> (&sum)[P][V]) {
+  constexpr int count = (P * V + N - 1) / N * N, width = V * lanes<T> / N;
+  using All = typename MakeLanes<lanes<T>>::type;
+  Vec<T> flat[count] = {};
+  FASTCNN_UNROLL for (int i = 0; i < P * V; ++i) flat[i] = sum[i / V][i % V];
+  FASTCNN_UNROLL for (int i = 0; i < count / 2; ++i) flat[i] = pair_sums<T>(flat[2 * i], flat[2 * i + 1], All());
+  if constexpr (N == 4) {
+    FASTCNN_UNROLL for (int i = 0; i < count / 4; ++i) flat[i] = pair_sums<T>(flat[2 * i], flat[2 * i + 1], All());
+  }
+  T sums[(count / N + 1) * lanes<T>];
+  FASTCNN_UNROLL for (int i = 0; i < count / N; ++i) store(sums + i * lanes<T>, flat[i]);
+  const int64_t filter = a.filter + panel.first, filters = panel.count < width ? panel.count : width;
+  for (int p = 0; p < P; ++p)
+    for (int64_t f = 0; f < filters; f += lanes<T>)
+      put(a, bounds, load(sums + p * width + f), a.dst[p], filter + f, filters - f);
+}
+
+template <class T, int P, int V, int N>
+__attribute__((noinline)) void tile_of(const TileArgs<T>& a, const Panel& panel, const Bounds<T>& bounds) {
   constexpr int kStep = N == 1 ? 2 : N;  // terms per round
-  const int64_t stride = a.stride * int64_t(sizeof(T)), block_stride = a.block_stride;
-  Vec<T> sum[P][V] = {};
-  for (int64_t i = 0; i < a.num_segments; ++i) {
-    const Segment& s = a.segments[i];
-    const char* first = reinterpret_cast<const char*>(a.src + s.offset);
+  const int64_t stride = a.stride * int64_t(sizeof(T)), block_stride = a.block_stride, filter = a.filter + panel.first;
+  const bool whole = N == 1 && panel.count >= V * lanes<T>;
+  Vec<T> sum[P][V];
+  start<T, P, V>(a, filter, whole, sum);
+  for (const Segment *s = a.segments, *end = s + a.num_segments; s != end; ++s) {
+    const char* first = reinterpret_cast<const char*>(a.src + s->offset);
     const char* base[4] = {first, first + 4 * stride, first + 8 * stride, first + 12 * stride};
-    const T* w = a.weights + s.term / N * kBlock;
-    for (int64_t k = s.length / kStep; k > 0; --k) {
+    const T* w = a.weights + panel.weights + s->term / N * kBlock;
+    for (int64_t k = s->length / kStep; k > 0; --k) {
       // Hides how the pointers are related: GCC would keep one for every pixel, on the stack.
       asm("" : "+r"(base[0]), "+r"(base[1]), "+r"(base[2]), "+r"(base[3]), "+r"(w));
       add_terms<T, P, V, N>(base, stride, w, block_stride, sum);
@@ -133,88 +176,63 @@ __attribute__((noinline)) void tile_of(const TileArgs<T>& a) {
       FASTCNN_UNROLL for (int j = 0; j < 4; ++j) base[j] += kStep * sizeof(T);
       w += kStep / N * kBlock;
     }
-    if (N == 1 && s.length % 2) add_terms<T, P, V, N>(base, stride, w, block_stride, sum);
+    if (N == 1 && s->length % 2) add_terms<T, P, V, N>(base, stride, w, block_stride, sum);
   }
-  const bool bounded = a.last && !needs_finish(*a.epilogue);
-  const Bounds<T> bounds =
-      bounded ? bounds_of(*a.epilogue) : Bounds<T>{splat(-FloatTraits<T>::infinity), splat(FloatTraits<T>::infinity)};
-  if constexpr (N == 1) {
-    if (a.filters >= V * lanes<T>) {
-      if (a.bias) {
-        FASTCNN_UNROLL for (int v = 0; v < V; ++v) {
-          const Vec<T> bias = load(a.bias + a.filter + v * lanes<T>);
-          FASTCNN_UNROLL for (int p = 0; p < P; ++p) sum[p][v] += bias;
-        }
-      }
-      if (a.accumulate) {
-        FASTCNN_UNROLL for (int p = 0; p < P; ++p) FASTCNN_UNROLL for (int v = 0; v < V; ++v) sum[p][v] +=
-            load(a.dst[p] + a.filter + v * lanes<T>);
-      }
-      FASTCNN_UNROLL for (int p = 0; p < P; ++p) FASTCNN_UNROLL for (int v = 0; v < V; ++v)
-          store(a.dst[p] + a.filter + v * lanes<T>, bound(sum[p][v], bounds));
-    } else {
-      FASTCNN_UNROLL for (int v = 0; v < V; ++v) FASTCNN_UNROLL for (int p = 0; p < P; ++p)
-          put(a, bounds, sum[p][v], a.dst[p], a.filter + v * lanes<T>, a.filters - v * lanes<T>);
-    }
+  if constexpr (N > 1) {
+    put_split<T, P, V, N>(a, bounds, panel, sum);
+  } else if (whole) {
+    put_whole<T, P, V>(a, bounds, filter, sum);
   } else {
-    // [pixel][filter][N terms], so that sums of adjacent lanes, once for each factor 2, leave [pixel][filter].
-    constexpr int count = (P * V + N - 1) / N * N, width = V * lanes<T> / N;
-    using All = typename MakeLanes<lanes<T>>::type;
-    Vec<T> flat[count] = {};
-    FASTCNN_UNROLL for (int i = 0; i < P * V; ++i) flat[i] = sum[i / V][i % V];
-    FASTCNN_UNROLL for (int i = 0; i < count / 2; ++i) flat[i] = pair_sums<T>(flat[2 * i], flat[2 * i + 1], All());
-    if constexpr (N == 4) {
-      FASTCNN_UNROLL for (int i = 0; i < count / 4; ++i) flat[i] = pair_sums<T>(flat[2 * i], flat[2 * i + 1], All());
-    }
-    T sums[(count / N + 1) * lanes<T>];
-    FASTCNN_UNROLL for (int i = 0; i < count / N; ++i) store(sums + i * lanes<T>, flat[i]);
-    for (int p = 0; p < P; ++p)
-      for (int f = 0; f < a.filters && f < width; f += lanes<T>)
-        put(a, bounds, load(sums + p * width + f), a.dst[p], a.filter + f,
-            a.filters - f < width - f ? a.filters - f : width - f);
-  }
-  if (a.last && !bounded) {
-    T* dst[P];
-    const T *residual[P], *scale[P];
-    for (int p = 0; p < P; ++p) {
-      dst[p] = a.dst[p] + a.filter;
-      if (a.residual) residual[p] = a.residual[p] + a.filter;
-      if (a.scale) scale[p] = a.scale[p] + a.filter;
-    }
-    constexpr int64_t width = V * lanes<T> / N;
-    finish<T>(*a.epilogue, P, dst, a.residual ? residual : nullptr, a.scale ? scale : nullptr,
-              a.filters < width ? a.filters : width);
+    FASTCNN_UNROLL for (int v = 0; v < V; ++v) FASTCNN_UNROLL for (int p = 0; p < P; ++p)
+        put(a, bounds, sum[p][v], a.dst[p], filter + v * lanes<T>, panel.count - v * lanes<T>);
   }
 }
 
-template <class T, int V, int N, int P = kPixels>
-FASTCNN_INLINE void tile_by_pixels(const TileArgs<T>& a) {
-  if constexpr (P > 1) {
-    if (a.pixels < P) return tile_by_pixels<T, V, N, P - 1>(a);
-  }
-  tile_of<T, P, V, N>(a);
+template <class T>
+using TileOf = void (*)(const TileArgs<T>&, const Panel&, const Bounds<T>&);
+template <class T, int V, int N, int... I>
+FASTCNN_INLINE TileOf<T> tile_of_pixels(int pixels, Lanes<I...>) {
+  static constexpr TileOf<T> table[] = {tile_of<T, I + 1, V, N>...};
+  return table[pixels - 1];
 }
 
 template <class T>
 void tile(const TileArgs<T>& a) {
-  if (a.split == 4) return tile_by_pixels<T, kBlockVectors<T>, 4>(a);
-  if (a.split == 2) return tile_by_pixels<T, kBlockVectors<T>, 2>(a);
-  if constexpr (kVectors > kBlockVectors<T>) {
-    if (a.filters <= kBlock) return tile_by_pixels<T, kBlockVectors<T>, 1>(a);
+  using Pixels = typename MakeLanes<kPixels>::type;
+  const bool finishing = a.last && needs_finish(*a.epilogue);
+  const Bounds<T> bounds = a.last && !finishing ? bounds_of(*a.epilogue) : no_bounds<T>();
+  for (const Panel *panel = a.panels, *end = panel + a.num_panels; panel != end; ++panel) {
+    if (panel->split == 4)
+      tile_of_pixels<T, kBlockVectors<T>, 4>(a.pixels, Pixels())(a, *panel, bounds);
+    else if (panel->split == 2)
+      tile_of_pixels<T, kBlockVectors<T>, 2>(a.pixels, Pixels())(a, *panel, bounds);
+    else if (kVectors > kBlockVectors<T> && panel->count <= kBlock)
+      tile_of_pixels<T, kBlockVectors<T>, 1>(a.pixels, Pixels())(a, *panel, bounds);
+    else
+      tile_of_pixels<T, kVectors, 1>(a.pixels, Pixels())(a, *panel, bounds);
   }
-  tile_by_pixels<T, kVectors, 1>(a);
+  if (!finishing) return;
+  const Panel& last = a.panels[a.num_panels - 1];
+  const int64_t filter = a.filter + a.panels[0].first, filters = last.first + last.count - a.panels[0].first;
+  T* dst[kPixels];
+  const T *residual[kPixels], *scale[kPixels];
+  for (int p = 0; p < a.pixels; ++p) {
+    dst[p] = a.dst[p] + filter;
+    if (a.residual) residual[p] = a.residual[p] + filter;
+    if (a.scale) scale[p] = a.scale[p] + filter;
+  }
+  finish<T>(*a.epilogue, a.pixels, dst, a.residual ? residual : nullptr, a.scale ? scale : nullptr, filters);
 }
 
-// --- gathering ------------------------------------------------------------------------------------------------------
+// --- copies of the input --------------------------------------------------------------------------------------------
 
+/// Writes whole vectors: up to one vector behind the end, which what comes next overwrites.
 template <class T>
-FASTCNN_INLINE void zero(T* dst, int64_t n) {
+FASTCNN_INLINE void zero_run(T* dst, int64_t n) {
   for (int64_t i = 0; i < n; i += lanes<T>) store(dst + i, Vec<T>{});
 }
-
-/// Writes whole vectors: up to one vector behind the end, which the next segment overwrites.
 template <class T>
-FASTCNN_INLINE void copy(T* dst, const T* src, const T* scale, int64_t n) {
+FASTCNN_INLINE void copy_run(T* dst, const T* src, const T* scale, int64_t n) {
   int64_t i = 0;
   if (scale) {
     for (; i + lanes<T> <= n; i += lanes<T>) store(dst + i, load(src + i) * load(scale + i));
@@ -228,32 +246,48 @@ FASTCNN_INLINE void copy(T* dst, const T* src, const T* scale, int64_t n) {
 template <class T>
 void gather(const GatherArgs<T>& a) {
   int64_t end = 0;
-  for (int64_t i = 0; i < a.num_segments; ++i) {
-    const Segment& s = a.segments[i];
-    const int64_t z = a.at[0] + s.at[0], y = a.at[1] + s.at[1], x = a.at[2] + s.at[2];
-    T* dst = a.panel + s.term;
-    // Values [from, to) of the row lie inside.
-    int64_t from = -x * a.channels - s.first, to = (a.in[2] - x) * a.channels - s.first;
+  for (int64_t i = 0; i < a.num_runs; ++i) {
+    const Run& run = a.runs[i];
+    const int64_t length = run.segment.length;
+    const int64_t z = a.at[0] + run.at[0], y = a.at[1] + run.at[1], x = a.at[2] + run.at[2];
+    T* dst = a.panel + run.segment.term;
+    // Values [from, to) of the run lie inside.
+    int64_t from = -x * a.channels - run.first, to = (a.in[2] - x) * a.channels - run.first;
     if (z < 0 || z >= a.in[0] || y < 0 || y >= a.in[1]) to = 0;
     if (from < 0) from = 0;
-    if (to > s.length) to = s.length;
-    end = s.term + s.length;
+    if (to > length) to = length;
+    end = run.segment.term + length;
     if (to <= from) {
-      zero(dst, s.length);
+      zero_run(dst, length);
       continue;
     }
-    if (from > 0) zero(dst, from);
-    copy(dst + from, a.src + s.offset + from, a.scale ? a.scale + s.first + from : nullptr, to - from);
-    if (to < s.length) zero(dst + to, s.length - to);
+    if (from > 0) zero_run(dst, from);
+    copy_run(dst + from, a.src + run.segment.offset + from, a.scale ? a.scale + run.first + from : nullptr, to - from);
+    if (to < length) zero_run(dst + to, length - to);
   }
-  if (end < a.terms) zero(a.panel + end, a.terms - end);
+  if (end < a.terms) zero_run(a.panel + end, a.terms - end);
+}
+
+template <class T>
+void copy(T* dst, int64_t dst_stride, const T* src, int64_t src_stride, const T* scale, int64_t values,
+          int64_t pixels) {
+  if (dst_stride == values && (!src || (src_stride == values && !scale))) {  // all adjacent
+    values *= pixels;
+    pixels = pixels > 0;
+  }
+  for (int64_t p = 0; p < pixels; ++p, dst += dst_stride) {
+    if (src)
+      copy_run(dst, src + p * src_stride, scale, values);
+    else
+      zero_run(dst, values);
+  }
 }
 
 }  // namespace
 
 extern const conv::TileKernels tile_kernels = {
-    {kPixels, kVectors * lanes<float>, tile<float>, gather<float>},
-    {kPixels, kVectors * lanes<double>, tile<double>, gather<double>},
+    {kPixels, kVectors * lanes<float>, tile<float>, gather<float>, copy<float>},
+    {kPixels, kVectors * lanes<double>, tile<double>, gather<double>, copy<double>},
 };
 
 }  // namespace fastcnn::FASTCNN_ISA

@@ -1,0 +1,137 @@
+// Layout of the packed weights, tiles, panels and runs of the direct convolution. All of it follows from the shape and
+// the ISA, so that the result does not depend on threads.
+#include <algorithm>
+
+#include "ops/conv/direct.h"
+
+namespace fastcnn::conv {
+namespace {
+
+#ifndef BT
+#define BT 512
+#endif
+constexpr int64_t kMaxBlockTerms = BT;
+
+template <class T>
+const TileRoutines<T>& tile_routines() {
+  if constexpr (sizeof(T) == 4)
+    return FASTCNN_SELECT(tile_kernels).f32;
+  else
+    return FASTCNN_SELECT(tile_kernels).f64;
+}
+
+}  // namespace
+
+Packing::Packing(const Shape& s) {
+  terms = s.channels * s.taps();
+  term_blocks = std::max<int64_t>(1, ceil_div(terms, kMaxBlockTerms));
+  block_terms = ceil_div(ceil_div(terms, term_blocks), kMaxSplit) * kMaxSplit;
+  filter_blocks = ceil_div(s.filters, kBlock);
+  const int64_t tail = s.filters % kBlock;
+  tail_split = tail == 0 || tail > 8 ? 1 : tail > 4 ? 2 : 4;
+}
+
+template <class T>
+DirectPlan<T>::DirectPlan(const Task<T>& t, Scratch& scratch)
+    : task(t), packing(t.shape), routines(tile_routines<T>()) {
+  join_dimensions();
+  plan_tiles();
+  plan_panels(scratch);
+  plan_runs(scratch);
+}
+
+/// Joins dimensions of a 1x1 convolution of stride 1 that are adjacent in memory: they are one long row.
+template <class T>
+void DirectPlan<T>::join_dimensions() {
+  Shape& s = task.shape;
+  for (int d = 0; d < 3; ++d)
+    if (s.kernel[d] != 1 || s.stride[d] != 1 || s.pad[d] != 0 || s.in[d] != s.out[d]) return;
+  const auto join = [&](int64_t Shape::* batch, int d) {  // dimension d, or the batch, into the last one
+    int64_t& size = batch ? s.*batch : s.in[d];
+    const auto stride = [&](auto& pixels) -> int64_t& { return batch ? pixels.batch_stride : pixels.stride[d]; };
+    if (s.in[2] == 1) {
+      task.src.stride[2] = stride(task.src);
+      task.dst.stride[2] = stride(task.dst);
+      task.epilogue.residual.stride[2] = stride(task.epilogue.residual);
+    } else if (size != 1) {
+      const auto adjacent = [&](auto& pixels) { return !pixels.data || stride(pixels) == s.in[2] * pixels.stride[2]; };
+      if (!adjacent(task.src) || !adjacent(task.dst) || !adjacent(task.epilogue.residual)) return false;
+    }
+    s.in[2] = s.out[2] = s.in[2] * size;
+    size = 1;
+    if (!batch) s.out[d] = 1;
+    return true;
+  };
+  if (!join(nullptr, 1) || !join(nullptr, 0)) return;
+  if (!task.input_scale && !task.epilogue.scale) join(&Shape::batch, 0);
+}
+
+template <class T>
+void DirectPlan<T>::plan_tiles() {
+  const Shape& s = task.shape;
+  const int64_t width = s.out[2], rows = s.batch * s.out[0] * s.out[1], most = routines.tile_pixels;
+  tiles_per_row = ceil_div(width, most);
+  // Few filters do not repay gathering.
+  row_tiles = rows == 1 || tiles_per_row * most * 3 <= width * 4 || (s.filters <= kBlock && width > 3);
+  if (!row_tiles) tiles_per_row = ceil_div(rows * width, most);
+  num_tiles = row_tiles ? rows * tiles_per_row : tiles_per_row;
+}
+
+template <class T>
+void DirectPlan<T>::plan_panels(Scratch& scratch) {
+  const int64_t lanes = routines.panel_lanes, filters = task.shape.filters;
+  const int64_t whole = (packing.filter_blocks - (packing.tail_split > 1 ? 1 : 0)) * kBlock;
+  num_panels = 0;
+  panels = scratch.get<Panel>(packing.filter_blocks * std::max<int64_t>(1, kBlock / lanes) + 1);
+  for (int64_t lane = 0; lane < packing.filter_blocks * kBlock;) {
+    const bool tail = lane >= whole;
+    const int split = tail ? packing.tail_split : 1;
+    const int64_t width = std::min(lanes, tail ? kBlock : whole - lane);
+    const int64_t block = lane / kBlock, first = block * kBlock + lane % kBlock / split;
+    const int64_t count = std::min(width / split, filters - first);
+    if (count > 0) panels[num_panels++] = {first, count, block * packing.block_size() + lane % kBlock, split};
+    lane += width;
+  }
+}
+
+/// A row of the kernel is one run where its pixels are adjacent in memory; else each tap is one.
+template <class T>
+void DirectPlan<T>::plan_runs(Scratch& scratch) {
+  const Shape& s = task.shape;
+  const bool rows =
+      s.groups == 1 && s.dilation[2] == 1 && task.src.stride[2] == s.channels && !task.input_scale && s.kernel[2] > 1;
+  const int64_t per_row = rows ? 1 : s.kernel[2], length = s.channels * (s.kernel[2] / per_row);
+  const int64_t most = (length > 0 ? packing.terms / length : 0) + packing.term_blocks;
+  runs = scratch.get<Run>(most);
+  first_run = scratch.get<int64_t>(packing.term_blocks + 1);
+  num_runs = 0;
+  bool divisible = true;
+  for (int64_t part = 0; part < packing.term_blocks; ++part) {
+    first_run[part] = num_runs;
+    const int64_t begin = part * packing.block_terms, end = std::min(begin + packing.block_terms, packing.terms);
+    for (int64_t term = begin; term < end; term += runs[num_runs++].segment.length) {
+      const int64_t i = term / length, row = i / per_row;
+      Run& run = runs[num_runs];
+      run.first = term % length;
+      run.at[0] = row / s.kernel[1] * s.dilation[0];
+      run.at[1] = row % s.kernel[1] * s.dilation[1];
+      run.at[2] = i % per_row * s.dilation[2];
+      run.segment = {run.first, term - begin, std::min(length - run.first, end - term)};
+      for (int d = 0; d < 3; ++d) run.segment.offset += run.at[d] * task.src.stride[d];
+      divisible = divisible && run.segment.length % kMaxSplit == 0;
+    }
+  }
+  first_run[packing.term_blocks] = num_runs;
+
+  addressable = row_tiles && (divisible || packing.tail_split == 1);
+  // A patch is worth its copy where it is smaller than what gathering would write.
+  patch_columns = (routines.tile_pixels - 1) * s.stride[2] + (s.kernel[2] - 1) * s.dilation[2] + 1;
+  patchable = patch_columns <= routines.tile_pixels * s.kernel[2];
+  // Whole rows of the kernel are read in one go, without gaps.
+  patch_gap = rows ? 0 : kBlock;
+}
+
+template struct DirectPlan<float>;
+template struct DirectPlan<double>;
+
+}  // namespace fastcnn::conv
