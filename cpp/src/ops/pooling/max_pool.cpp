@@ -9,6 +9,9 @@ namespace {
 /// float16 and bfloat16 are compared in float, small integers in int32 (see pool_index_simd.inl).
 int64_t wide_size(DType dtype) { return size_of(dtype) == 8 ? 8 : 4; }
 
+/// One past what window o reaches; an empty one has an index all the same.
+int64_t last_of(const PoolAxis& axis, int64_t o) { return std::max(axis.end[o], axis.begin[o] + 1); }
+
 struct IndexPlan {
   IndexPlan(const TensorView& src, PoolGeometry& geometry, const PoolLayout& layout, const std::string& op)
       : kernels(FASTCNN_SELECT(pool_index_kernels)), dtype(dtype_of(src)) {
@@ -135,20 +138,29 @@ void max_pool_backward(const Context& context, const TensorView& grad, const Ten
       char* to = static_cast<char*>(dst.bytes()) + piece.plane * size * item;
       char* into = narrow ? reinterpret_cast<char*>(sums) : to;
       const int64_t wide = narrow ? 4 : item, channels = piece.c1 - piece.c0;
-      const int64_t pixels = channels == layout.inner ? 1 : size / layout.inner;
-      for (int64_t p = 0; p < pixels; ++p)
-        std::memset(into + (p * layout.inner + piece.c0) * wide, 0,
-                    static_cast<size_t>((pixels == 1 ? size : channels) * wide));
+      const int64_t line = plan.job.x.in * layout.inner, lines = size / line;
+      // f(offset, elements) for the piece's part of lines [from, to).
+      const auto parts = [&](int64_t begin, int64_t end, const auto& f) {
+        if (channels == layout.inner) return f(begin * line, (end - begin) * line);
+        for (int64_t p = begin * plan.job.x.in; p < end * plan.job.x.in; ++p) f(p * layout.inner + piece.c0, channels);
+      };
+      // Lines are zeroed just before the first window reaches them, while they are in cache.
+      int64_t zeroed = 0;
+      const auto zero = [&](int64_t up_to) {
+        if (up_to <= zeroed) return;
+        parts(zeroed, up_to,
+              [&](int64_t at, int64_t n) { std::memset(into + at * wide, 0, static_cast<size_t>(n * wide)); });
+        zeroed = up_to;
+      };
       for (int64_t row = 0; row < plan.rows; ++row) {
-        plan.kernels.row[kind](plan.job, plane, row, piece.c0, piece.c1, buffer, values, places);
-        plan.kernels.scatter[kind](from + row * width * layout.inner * item, places, width, layout.inner, piece.c0,
-                                   piece.c1, into);
+        const int64_t oz = row / plan.job.y.out, oy = row % plan.job.y.out;
+        zero((last_of(plan.job.z, oz) - 1) * plan.job.y.in + last_of(plan.job.y, oy));
+        plan.kernels.back[kind](plan.job, plane, from + row * width * layout.inner * item, row, piece.c0, piece.c1,
+                                buffer, values, places, into);
       }
-      if (!narrow) continue;
-      for (int64_t p = 0; p < pixels; ++p) {
-        const int64_t at = p * layout.inner + piece.c0;
-        plan.kernels.narrow[kind](sums + at, pixels == 1 ? size : channels, to + at * item);
-      }
+      zero(lines);
+      if (narrow)
+        parts(0, lines, [&](int64_t at, int64_t n) { plan.kernels.narrow[kind](sums + at, n, to + at * item); });
     }
   });
 }

@@ -52,6 +52,7 @@ template <class T>
 struct Index {
   using W = typename WideOf<T>::type;
   using I = typename IndexOf<sizeof(W)>::type;
+  using Sum = Lane<T>;  // of gradients
   static constexpr int64_t kLanes = lanes<W>;
 
   const PoolJob& job;
@@ -113,6 +114,52 @@ struct Index {
       if (c < c1) pixel<1>(src, o, c, c1 - c, values, indices);
       values += c1 - c;
       indices += c1 - c;
+    }
+  }
+
+  /// Adds the gradient of N vectors of one pixel to where their maxima were found: at every tap, where it was the one.
+  template <int N>
+  FASTCNN_INLINE void pixel_back(const T* src, const T* grad, int64_t o, int64_t c, int64_t part, Sum* sums) const {
+    const PoolAxis& x = job.x;
+    Vec<W> kept[N], gradient[N];
+    Vec<I> tap[N];
+    FASTCNN_UNROLL
+    for (int k = 0; k < N; ++k) {
+      kept[k] = splat(least<W>());
+      tap[k] = splat(I(0));
+      gradient[k] = load_up_to<W>(grad + o * job.inner + c + k * kLanes, part);
+    }
+    I number = 0;
+    lines([&](int64_t line) __attribute__((always_inline)) {
+      for (int64_t i = x.begin[o]; i < x.end[o]; i += x.dilation, ++number) {
+        const T* p = src + (line + i) * job.inner + c;
+        FASTCNN_UNROLL
+        for (int k = 0; k < N; ++k) {
+          const Vec<W> v = load_up_to<W>(p + k * kLanes, part);
+          const auto better = replaces<W>(v, kept[k]);
+          kept[k] = better ? v : kept[k];
+          tap[k] = better ? splat(number) : tap[k];
+        }
+      }
+    });
+    number = 0;
+    lines([&](int64_t line) __attribute__((always_inline)) {
+      for (int64_t i = x.begin[o]; i < x.end[o]; i += x.dilation, ++number) {
+        Sum* p = sums + (line + i) * job.inner + c;
+        FASTCNN_UNROLL
+        for (int k = 0; k < N; ++k) {
+          const Vec<W> share = tap[k] == splat(number) ? gradient[k] : Vec<W>{};
+          store_up_to<W>(p + k * kLanes, load_up_to<W>(p + k * kLanes, part) + share, part);
+        }
+      }
+    });
+  }
+  void channels_back(const T* src, const T* grad, int64_t c0, int64_t c1, Sum* sums) const {
+    for (int64_t o = 0; o < job.x.out; ++o) {
+      int64_t c = c0;
+      for (; c + 4 * kLanes <= c1; c += 4 * kLanes) pixel_back<4>(src, grad, o, c, kLanes, sums);
+      for (; c + kLanes <= c1; c += kLanes) pixel_back<1>(src, grad, o, c, kLanes, sums);
+      if (c < c1) pixel_back<1>(src, grad, o, c, c1 - c, sums);
     }
   }
 
@@ -216,8 +263,8 @@ struct Index {
 };
 
 template <class T>
-void row(const PoolJob& job, const void* src, int64_t row, int64_t c0, int64_t c1, void* buffer, void* values,
-         void* indices) {
+void index_row(const PoolJob& job, const void* src, int64_t row, int64_t c0, int64_t c1, void* buffer, void* values,
+               void* indices) {
   const Index<T> index(job, row, buffer);
   const T* in = static_cast<const T*>(src);
   auto* to = static_cast<typename Index<T>::W*>(values);
@@ -250,13 +297,20 @@ void store_row(const void* values, const void* indices, int64_t n, void* dst, in
   for (int64_t i = 0; i < n; ++i) dst_indices[i] = places[i];
 }
 
-/// G: the type that gradients are summed in.
-template <class G, class T>
-void scatter_row(const void* grad, const void* indices, int64_t n, int64_t inner, int64_t c0, int64_t c1, void* plane) {
+/// A small window's maxima get theirs vector by vector, tap by tap; others one by one.
+constexpr int64_t kFewTaps = 16;
+
+template <class T>
+void back_row(const PoolJob& job, const void* src, const void* grad, int64_t row, int64_t c0, int64_t c1, void* buffer,
+              void* values, void* indices, void* sums) {
   using I = typename Index<T>::I;
   const T* g = static_cast<const T*>(grad);
+  auto* to = static_cast<typename Index<T>::Sum*>(sums);
+  const int64_t inner = job.inner, n = job.x.out;
+  if (inner > 1 && job.z.kernel * job.y.kernel * job.x.kernel <= kFewTaps)
+    return Index<T>(job, row, buffer).channels_back(static_cast<const T*>(src), g, c0, c1, to);
+  index_row<T>(job, src, row, c0, c1, buffer, values, indices);
   const I* place = static_cast<const I*>(indices);
-  G* to = static_cast<G*>(plane);
   if (inner == 1) {
     for (int64_t i = 0; i < n; ++i) to[place[i]] += load_one(g + i);
     return;
@@ -278,12 +332,12 @@ void narrow_row(const float* sums, int64_t n, void* dst) {
 // In the order of DType: undefined, bool, uint8, uint16, int16, int32, int64, float16, bfloat16, float32, float64.
 extern const PoolIndexKernels pool_index_kernels = {
     buffer_bytes,
-    {nullptr, row<uint8_t>, row<uint8_t>, row<uint16_t>, row<int16_t>, row<int32_t>, row<int64_t>, row<Half>,
-     row<Brain>, row<float>, row<double>},
+    {nullptr, index_row<uint8_t>, index_row<uint8_t>, index_row<uint16_t>, index_row<int16_t>, index_row<int32_t>,
+     index_row<int64_t>, index_row<Half>, index_row<Brain>, index_row<float>, index_row<double>},
     {nullptr, store_row<uint8_t>, store_row<uint8_t>, store_row<uint16_t>, store_row<int16_t>, store_row<int32_t>,
      store_row<int64_t>, store_row<Half>, store_row<Brain>, store_row<float>, store_row<double>},
-    {nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, scatter_row<float, Half>, scatter_row<float, Brain>,
-     scatter_row<float, float>, scatter_row<double, double>},
+    {nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, back_row<Half>, back_row<Brain>, back_row<float>,
+     back_row<double>},
     {nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, narrow_row<Half>, narrow_row<Brain>, nullptr,
      nullptr},
 };

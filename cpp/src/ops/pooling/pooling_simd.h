@@ -60,9 +60,10 @@ struct PoolIndexKernels {
   PoolIndexRow row[11];
   /// n values and indices to the dtype and int64.
   void (*store[11])(const void* values, const void* indices, int64_t n, void* dst, int64_t* dst_indices);
-  /// plane[indices[i] * inner + c] += grad[i * inner + c], channels [c0, c1): rows of n pixels, indices as above.
-  void (*scatter[11])(const void* grad, const void* indices, int64_t n, int64_t inner, int64_t c0, int64_t c1,
-                      void* plane);
+  /// Adds the gradients of one output row to `sums`, where the maxima of channels [c0, c1) of src were found: floats,
+  /// or doubles. buffer, values and indices: as for `row`.
+  void (*back[11])(const PoolJob&, const void* src, const void* grad, int64_t row, int64_t c0, int64_t c1, void* buffer,
+                   void* values, void* indices, void* sums);
   /// n sums to float16 or bfloat16.
   void (*narrow[11])(const float* sums, int64_t n, void* dst);
 };
