@@ -55,7 +55,7 @@ class Run {
     const int64_t most = depths_ > 1 ? tiles_ : std::max(tiles_, tiles_ * kInputs / (v_group_ * kernel_r_));
     if (filters <= kFilters)
       separate(ceil_div(12, tiles_) * tiles_);
-    else if (depths_ > 1 || context_.num_threads() == 1 || std::min(fair, most) >= kEnough)
+    else if (depths_ > 1 || std::min(fair, most) >= kEnough)
       separate(std::min(most, int64_t{56}));
     else
       shared();
@@ -261,7 +261,8 @@ bool fits(const Shape& s) {
   constexpr int64_t kMost = int64_t{13} << 16;
   const WinogradAxes axes = winograd_axes(s);
   const int64_t points = (M + 2) * (axes.line ? 1 : M + 2);
-  return axes.found && s.channels <= kMost / (points * 14) && s.kernel[axes.r] <= kMost / (points * 14 * s.channels);
+  return axes.found && s.channels <= kMost / (points * 14) &&
+         s.kernel[axes.r] <= kMost / (points * 14 * std::max<int64_t>(s.channels, 1));
 }
 
 // The choice: estimated times, in multiply-adds, of a group. The first term of a product is what the algorithm
