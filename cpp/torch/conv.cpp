@@ -1,6 +1,7 @@
 #include "fastcnn/ops/conv.h"
 
 #include "bridge.h"
+#include "program.h"
 
 namespace fastcnn::torch_bridge {
 namespace {
@@ -87,7 +88,14 @@ void packed_out(const Tensor& input, const Tensor& packed, const std::optional<T
   Extras extras(bias, residual, scale, input_scale);
   extras.epilogue.activation = activation_from(activation.c_str(), "packed_convolution");
   extras.epilogue.alpha = alpha;
-  packed_convolution(context(), view(input), view(packed), weight, algorithm, extras.epilogue, view(out));
+  Program* program = Program::recording();
+  if (!program)
+    return packed_convolution(context(), view(input), view(packed), weight, algorithm, extras.epilogue, view(out));
+  ConvEpilogue& e = extras.epilogue;
+  for (const TensorView** slot : {&e.bias, &e.residual, &e.scale, &e.input_scale})
+    if (*slot) *slot = program->keep(**slot);
+  program->add([src = program->keep(view(input)), weights = program->keep(view(packed)), dst = program->keep(view(out)),
+                weight, algorithm, e] { packed_convolution(context(), *src, *weights, weight, algorithm, e, *dst); });
 }
 
 Tensor packed(const Tensor& input, const Tensor& packed, const std::optional<Tensor>& bias,

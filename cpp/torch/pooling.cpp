@@ -1,6 +1,7 @@
 #include "fastcnn/ops/pooling.h"
 
 #include "bridge.h"
+#include "program.h"
 
 namespace fastcnn::torch_bridge {
 namespace {
@@ -70,6 +71,16 @@ Tensor means_backward(const Tensor& grad, const Sizes& spatial, bool channels_la
   return result;
 }
 
+/// Into a tensor that is there, dense or channels-last; recorded where a program is.
+template <auto kernel>
+void pool_out(const Tensor& input, const Pooling& pooling, const Tensor& out) {
+  Program* program = Program::recording();
+  if (!program) return kernel(context(), view(input), pooling, view(out));
+  program->add([src = program->keep(view(input)), dst = program->keep(view(out)), pooling] {
+    kernel(context(), *src, pooling, *dst);
+  });
+}
+
 Tensor max_pool_op(const Tensor& input, const Sizes& kernel, const Sizes& stride, const Sizes& padding,
                    const Sizes& dilation, bool ceil_mode) {
   return maxima(input, window(kernel, stride, padding, dilation, ceil_mode), "max_pool");
@@ -107,6 +118,21 @@ Tensor adaptive_avg_pool_op(const Tensor& input, const Sizes& output_size) {
 Tensor adaptive_avg_pool_backward_op(const Tensor& grad, const Sizes& input_size, bool channels_last,
                                      const Sizes& output_size) {
   return means_backward(grad, input_size, channels_last, adaptive(output_size));
+}
+
+void max_pool_out(const Tensor& input, const Sizes& kernel, const Sizes& stride, const Sizes& padding,
+                  const Sizes& dilation, bool ceil_mode, const Tensor& out) {
+  pool_out<max_pool>(input, window(kernel, stride, padding, dilation, ceil_mode), out);
+}
+void adaptive_max_pool_out(const Tensor& input, const Sizes& output_size, const Tensor& out) {
+  pool_out<max_pool>(input, adaptive(output_size), out);
+}
+void avg_pool_out(const Tensor& input, const Sizes& kernel, const Sizes& stride, const Sizes& padding, bool ceil_mode,
+                  bool count_include_pad, std::optional<int64_t> divisor_override, const Tensor& out) {
+  pool_out<avg_pool>(input, mean(kernel, stride, padding, ceil_mode, count_include_pad, divisor_override), out);
+}
+void adaptive_avg_pool_out(const Tensor& input, const Sizes& output_size, const Tensor& out) {
+  pool_out<avg_pool>(input, adaptive(output_size), out);
 }
 
 /// indices' layout is the forward's, src's may have been lost: results follow the indices.
@@ -150,6 +176,10 @@ STABLE_TORCH_LIBRARY_FRAGMENT(fastcnn, m) {
   m.def(
       "_adaptive_avg_pool_backward(Tensor grad, SymInt[] input_size, bool channels_last, SymInt[] output_size) -> "
       "Tensor");
+  m.def("max_pool_out(Tensor input, " FASTCNN_WINDOW ", Tensor(a!) out) -> ()");
+  m.def("adaptive_max_pool_out(Tensor input, SymInt[] output_size, Tensor(a!) out) -> ()");
+  m.def("avg_pool_out(Tensor input, " FASTCNN_MEAN ", Tensor(a!) out) -> ()");
+  m.def("adaptive_avg_pool_out(Tensor input, SymInt[] output_size, Tensor(a!) out) -> ()");
   m.def("max_unpool(Tensor input, Tensor indices, SymInt[] output_size) -> Tensor");
   m.def("_pool_scatter(Tensor grad, Tensor indices, SymInt[] output_size) -> Tensor");
   m.def("_pool_gather(Tensor src, Tensor indices, int spatial_dims) -> Tensor");
@@ -166,6 +196,10 @@ STABLE_TORCH_LIBRARY_IMPL(fastcnn, CPU, m) {
   m.impl("_avg_pool_backward", FASTCNN_BOX(&avg_pool_backward_op));
   m.impl("adaptive_avg_pool", FASTCNN_BOX(&adaptive_avg_pool_op));
   m.impl("_adaptive_avg_pool_backward", FASTCNN_BOX(&adaptive_avg_pool_backward_op));
+  m.impl("max_pool_out", FASTCNN_BOX(&max_pool_out));
+  m.impl("adaptive_max_pool_out", FASTCNN_BOX(&adaptive_max_pool_out));
+  m.impl("avg_pool_out", FASTCNN_BOX(&avg_pool_out));
+  m.impl("adaptive_avg_pool_out", FASTCNN_BOX(&adaptive_avg_pool_out));
   m.impl("max_unpool", FASTCNN_BOX(&max_unpool_op));
   m.impl("_pool_scatter", FASTCNN_BOX(&pool_scatter_op));
   m.impl("_pool_gather", FASTCNN_BOX(&pool_gather_op));

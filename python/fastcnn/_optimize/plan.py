@@ -6,6 +6,8 @@ computes, is looked up at each call ("late").
 
 from __future__ import annotations
 
+import itertools
+import weakref
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -22,6 +24,20 @@ from fastcnn._optimize.steps import Call, Concat, Step
 
 def _copies(starts: list[int], out: Tensor, *parts: Tensor) -> list[Call]:
     return [(out.narrow(1, s, p.shape[1]).copy_, (p,)) for s, p in zip(starts, parts, strict=True)]
+
+
+_ops = torch.ops.fastcnn
+# Native programs that nobody runs any more. They are removed when the next is made: not while objects die, for a mode
+# that watches or fakes ops may be on then.
+_finished: list[int] = []
+# What cpp/torch/program.h can record.
+_RECORDABLE = {
+    op.default
+    for op in (
+        _ops.packed_convolution_out, _ops.max_pool_out, _ops.adaptive_max_pool_out, _ops.avg_pool_out,
+        _ops.adaptive_avg_pool_out,
+    )
+}  # fmt: skip
 
 
 class Plan:
@@ -51,6 +67,7 @@ class Program:
         for node in plan.nodes:
             self._bind(node)
         self._output = plan.nodes[-1].args[0]
+        self._record()
 
     def run(self, inputs: list[Any]) -> Any:
         """Run on inputs of the plan's shape, and return the graph's output."""
@@ -132,6 +149,28 @@ class Program:
             function(*args)
         for source in dying:
             self.late.pop(source, None)
+
+    # --- recording ----------------------------------------------------------------------------------------------------
+
+    def _record(self) -> None:
+        """Let native calls that follow each other be one."""
+        while _finished:
+            _ops._program_remove(self.arena, _finished.pop())
+        calls: list[Call] = []
+        for native, group in itertools.groupby(self.calls, lambda call: call[0] in _RECORDABLE):
+            run = list(group)
+            if not native or len(run) == 1:
+                calls += run
+                continue
+            number = _ops._program_record(self.arena)
+            weakref.finalize(self, _finished.append, number)
+            try:
+                for function, args in run:
+                    function(*args)
+            finally:
+                _ops._program_finish(self.arena)
+            calls.append((_ops._program_run.default, (self.arena, number)))
+        self.calls = calls
 
     # --- memory -------------------------------------------------------------------------------------------------------
 

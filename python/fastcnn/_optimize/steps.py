@@ -30,6 +30,12 @@ def fill(out: Tensor, function: Callable[..., Tensor], *args: Any) -> None:
     out.copy_(function(*args))
 
 
+def is_dense_pixels(x: Tensor) -> bool:
+    """Is it whole pixels without gaps, in torch's channels_last?"""
+    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
+    return x.dim() in formats and x.is_contiguous(memory_format=formats[x.dim()])
+
+
 class Step(torch.nn.Module):
     """One operation of an optimised graph."""
 
@@ -205,6 +211,12 @@ class Pool(Step):
     def __init__(self, op: str, *args: Any) -> None:
         super().__init__()
         self.op, self.args = op, args
+        rank = int(op[-2])
+        lists = [v * rank if isinstance(v, list) and len(v) == 1 else v for v in args]
+        if not op.startswith("adaptive") and lists[1] is None:
+            lists[1] = lists[0]  # the stride
+        self._native = getattr(_ops, f"{op[:-2]}_out").default
+        self._native_args = lists
 
     def infer(self, *inputs: Any) -> Shape:
         return tuple(getattr(functional, self.op)(torch.empty(inputs[0], device="meta"), *self.args).shape)
@@ -214,7 +226,13 @@ class Pool(Step):
         return result
 
     def calls(self, out: Tensor, *inputs: Any) -> list[Call]:
-        return [(fill, (out, getattr(ops, self.op), inputs[0], *self.args))]
+        if not is_dense_pixels(out):
+            return [(fill, (out, getattr(ops, self.op), inputs[0], *self.args))]
+        sizes = [
+            [n if m is None else m for n, m in zip(inputs[0].shape[2:], v, strict=True)] if isinstance(v, list) else v
+            for v in self._native_args
+        ]
+        return [(self._native, (inputs[0], *sizes, out))]
 
     def extra_repr(self) -> str:
         return ", ".join(map(str, (self.op, *self.args)))
@@ -232,6 +250,8 @@ class GlobalAverage(Step):
 
     def calls(self, out: Tensor, *inputs: Any) -> list[Call]:
         dims = list(range(2, inputs[0].dim()))
+        if is_dense_pixels(out):
+            return [(_ops.adaptive_avg_pool_out.default, (inputs[0], [1] * len(dims), out))]
         return [(partial(torch.mean, out=out), (inputs[0], dims, True))]
 
 

@@ -197,6 +197,8 @@ def _scatter(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
 
 
 _max_unpool = native("max_unpool", fake=_unpool_fake, images=(0, 1), setup_context=_save_places, backward=_gather)
+for _out in ("max_pool_out", "adaptive_max_pool_out", "avg_pool_out", "adaptive_avg_pool_out"):
+    native(_out, fake=lambda *_: None)
 native("_pool_scatter", fake=_scatter_fake, images=(0, 1), setup_context=_save_places, backward=_gather)
 native("_pool_gather", fake=_gather_fake, images=(0, 1), setup_context=_save_places, backward=_scatter)
 

@@ -1,0 +1,31 @@
+// Calls of kernels, recorded once and replayed: neither dispatch nor conversion of arguments, which cost as much as the
+// small layers of a network.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <vector>
+
+#include "fastcnn/view.h"
+
+namespace fastcnn::torch_bridge {
+
+class Program {
+ public:
+  /// What this thread records at the moment, or null. An op that can be recorded asks before it runs.
+  static Program* recording();
+
+  /// A copy of a view that lives as long as the program. The memory behind it is the caller's to keep.
+  const TensorView* keep(const TensorView& view);
+  void add(std::function<void()> call) { calls_.push_back(std::move(call)); }
+  void run() const {
+    for (const auto& call : calls_) call();
+  }
+
+ private:
+  std::vector<std::function<void()>> calls_;
+  std::deque<TensorView> views_;
+  std::deque<std::vector<int64_t>> sizes_;
+};
+
+}  // namespace fastcnn::torch_bridge
