@@ -66,10 +66,10 @@ def geometry(
 
 def group_count(groups: Any, op: str) -> int:
     """Return groups, an integer of at least 1."""
-    groups = _integer(groups, op, "groups")
-    if groups < 1:
-        raise ArgumentError(f"{op}: expected groups of at least 1, got {groups}")
-    return groups
+    count: int = _integer(groups, op, "groups")
+    if count < 1:
+        raise ArgumentError(f"{op}: expected groups of at least 1, got {count}")
+    return count
 
 
 def _fitting(op: str, size: int) -> int:

@@ -11,11 +11,7 @@ namespace conv {
 namespace {
 
 constexpr const Algorithm* kAlgorithms[] = {
-    &kDepthwise,
-    &kWinogradF4,
-    &kWinogradF2,
-    &kDirect,
-    &kReference,
+    &kDepthwise, &kWinogradF4, &kWinogradF2, &kDirect, &kReference,
 };
 
 bool computes(const Algorithm& algorithm, const std::vector<Part>& parts, bool f64) {
