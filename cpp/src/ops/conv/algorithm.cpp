@@ -12,6 +12,7 @@ namespace {
 
 constexpr const Algorithm* kAlgorithms[] = {
     &kDepthwise,
+    &kGrouped,
     &kDirect,
     &kReference,
 };
