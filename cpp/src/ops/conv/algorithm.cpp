@@ -11,7 +11,8 @@ namespace conv {
 namespace {
 
 constexpr const Algorithm* kAlgorithms[] = {
-    &kDepthwise, &kWinogradF4, &kWinogradF2, &kDirect, &kReference,
+    &kDepthwise,  //
+    &kGrouped,   &kWinogradF4, &kWinogradF2, &kDirect, &kReference,
 };
 
 bool computes(const Algorithm& algorithm, const std::vector<Part>& parts, bool f64) {

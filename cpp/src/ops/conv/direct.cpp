@@ -64,6 +64,12 @@ struct Tile {
   const T* scale[kMaxTilePixels];
 };
 
+/// Segments of all blocks of terms, those of block i from first[i] to first[i + 1].
+struct Segments {
+  Segment* all;
+  int64_t* first;
+};
+
 /// One thread's part of the work: some tiles times some columns.
 template <class T>
 class Cell {
@@ -73,48 +79,70 @@ class Cell {
 
   void run(int64_t tile_begin, int64_t tile_end, int64_t column_begin, int64_t column_end) {
     if (tile_begin >= tile_end || column_begin >= column_end) return;
-    const Packing& packing = plan_.packing;
-    const int64_t bytes = static_cast<int64_t>(sizeof(T));
     const int64_t panels = std::min(plan_.num_panels, column_end - column_begin);
-    const bool weights_stay = packing.terms * panels * plan_.routines.panel_lanes * bytes > kWeightsInCache;
-    const int64_t pass = std::min(weights_stay ? kTilesPerPass : 1, tile_end - tile_begin);
-    tiles_ = scratch_.template get<Tile<T>>(pass);
-    panel_stride_ = packing.block_terms + kBlock;
-    gathered_ = scratch_.template get<T>(pass * plan_.routines.tile_pixels * panel_stride_);
-    segments_ = scratch_.template get<Segment>(plan_.num_runs);
-
+    const int64_t weights = plan_.packing.terms * panels * plan_.routines.panel_lanes * kBytes;
+    const int64_t pass = std::min(weights > kWeightsInCache ? kTilesPerPass : 1, tile_end - tile_begin);
     const int64_t first_group = column_begin / plan_.num_panels, end_group = ceil_div(column_end, plan_.num_panels);
-    const int64_t patch_rows = s_.kernel[0] * s_.kernel[1] * plan_.patch_columns;
-    patch_groups_ = std::clamp<int64_t>(kPatchBytes / std::max<int64_t>(1, patch_rows * s_.channels * bytes), 1,
-                                        end_group - first_group);
-    patching_ =
-        plan_.addressable && plan_.patchable && pass == 1 && patch_rows * s_.channels * bytes <= 4 * kPatchBytes;
-    if (patching_) patch_ = scratch_.template get<T>(patch_rows * (patch_groups_ * s_.channels + plan_.patch_gap));
-
+    prepare(pass, end_group - first_group);
     for (int64_t first = tile_begin; first < tile_end; first += pass) {
       const int64_t count = std::min(pass, tile_end - first);
       for (int64_t i = 0; i < count; ++i) locate(first + i, tiles_[i]);
       for (int64_t column = column_begin; column < column_end;) {
         const int64_t group = column / plan_.num_panels, begin = column % plan_.num_panels;
         const int64_t end = std::min(plan_.num_panels, begin + column_end - column);
-        run_group(count, group, begin, end, std::min(end_group - group, patch_groups_), group == first_group);
+        if (patching_ && !tiles_[0].in_place && (group - first_group) % patch_groups_ == 0)
+          fill_patch(tiles_[0], group, std::min(patch_groups_, end_group - group));
+        run_group(count, group, begin, end);
         column += end - begin;
       }
     }
   }
 
  private:
+  static constexpr int64_t kBytes = static_cast<int64_t>(sizeof(T));
+
+  void prepare(int64_t pass, int64_t groups) {
+    tiles_ = scratch_.template get<Tile<T>>(pass);
+    panel_stride_ = plan_.packing.block_terms + kBlock;
+    gathered_ = scratch_.template get<T>(pass * plan_.routines.tile_pixels * panel_stride_);
+    in_place_ = {plan_.segments, plan_.first_run};
+    if (!plan_.addressable) return;
+    kept_in_place_ = new_segments();
+    const int64_t columns = s_.kernel[0] * s_.kernel[1] * plan_.patch_columns;
+    const int64_t group_bytes = columns * s_.channels * kBytes;
+    patching_ = plan_.patchable && pass == 1 && group_bytes <= 4 * kPatchBytes;
+    if (!patching_) return;
+    patch_groups_ = std::clamp<int64_t>(kPatchBytes / std::max<int64_t>(1, group_bytes), 1, groups);
+    patch_stride_ = patch_groups_ * s_.channels + plan_.patch_gap;
+    patch_ = scratch_.template get<T>(columns * patch_stride_);
+    in_patch_ = new_segments();
+    in_patch_.first = plan_.first_run;
+    kept_in_patch_ = new_segments();
+    for (int64_t i = 0; i < plan_.num_runs; ++i) {
+      const Run& run = plan_.runs[i];
+      const int64_t row = run.at[0] / s_.dilation[0] * s_.kernel[1] + run.at[1] / s_.dilation[1];
+      in_patch_.all[i] = run.segment;
+      in_patch_.all[i].offset = (row * plan_.patch_columns + run.at[2]) * patch_stride_ + run.first;
+    }
+  }
+  Segments new_segments() {
+    return {scratch_.template get<Segment>(plan_.num_runs),
+            scratch_.template get<int64_t>(plan_.packing.term_blocks + 1)};
+  }
+
+  // --- tiles
+  // ----------------------------------------------------------------------------------------------------------
+
   void locate(int64_t index, Tile<T>& tile) {
     const Epilogue<T>& e = plan_.task.epilogue;
-    const int64_t width = plan_.row_tiles ? s_.out[2] : s_.batch * s_.out_pixels();
-    const int64_t row = plan_.row_tiles ? index / plan_.tiles_per_row : 0, i = index - row * plan_.tiles_per_row;
-    // Sizes differ by one at most, the larger tiles come first.
-    const int64_t size = width / plan_.tiles_per_row, larger = width % plan_.tiles_per_row;
-    int64_t x = i * size + std::min(i, larger), y, z, n;
-    tile.pixels = static_cast<int>(size + (i < larger));
+    int64_t i = index;
     if (plan_.row_tiles) {
-      y = row % s_.out[1], z = row / s_.out[1] % s_.out[0], n = row / (s_.out[1] * s_.out[0]);
-    } else {
+      if (index < row_begin_ || index >= row_begin_ + plan_.tiles_per_row) enter_row(index / plan_.tiles_per_row);
+      i = index - row_begin_;
+    }
+    int64_t x = i * plan_.tile_size + std::min(i, plan_.larger_tiles), y = row_y_, z = row_z_, n = row_n_;
+    tile.pixels = static_cast<int>(plan_.tile_size + (i < plan_.larger_tiles));
+    if (!plan_.row_tiles) {
       y = x / s_.out[2] % s_.out[1], z = x / (s_.out[2] * s_.out[1]) % s_.out[0], n = x / s_.out_pixels();
       x %= s_.out[2];
     }
@@ -122,164 +150,169 @@ class Cell {
     const auto offset = [&](const auto& pixels) {
       return n * pixels.batch_stride + z * pixels.stride[0] + y * pixels.stride[1] + x * pixels.stride[2];
     };
-    for (int p = 0; p < tile.pixels;) {
-      // The pixels of one row.
+    for (int p = 0; p < tile.pixels; next_row(n, z, y, x)) {
       const int end = static_cast<int>(std::min<int64_t>(tile.pixels, p + s_.out[2] - x));
       T* dst = plan_.task.dst.data + offset(plan_.task.dst);
-      const T* residual = e.residual.data ? e.residual.data + offset(e.residual) : nullptr;
-      const T* scale = e.scale ? e.scale + n * s_.groups * s_.filters : nullptr;
-      for (; p < end; ++p) {
-        tile.dst[p] = dst;
-        dst += plan_.task.dst.stride[2];
-        if (residual) tile.residual[p] = residual, residual += e.residual.stride[2];
-        if (scale) tile.scale[p] = scale;
+      for (int q = p; q < end; ++q, dst += plan_.task.dst.stride[2]) tile.dst[q] = dst;
+      if (e.residual.data) {
+        const T* residual = e.residual.data + offset(e.residual);
+        for (int q = p; q < end; ++q, residual += e.residual.stride[2]) tile.residual[q] = residual;
       }
-      x = 0;
-      if (++y == s_.out[1]) {
-        y = 0;
-        if (++z == s_.out[0]) z = 0, ++n;
-      }
+      if (e.scale) std::fill(tile.scale + p, tile.scale + end, e.scale + n * s_.groups * s_.filters);
+      p = end;
     }
-    const int64_t stride = s_.stride[2] * plan_.task.src.stride[2];
+    const int64_t stride = s_.stride[2] * plan_.task.src.stride[2], from = under(tile.x, 2);
     // Pixels whole pages apart share the sets of the L1 cache, which has 8 to 12 ways.
-    const bool conflict = tile.pixels > 8 && stride * static_cast<int64_t>(sizeof(T)) % 4096 == 0;
-    const int64_t from = tile.x * s_.stride[2] - s_.pad[2];
+    const bool conflict = tile.pixels > 8 && stride * kBytes % 4096 == 0;
     tile.in_place = plan_.addressable && !plan_.task.input_scale && !conflict && from >= 0 &&
                     from + (tile.pixels - 1) * s_.stride[2] + (s_.kernel[2] - 1) * s_.dilation[2] < s_.in[2];
   }
 
-  /// Input coordinate under tap 0 of the kernel.
-  int64_t under(int64_t out, int d) const { return out * s_.stride[d] - s_.pad[d]; }
-  bool row_inside(const Tile<T>& tile, const int64_t (&at)[3]) const {
-    const int64_t z = under(tile.z, 0) + at[0], y = under(tile.y, 1) + at[1];
-    return z >= 0 && z < s_.in[0] && y >= 0 && y < s_.in[1];
+  void next_row(int64_t& n, int64_t& z, int64_t& y, int64_t& x) const {
+    x = 0;
+    if (++y < s_.out[1]) return;
+    y = 0;
+    if (++z < s_.out[0]) return;
+    z = 0;
+    ++n;
   }
 
-  /// Panels [begin, end) of a group.
-  void run_group(int64_t count, int64_t group, int64_t begin, int64_t end, int64_t groups, bool first_group) {
-    const Packing& packing = plan_.packing;
-    if (first_group || --patch_left_ == 0) {
-      patch_group_ = group;
-      patch_left_ = groups;
-      patch_stride_ = groups * s_.channels + plan_.patch_gap;
-      if (patching_ && !tiles_[0].in_place) fill_patch(tiles_[0], group, groups);
+  /// Input coordinate under the first tap.
+  int64_t under(int64_t out, int d) const { return out * s_.stride[d] - s_.pad[d]; }
+  bool inside(int64_t z, int64_t y, int64_t at_z, int64_t at_y) const {
+    const int64_t from_z = under(z, 0) + at_z, from_y = under(y, 1) + at_y;
+    return from_z >= 0 && from_z < s_.in[0] && from_y >= 0 && from_y < s_.in[1];
+  }
+
+  /// Drops the segments that lie above or below the image.
+  void enter_row(int64_t row) {
+    row_begin_ = row * plan_.tiles_per_row;
+    row_y_ = row % s_.out[1], row_z_ = row / s_.out[1] % s_.out[0], row_n_ = row / (s_.out[1] * s_.out[0]);
+    row_in_place_ = in_place_;
+    row_in_patch_ = in_patch_;
+    if (!plan_.addressable ||
+        (inside(row_z_, row_y_, 0, 0) &&
+         inside(row_z_, row_y_, (s_.kernel[0] - 1) * s_.dilation[0], (s_.kernel[1] - 1) * s_.dilation[1])))
+      return;
+    keep_inside(in_place_, kept_in_place_);
+    row_in_place_ = kept_in_place_;
+    if (!patching_) return;
+    keep_inside(in_patch_, kept_in_patch_);
+    row_in_patch_ = kept_in_patch_;
+  }
+  void keep_inside(const Segments& from, const Segments& kept) const {
+    int64_t n = 0;
+    for (int64_t part = 0; part < plan_.packing.term_blocks; ++part) {
+      kept.first[part] = n;
+      for (int64_t i = plan_.first_run[part]; i < plan_.first_run[part + 1]; ++i)
+        if (inside(row_z_, row_y_, plan_.runs[i].at[0], plan_.runs[i].at[1])) kept.all[n++] = from.all[i];
     }
+    kept.first[plan_.packing.term_blocks] = n;
+  }
+
+  // --- sums
+  // -----------------------------------------------------------------------------------------------------------
+
+  /// Panels [begin, end) of a group.
+  void run_group(int64_t count, int64_t group, int64_t begin, int64_t end) {
+    const Packing& packing = plan_.packing;
     TileArgs<T> args = {};
     args.block_stride = packing.block_size();
     args.epilogue = &plan_.task.epilogue;
     args.filter = group * s_.filters;
+    // Where tiles share a pass, each panel of weights is used by all of them in turn.
+    args.num_panels = count == 1 ? end - begin : 1;
     for (int64_t part = 0; part < packing.term_blocks; ++part) {
       args.first = part == 0;
       args.last = part == packing.term_blocks - 1;
       args.weights = packed_ + group * packing.group_size() + part * packing.filter_blocks * packing.block_size();
-      if (count == 1) {
-        args.panels = plan_.panels + begin;
-        args.num_panels = end - begin;
-        source(0, group, part, true, args);
-        run_tile(tiles_[0], args);
-        continue;
-      }
-      for (int64_t j = begin; j < end; ++j) {
+      for (int64_t j = begin; j < end; j += args.num_panels) {
         args.panels = plan_.panels + j;
-        args.num_panels = 1;
         for (int64_t i = 0; i < count; ++i) {
-          source(i, group, part, j == begin, args);
-          run_tile(tiles_[i], args);
+          const Tile<T>& tile = tiles_[i];
+          set_source(i, group, part, j == begin, args);
+          args.pixels = tile.pixels;
+          args.dst = tile.dst;
+          args.residual = plan_.task.epilogue.residual.data ? tile.residual : nullptr;
+          args.scale = plan_.task.epilogue.scale ? tile.scale : nullptr;
+          plan_.routines.tile(args);
         }
       }
     }
   }
 
-  void run_tile(const Tile<T>& tile, TileArgs<T>& args) const {
-    args.pixels = tile.pixels;
-    args.dst = tile.dst;
-    args.residual = plan_.task.epilogue.residual.data ? tile.residual : nullptr;
-    args.scale = plan_.task.epilogue.scale ? tile.scale : nullptr;
-    plan_.routines.tile(args);
-  }
-
-  /// Where a tile's input is: in the image, in the patch, or gathered.
-  void source(int64_t i, int64_t group, int64_t part, bool fresh, TileArgs<T>& args) {
+  /// Where a tile's input is: in the image, in the patch, or gathered (the first time).
+  void set_source(int64_t i, int64_t group, int64_t part, bool first_time, TileArgs<T>& args) {
     const Tile<T>& tile = tiles_[i];
-    const Pixels<const T>& src = plan_.task.src;
-    const Run* runs = plan_.runs + plan_.first_run[part];
-    const int64_t num_runs = plan_.first_run[part + 1] - plan_.first_run[part];
     if (tile.in_place || patching_) {
-      args.segments = segments_;
-      args.num_segments = 0;
-      for (int64_t r = 0; r < num_runs; ++r) {
-        if (!row_inside(tile, runs[r].at)) continue;  // zeros
-        Segment& segment = segments_[args.num_segments++];
-        segment = runs[r].segment;
-        if (tile.in_place) continue;
-        const int64_t row = runs[r].at[0] / s_.dilation[0] * s_.kernel[1] + runs[r].at[1] / s_.dilation[1];
-        segment.offset = (row * plan_.patch_columns + runs[r].at[2]) * patch_stride_ + runs[r].first;
-      }
-      if (tile.in_place) {
-        args.src = src.data + tile.n * src.batch_stride + under(tile.z, 0) * src.stride[0] +
-                   under(tile.y, 1) * src.stride[1] + under(tile.x, 2) * src.stride[2] + group * s_.channels;
-        args.stride = s_.stride[2] * src.stride[2];
-      } else {
-        args.src = patch_ + (group - patch_group_) * s_.channels;
-        args.stride = s_.stride[2] * patch_stride_;
-      }
+      if (tile.y != row_y_ || tile.z != row_z_ || tile.n != row_n_)  // tiles that share a pass span rows
+        enter_row((tile.n * s_.out[0] + tile.z) * s_.out[1] + tile.y);
+      const Segments& segments = tile.in_place ? row_in_place_ : row_in_patch_;
+      args.segments = segments.all + segments.first[part];
+      args.num_segments = segments.first[part + 1] - segments.first[part];
+      args.src =
+          tile.in_place ? source(group, tile.n, tile.z, tile.y, tile.x) : patch_ + (group - patch_group_) * s_.channels;
+      args.stride = s_.stride[2] * (tile.in_place ? plan_.task.src.stride[2] : patch_stride_);
       return;
     }
     const int64_t terms = std::min(plan_.packing.block_terms, plan_.packing.terms - part * plan_.packing.block_terms);
     whole_ = {0, 0, ceil_div(terms, kMaxSplit) * kMaxSplit};
     T* panel = gathered_ + i * plan_.routines.tile_pixels * panel_stride_;
-    if (fresh) gather(tile, group, runs, num_runs, whole_.length, panel);
+    if (first_time) gather(tile, group, part, panel);
     args.segments = &whole_;
     args.num_segments = 1;
     args.src = panel;
     args.stride = panel_stride_;
   }
 
-  void gather(const Tile<T>& tile, int64_t group, const Run* runs, int64_t num_runs, int64_t terms, T* panel) const {
+  // --- copies of the input
+  // --------------------------------------------------------------------------------------------
+
+  /// Channels of a group in the pixel under the first tap.
+  const T* source(int64_t group, int64_t n, int64_t z, int64_t y, int64_t x) const {
     const Pixels<const T>& src = plan_.task.src;
+    return src.data + n * src.batch_stride + under(z, 0) * src.stride[0] + under(y, 1) * src.stride[1] +
+           under(x, 2) * src.stride[2] + group * s_.channels;
+  }
+  const T* input_scale(int64_t group, int64_t n) const {
+    const T* scale = plan_.task.input_scale;
+    return scale ? scale + (n * s_.groups + group) * s_.channels : nullptr;
+  }
+
+  void gather(const Tile<T>& tile, int64_t group, int64_t part, T* panel) const {
+    const int64_t first = plan_.first_run[part], num_runs = plan_.first_run[part + 1] - first;
     int64_t n = tile.n, z = tile.z, y = tile.y, x = tile.x;
     for (int p = 0; p < tile.pixels; ++p, panel += panel_stride_) {
-      const int64_t at[3] = {under(z, 0), under(y, 1), under(x, 2)};
-      const T* scale = plan_.task.input_scale;
-      plan_.routines.gather({src.data + n * src.batch_stride + at[0] * src.stride[0] + at[1] * src.stride[1] +
-                                 at[2] * src.stride[2] + group * s_.channels,
-                             {at[0], at[1], at[2]},
+      plan_.routines.gather({source(group, n, z, y, x),
+                             {under(z, 0), under(y, 1), under(x, 2)},
                              {s_.in[0], s_.in[1], s_.in[2]},
                              s_.channels,
-                             scale ? scale + (n * s_.groups + group) * s_.channels : nullptr,
-                             runs,
+                             input_scale(group, n),
+                             plan_.runs + first,
                              num_runs,
-                             terms,
+                             whole_.length,
                              panel});
-      if (++x == s_.out[2]) {
-        x = 0;
-        if (++y == s_.out[1]) {
-          y = 0;
-          if (++z == s_.out[0]) z = 0, ++n;
-        }
-      }
+      if (++x == s_.out[2]) next_row(n, z, y, x);
     }
   }
 
   /// The input of some groups under a row tile, zeros to the left and right of the image.
-  void fill_patch(const Tile<T>& tile, int64_t group, int64_t groups) const {
-    const Pixels<const T>& src = plan_.task.src;
-    const int64_t values = groups * s_.channels, x = under(tile.x, 2);
+  void fill_patch(const Tile<T>& tile, int64_t group, int64_t groups) {
+    patch_group_ = group;
+    const int64_t values = groups * s_.channels, x = under(tile.x, 2), stride = plan_.task.src.stride[2];
     const int64_t columns = (tile.pixels - 1) * s_.stride[2] + (s_.kernel[2] - 1) * s_.dilation[2] + 1;
     const int64_t from = std::clamp<int64_t>(-x, 0, columns), to = std::clamp<int64_t>(s_.in[2] - x, from, columns);
-    const T* scale = plan_.task.input_scale;
-    if (scale) scale += tile.n * s_.groups * s_.channels + group * s_.channels;
+    const auto copy = plan_.routines.copy;
     for (int64_t row = 0; row < s_.kernel[0] * s_.kernel[1]; ++row) {
-      const int64_t at[3] = {row / s_.kernel[1] * s_.dilation[0], row % s_.kernel[1] * s_.dilation[1], 0};
-      if (!row_inside(tile, at)) continue;
+      const int64_t at_z = row / s_.kernel[1] * s_.dilation[0], at_y = row % s_.kernel[1] * s_.dilation[1];
+      if (!inside(tile.z, tile.y, at_z, at_y)) continue;
       T* dst = patch_ + row * plan_.patch_columns * patch_stride_;
-      const auto copy = plan_.routines.copy;
       copy(dst, patch_stride_, nullptr, 0, nullptr, values, from);
       if (to > from)
         copy(dst + from * patch_stride_, patch_stride_,
-             src.data + tile.n * src.batch_stride + (under(tile.z, 0) + at[0]) * src.stride[0] +
-                 (under(tile.y, 1) + at[1]) * src.stride[1] + (x + from) * src.stride[2] + group * s_.channels,
-             src.stride[2], scale, values, to - from);
+             source(group, tile.n, tile.z, tile.y, tile.x) + at_z * plan_.task.src.stride[0] +
+                 at_y * plan_.task.src.stride[1] + from * stride,
+             stride, input_scale(group, tile.n), values, to - from);
       copy(dst + to * patch_stride_, patch_stride_, nullptr, 0, nullptr, values, columns - to);
     }
   }
@@ -289,13 +322,16 @@ class Cell {
   const T* packed_;
   Scratch scratch_;
   Tile<T>* tiles_ = nullptr;
-  Segment* segments_ = nullptr;
-  Segment whole_ = {};
+  // The last tile's row, and the segments that meet the image there.
+  int64_t row_begin_ = -(int64_t{1} << 62), row_n_ = -1, row_z_ = 0, row_y_ = 0;
+  Segments in_place_ = {}, in_patch_ = {};
+  Segments kept_in_place_ = {}, kept_in_patch_ = {}, row_in_place_ = {}, row_in_patch_ = {};
   T* gathered_ = nullptr;
   int64_t panel_stride_ = 0;
+  Segment whole_ = {};
   bool patching_ = false;
   T* patch_ = nullptr;
-  int64_t patch_groups_ = 0, patch_group_ = 0, patch_left_ = 0, patch_stride_ = 0;
+  int64_t patch_groups_ = 1, patch_group_ = 0, patch_stride_ = 0;
 };
 
 template <class T>

@@ -32,11 +32,13 @@ struct DirectPlan {
   /// Tiles within a row where rows are wide enough: their pixels stand at a constant distance. Else across rows.
   bool row_tiles;
   int64_t tiles_per_row, num_tiles;
+  int64_t tile_size, larger_tiles;  ///< so many tiles of a row, the first ones, are one pixel larger
   /// A group's filters.
   Panel* panels;
   int64_t num_panels;
   /// Terms of each block of terms: [first_run[part], first_run[part + 1]).
   Run* runs;
+  Segment* segments;  ///< of the runs, in the image
   int64_t* first_run;
   int64_t num_runs;
   bool addressable;  ///< runs can be read as they are: in row tiles, without parting what a split joins

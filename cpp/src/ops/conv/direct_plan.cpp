@@ -75,6 +75,9 @@ void DirectPlan<T>::plan_tiles() {
   row_tiles = rows == 1 || tiles_per_row * most * 3 <= width * 4 || (s.filters <= kBlock && width > 3);
   if (!row_tiles) tiles_per_row = ceil_div(rows * width, most);
   num_tiles = row_tiles ? rows * tiles_per_row : tiles_per_row;
+  const int64_t pixels = row_tiles ? width : rows * width;
+  tile_size = pixels / tiles_per_row;
+  larger_tiles = pixels % tiles_per_row;
 }
 
 template <class T>
@@ -122,6 +125,9 @@ void DirectPlan<T>::plan_runs(Scratch& scratch) {
     }
   }
   first_run[packing.term_blocks] = num_runs;
+
+  segments = scratch.get<Segment>(most);
+  for (int64_t i = 0; i < num_runs; ++i) segments[i] = runs[i].segment;
 
   addressable = row_tiles && (divisible || packing.tail_split == 1);
   // A patch is worth its copy where it is smaller than what gathering would write.

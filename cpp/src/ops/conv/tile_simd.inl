@@ -109,27 +109,36 @@ FASTCNN_INLINE void start(const TileArgs<T>& a, int64_t filter, bool whole, Vec<
   }
 }
 
-/// Adds what is still missing, n lanes of it, and stores.
+/// Of rows of `width` sums, the first n: adds what is still missing and stores.
 template <class T>
-FASTCNN_INLINE void put(const TileArgs<T>& a, const Bounds<T>& bounds, Vec<T> sum, T* dst, int64_t filter, int64_t n) {
-  if (n <= 0) return;
-  if (a.first) {
-    if (a.epilogue->bias) sum += load_first(a.epilogue->bias + filter, n);
-  } else {
-    sum += load_first(dst + filter, n);
-  }
-  store_first(dst + filter, bound(sum, bounds), n);
+__attribute__((noinline)) void put_part(const TileArgs<T>& a, const Bounds<T>& bounds, const T* sums, int64_t width,
+                                        int64_t filter, int64_t n) {
+  for (int p = 0; p < a.pixels; ++p)
+    for (int64_t f = 0; f < n; f += lanes<T>) {
+      Vec<T> sum = load(sums + p * width + f);
+      if (!a.first) {
+        sum += load_first(a.dst[p] + filter + f, n - f);
+      } else if (a.epilogue->bias) {
+        sum += load_first(a.epilogue->bias + filter + f, n - f);
+      }
+      store_first(a.dst[p] + filter + f, bound(sum, bounds), n - f);
+    }
 }
 
 template <class T, int P, int V>
-FASTCNN_INLINE void put_whole(const TileArgs<T>& a, const Bounds<T>& bounds, int64_t filter, Vec<T> (&sum)[P][V]) {
+FASTCNN_INLINE void put_whole(const TileArgs<T>& a, Bounds<T> bounds, int64_t filter, Vec<T> (&sum)[P][V]) {
+  keep(bounds.lower);
+  keep(bounds.upper);
   if (a.first) {
-    FASTCNN_UNROLL for (int p = 0; p < P; ++p) FASTCNN_UNROLL for (int v = 0; v < V; ++v)
-        store(a.dst[p] + filter + v * lanes<T>, bound(sum[p][v], bounds));
+    FASTCNN_UNROLL for (int p = 0; p < P; ++p) {
+      T* dst = a.dst[p] + filter;
+      FASTCNN_UNROLL for (int v = 0; v < V; ++v) store(dst + v * lanes<T>, bound(sum[p][v], bounds));
+    }
   } else {
-    FASTCNN_UNROLL for (int p = 0; p < P; ++p) FASTCNN_UNROLL for (int v = 0; v < V; ++v) {
-      T* dst = a.dst[p] + filter + v * lanes<T>;
-      store(dst, bound(sum[p][v] + load(dst), bounds));
+    FASTCNN_UNROLL for (int p = 0; p < P; ++p) {
+      T* dst = a.dst[p] + filter;
+      FASTCNN_UNROLL for (int v = 0; v < V; ++v)
+          store(dst + v * lanes<T>, bound(sum[p][v] + load(dst + v * lanes<T>), bounds));
     }
   }
 }
@@ -147,10 +156,7 @@ FASTCNN_INLINE void put_split(const TileArgs<T>& a, const Bounds<T>& bounds, con
   }
   T sums[(count / N + 1) * lanes<T>];
   FASTCNN_UNROLL for (int i = 0; i < count / N; ++i) store(sums + i * lanes<T>, flat[i]);
-  const int64_t filter = a.filter + panel.first, filters = panel.count < width ? panel.count : width;
-  for (int p = 0; p < P; ++p)
-    for (int64_t f = 0; f < filters; f += lanes<T>)
-      put(a, bounds, load(sums + p * width + f), a.dst[p], filter + f, filters - f);
+  put_part(a, bounds, sums, width, a.filter + panel.first, panel.count < width ? panel.count : width);
 }
 
 template <class T, int P, int V, int N>
@@ -183,8 +189,10 @@ __attribute__((noinline)) void tile_of(const TileArgs<T>& a, const Panel& panel,
   } else if (whole) {
     put_whole<T, P, V>(a, bounds, filter, sum);
   } else {
-    FASTCNN_UNROLL for (int v = 0; v < V; ++v) FASTCNN_UNROLL for (int p = 0; p < P; ++p)
-        put(a, bounds, sum[p][v], a.dst[p], filter + v * lanes<T>, panel.count - v * lanes<T>);
+    constexpr int width = V * lanes<T>;
+    T sums[P * width];
+    FASTCNN_UNROLL for (int i = 0; i < P * V; ++i) store(sums + i * lanes<T>, sum[i / V][i % V]);
+    put_part(a, bounds, sums, width, filter, panel.count);
   }
 }
 

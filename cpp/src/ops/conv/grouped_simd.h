@@ -1,4 +1,4 @@
-// Register tiles of the depthwise convolution.
+// Register tiles of the depthwise convolution and of groups of few channels.
 #pragma once
 
 #include "core/dispatch.h"
@@ -6,21 +6,22 @@
 
 namespace fastcnn::conv {
 
-/// Packed weights: [block of 16 channels][tap][16].
-constexpr int kDepthwiseBlock = 16;
-constexpr int kMaxDepthwisePixels = 14;
+/// Packed weights: [block of 16 filters][tap][channel of the group][16].
+constexpr int kGroupedBlock = 16;
+constexpr int kMaxGroupedPixels = 14;
 
 /// A row of the kernel that meets the image.
 template <class T>
-struct DepthwiseRow {
+struct GroupedRow {
   const T* src;  ///< pixel 0 of the input row, channel 0
   int64_t tap;   ///< first tap
 };
 
 /// Some adjacent pixels of an output row, all of some channels.
 template <class T>
-struct DepthwiseTile {
-  const DepthwiseRow<T>* rows;
+struct GroupedTile {
+  int64_t group_channels;  ///< as many filters: 1, 2, 4 or 8
+  const GroupedRow<T>* rows;
   int64_t num_rows;
   const T* ahead[2];  ///< input rows that the next output row will be the first to use, or null: to prefetch
   int64_t kernel, stride, dilation;  ///< along the row
@@ -29,7 +30,7 @@ struct DepthwiseTile {
   int64_t pixel_stride;              ///< of the input
   int64_t taps;                      ///< of the whole kernel
   const T* weights;
-  int64_t channel_begin, channel_end;  ///< begin is a multiple of kDepthwiseBlock
+  int64_t channel_begin, channel_end;  ///< begin is a multiple of kGroupedBlock
   int pixels;
   T* const* dst;         ///< [pixels], channel 0
   const T* input_scale;  ///< [channels] or null
@@ -39,16 +40,16 @@ struct DepthwiseTile {
 };
 
 template <class T>
-struct DepthwiseRoutines {
+struct GroupedRoutines {
   int tile_pixels;
-  void (*tile)(const DepthwiseTile<T>&);
+  void (*tile)(const GroupedTile<T>&);
 };
 
-struct DepthwiseKernels {
-  DepthwiseRoutines<float> f32;
-  DepthwiseRoutines<double> f64;
+struct GroupedKernels {
+  GroupedRoutines<float> f32;
+  GroupedRoutines<double> f64;
 };
 
 }  // namespace fastcnn::conv
 
-FASTCNN_DECLARE_KERNELS(conv::DepthwiseKernels, depthwise_kernels)
+FASTCNN_DECLARE_KERNELS(conv::GroupedKernels, grouped_kernels)

@@ -1,9 +1,9 @@
-// Depthwise convolution: one channel in, one filter out. Bound by memory, so each row is read while the last one's
+// Grouped convolution: one channel in, one filter out. Bound by memory, so each row is read while the last one's
 // neighbours are still in the cache; vectors run over channels.
 #include <algorithm>
 
 #include "ops/conv/algorithm.h"
-#include "ops/conv/depthwise_simd.h"
+#include "ops/conv/grouped_simd.h"
 
 namespace fastcnn::conv {
 namespace {
@@ -15,38 +15,41 @@ int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 constexpr int64_t kRowsInCache = int64_t{256} << 10;
 
 template <class T>
-const DepthwiseRoutines<T>& kernels() {
+const GroupedRoutines<T>& kernels() {
   if constexpr (sizeof(T) == 4)
-    return FASTCNN_SELECT(depthwise_kernels).f32;
+    return FASTCNN_SELECT(grouped_kernels).f32;
   else
-    return FASTCNN_SELECT(depthwise_kernels).f64;
+    return FASTCNN_SELECT(grouped_kernels).f64;
 }
 
 template <class T>
 int64_t packed_size(const Shape& s) {
-  return ceil_div(s.groups, kDepthwiseBlock) * kDepthwiseBlock * s.taps();
+  return ceil_div(s.groups * s.filters, kGroupedBlock) * kGroupedBlock * s.taps() * s.channels;
 }
 
 template <class T>
 void pack(const Context&, const Shape& s, const Weights<T>& w, T* packed) {
   std::fill(packed, packed + packed_size<T>(s), T(0));
-  for (int64_t g = 0; g < s.groups; ++g) {
-    T* dst = packed + g / kDepthwiseBlock * kDepthwiseBlock * s.taps() + g % kDepthwiseBlock;
+  for (int64_t f = 0; f < s.groups * s.filters; ++f) {
+    const T* src = w.data + f / s.filters * w.group_stride + f % s.filters * w.filter_stride;
+    T* dst = packed + f / kGroupedBlock * kGroupedBlock * s.taps() * s.channels + f % kGroupedBlock;
     for (int64_t z = 0; z < s.kernel[0]; ++z)
       for (int64_t y = 0; y < s.kernel[1]; ++y)
-        for (int64_t x = 0; x < s.kernel[2]; ++x, dst += kDepthwiseBlock)
-          *dst = w.data[g * w.group_stride + z * w.tap_stride[0] + y * w.tap_stride[1] + x * w.tap_stride[2]];
+        for (int64_t x = 0; x < s.kernel[2]; ++x)
+          for (int64_t c = 0; c < s.channels; ++c, dst += kGroupedBlock)
+            *dst = src[c * w.channel_stride + z * w.tap_stride[0] + y * w.tap_stride[1] + x * w.tap_stride[2]];
   }
 }
 
 /// One row of the output, channels [begin, end).
 template <class T>
-void run_row(const Task<T>& task, const T* packed, int64_t row, int64_t begin, int64_t end, DepthwiseRow<T>* rows) {
+void run_row(const Task<T>& task, const T* packed, int64_t row, int64_t begin, int64_t end, GroupedRow<T>* rows) {
   const Shape& s = task.shape;
   const Epilogue<T>& e = task.epilogue;
-  const DepthwiseRoutines<T>& routines = kernels<T>();
+  const GroupedRoutines<T>& routines = kernels<T>();
   const int64_t y = row % s.out[1], z = row / s.out[1] % s.out[0], n = row / (s.out[1] * s.out[0]);
-  DepthwiseTile<T> t = {};
+  GroupedTile<T> t = {};
+  t.group_channels = s.channels;
   t.rows = rows;
   int64_t first_y = 0;
   for (int64_t i = 0; i < s.kernel[0]; ++i)
@@ -73,10 +76,10 @@ void run_row(const Task<T>& task, const T* packed, int64_t row, int64_t begin, i
   t.weights = packed;
   t.channel_begin = begin;
   t.channel_end = end;
-  t.input_scale = task.input_scale ? task.input_scale + n * s.groups : nullptr;
+  t.input_scale = task.input_scale ? task.input_scale + n * s.groups * s.channels : nullptr;
   t.epilogue = &e;
-  T* dst[kMaxDepthwisePixels];
-  const T *residual[kMaxDepthwisePixels], *scale[kMaxDepthwisePixels];
+  T* dst[kMaxGroupedPixels];
+  const T *residual[kMaxGroupedPixels], *scale[kMaxGroupedPixels];
   t.dst = dst;
   t.residual = e.residual.data ? residual : nullptr;
   t.scale = e.scale ? scale : nullptr;
@@ -89,7 +92,7 @@ void run_row(const Task<T>& task, const T* packed, int64_t row, int64_t begin, i
       };
       dst[p] = task.dst.data + offset(task.dst);
       if (e.residual.data) residual[p] = e.residual.data + offset(e.residual);
-      if (e.scale) scale[p] = e.scale + n * s.groups;
+      if (e.scale) scale[p] = e.scale + n * s.groups * s.filters;
     }
     routines.tile(t);
   }
@@ -99,17 +102,18 @@ template <class T>
 void run(const Context& context, const Task<T>& task, const T* packed) {
   const Shape& s = task.shape;
   const int64_t num_rows = s.batch * s.out[0] * s.out[1];
-  if (num_rows * s.out[2] * s.groups == 0) return;
-  const int64_t blocks = ceil_div(s.groups, kDepthwiseBlock);
-  const int64_t block_bytes = s.kernel[0] * s.kernel[1] * s.in[2] * kDepthwiseBlock * static_cast<int64_t>(sizeof(T));
+  if (num_rows * s.out[2] * s.groups * s.filters == 0) return;
+  const int64_t blocks = ceil_div(s.groups * s.filters, kGroupedBlock);
+  const int64_t block_bytes = s.kernel[0] * s.kernel[1] * s.in[2] * kGroupedBlock * static_cast<int64_t>(sizeof(T));
   const int64_t parts =
       ceil_div(blocks, std::clamp<int64_t>(kRowsInCache / std::max<int64_t>(1, block_bytes), 1, blocks));
   context.parallel_for(0, parts * num_rows, 1, [&](int64_t begin, int64_t end) {
     Scratch scratch(context);
-    auto* rows = scratch.template get<DepthwiseRow<T>>(s.kernel[0] * s.kernel[1]);
+    auto* rows = scratch.template get<GroupedRow<T>>(s.kernel[0] * s.kernel[1]);
     for (int64_t i = begin; i < end; ++i) {
       const int64_t part = i / num_rows, first = blocks * part / parts, last = blocks * (part + 1) / parts;
-      run_row(task, packed, i % num_rows, first * kDepthwiseBlock, std::min(s.groups, last * kDepthwiseBlock), rows);
+      run_row(task, packed, i % num_rows, first * kGroupedBlock, std::min(s.groups * s.filters, last * kGroupedBlock),
+              rows);
     }
   });
 }
@@ -121,5 +125,12 @@ const Algorithm kDepthwise = {"depthwise",
                               [](const Shape& s, int) { return s.groups >= 4; },
                               {packed_size<float>, pack<float>, run<float>},
                               {packed_size<double>, pack<double>, run<double>}};
+
+const Algorithm kGrouped = {
+    "grouped",
+    [](const Shape& s) { return s.channels == s.filters && (s.filters == 2 || s.filters == 4 || s.filters == 8); },
+    [](const Shape& s, int) { return s.groups * s.filters >= kGroupedBlock; },
+    {packed_size<float>, pack<float>, run<float>},
+    {packed_size<double>, pack<double>, run<double>}};
 
 }  // namespace fastcnn::conv
