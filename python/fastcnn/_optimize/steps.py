@@ -215,7 +215,7 @@ class Pool(Step):
         lists = [v * rank if isinstance(v, list) and len(v) == 1 else v for v in args]
         if not op.startswith("adaptive") and lists[1] is None:
             lists[1] = lists[0]  # the stride
-        self._native = getattr(_ops, f"{op[:-2]}_out").default
+        self._native = f"{op[:-2]}_out"  # a name: the op itself does not pickle
         self._native_args = lists
 
     def infer(self, *inputs: Any) -> Shape:
@@ -232,7 +232,7 @@ class Pool(Step):
             [n if m is None else m for n, m in zip(inputs[0].shape[2:], v, strict=True)] if isinstance(v, list) else v
             for v in self._native_args
         ]
-        return [(self._native, (inputs[0], *sizes, out))]
+        return [(getattr(_ops, self._native).default, (inputs[0], *sizes, out))]
 
     def extra_repr(self) -> str:
         return ", ".join(map(str, (self.op, *self.args)))
