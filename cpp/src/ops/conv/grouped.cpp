@@ -1,5 +1,5 @@
-// Grouped convolution: one channel in, one filter out. Bound by memory, so each row is read while the last one's
-// neighbours are still in the cache; vectors run over channels.
+// Depthwise convolution, and groups of 4 or 8 channels with as many filters; vectors run over channels. Depthwise is bound
+// by memory, so rows follow each other while those they share are in the cache.
 #include <algorithm>
 
 #include "ops/conv/algorithm.h"
@@ -51,22 +51,15 @@ void run_row(const Task<T>& task, const T* packed, int64_t row, int64_t begin, i
   GroupedTile<T> t = {};
   t.group_channels = s.channels;
   t.rows = rows;
-  int64_t first_y = 0;
   for (int64_t i = 0; i < s.kernel[0]; ++i)
     for (int64_t j = 0; j < s.kernel[1]; ++j) {
       const int64_t from_z = z * s.stride[0] - s.pad[0] + i * s.dilation[0];
       const int64_t from_y = y * s.stride[1] - s.pad[1] + j * s.dilation[1];
       if (from_z < 0 || from_z >= s.in[0] || from_y < 0 || from_y >= s.in[1]) continue;
-      if (t.num_rows == 0) first_y = from_y;
       rows[t.num_rows++] = {
           task.src.data + n * task.src.batch_stride + from_z * task.src.stride[0] + from_y * task.src.stride[1],
           (i * s.kernel[1] + j) * s.kernel[2]};
     }
-  for (int64_t i = 0; i < 2 && i < s.stride[1]; ++i) {
-    const int64_t from_y = y * s.stride[1] - s.pad[1] + (s.kernel[1] - 1) * s.dilation[1] + i + 1;
-    if (t.num_rows > 0 && from_y >= 0 && from_y < s.in[1])
-      t.ahead[i] = rows[0].src + (from_y - first_y) * task.src.stride[1];
-  }
   t.kernel = s.kernel[2];
   t.stride = s.stride[2];
   t.dilation = s.dilation[2];
@@ -128,7 +121,7 @@ const Algorithm kDepthwise = {"depthwise",
 
 const Algorithm kGrouped = {
     "grouped",
-    [](const Shape& s) { return s.channels == s.filters && (s.filters == 2 || s.filters == 4 || s.filters == 8); },
+    [](const Shape& s) { return s.channels == s.filters && (s.filters == 4 || s.filters == 8); },
     [](const Shape& s, int) { return s.groups * s.filters >= kGroupedBlock; },
     {packed_size<float>, pack<float>, run<float>},
     {packed_size<double>, pack<double>, run<double>}};

@@ -20,10 +20,9 @@ struct GroupedRow {
 /// Some adjacent pixels of an output row, all of some channels.
 template <class T>
 struct GroupedTile {
-  int64_t group_channels;  ///< as many filters: 1, 2, 4 or 8
+  int64_t group_channels;  ///< as many filters: 1, 4 or 8
   const GroupedRow<T>* rows;
   int64_t num_rows;
-  const T* ahead[2];  ///< input rows that the next output row will be the first to use, or null: to prefetch
   int64_t kernel, stride, dilation;  ///< along the row
   int64_t x;                         ///< input pixel under the first tap of the first output pixel
   int64_t width;                     ///< of the input row

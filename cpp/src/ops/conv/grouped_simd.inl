@@ -1,4 +1,4 @@
-// Depthwise convolution and groups of 2, 4 or 8 channels (grouped_simd.h), compiled once per ISA: vectors of channels,
+// Depthwise convolution and groups of 4 or 8 channels (grouped_simd.h), compiled once per ISA: vectors of channels,
 // a register per output pixel.
 //
 // Kernels of width 3 (and 5 and 7, depthwise), stride 1 and 2, are unrolled: each input vector of a row is loaded once
@@ -114,11 +114,6 @@ FASTCNN_INLINE void channels_unrolled(const GroupedTile<T>& t, const Bounds<T>& 
   // Of the input columns, those that lie inside.
   const int64_t used = (t.pixels - 1) * S + K, from = -t.x, to = t.width - t.x < used ? t.width - t.x : used;
   const T* weights = t.weights + c / kGroupedBlock * kGroupedBlock * t.taps * G + c % kGroupedBlock;
-  FASTCNN_UNROLL for (int i = 0; i < S; ++i) {
-    if (!t.ahead[i]) break;
-    FASTCNN_UNROLL for (int p = 0; p < kPixels * S; ++p)
-        __builtin_prefetch(t.ahead[i] + (t.x + p) * t.pixel_stride + c);
-  }
   Vec<T> sum[kPixels] = {};
   for (int64_t r = 0; r < t.num_rows; ++r) {
     const T* w = weights + t.rows[r].tap * G * kGroupedBlock;
@@ -149,7 +144,7 @@ FASTCNN_INLINE void add_tap(const In& in, const T* w, Vec<T>& sum) {
 }
 
 template <class T, int G, bool Whole>
-FASTCNN_INLINE void channels_any(const GroupedTile<T>& t, const Bounds<T>& bounds, int64_t c, int64_t n) {
+__attribute__((noinline)) void channels_any(const GroupedTile<T>& t, const Bounds<T>& bounds, int64_t c, int64_t n) {
   const T* weights = t.weights + c / kGroupedBlock * kGroupedBlock * t.taps * G + c % kGroupedBlock;
   Vec<T> sum[kPixels] = {};
   for (int64_t r = 0; r < t.num_rows; ++r) {
@@ -213,7 +208,6 @@ template <class T>
 void tile(const GroupedTile<T>& t) {
   if (t.group_channels == 8) return tile_of_group<T, 8>(t);
   if (t.group_channels == 4) return tile_of_group<T, 4>(t);
-  if (t.group_channels == 2) return tile_of_group<T, 2>(t);
   tile_of_group<T, 1>(t);
 }
 

@@ -164,6 +164,9 @@ __attribute__((noinline)) void tile_of(const TileArgs<T>& a, const Panel& panel,
   constexpr int kStep = N == 1 ? 2 : N;  // terms per round
   const int64_t stride = a.stride * int64_t(sizeof(T)), block_stride = a.block_stride, filter = a.filter + panel.first;
   const bool whole = N == 1 && panel.count >= V * lanes<T>;
+  FASTCNN_UNROLL for (int p = 0; p < P; ++p)  // stores that miss would hold up the next tile
+      FASTCNN_UNROLL for (int i = 0; i < V * FASTCNN_VECTOR_BYTES / 64; ++i)
+          __builtin_prefetch(a.dst[p] + filter + i * (64 / int(sizeof(T))), 1);
   Vec<T> sum[P][V];
   start<T, P, V>(a, filter, whole, sum);
   for (const Segment *s = a.segments, *end = s + a.num_segments; s != end; ++s) {
