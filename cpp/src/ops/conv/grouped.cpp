@@ -1,5 +1,5 @@
-// Depthwise convolution, and groups of 4 or 8 channels with as many filters; vectors run over channels. Depthwise is bound
-// by memory, so rows follow each other while those they share are in the cache.
+// Depthwise convolution, and groups of 4 or 8 channels with as many filters; vectors run over channels. Depthwise is
+// bound by memory, so rows follow each other while those they share are in the cache.
 #include <algorithm>
 
 #include "ops/conv/algorithm.h"
