@@ -11,14 +11,8 @@
 namespace fastcnn::conv {
 namespace {
 
-#ifndef WIC
-#define WIC 1024
-#endif
-#ifndef TPP
-#define TPP 16
-#endif
-constexpr int64_t kWeightsInCache = int64_t{WIC} << 10;  // bytes; beyond them some tiles share a pass over the weights
-constexpr int64_t kTilesPerPass = TPP;
+constexpr int64_t kWeightsInCache = int64_t{1} << 20;  // bytes; beyond them some tiles share a pass over the weights
+constexpr int64_t kTilesPerPass = 16;
 constexpr int64_t kPatchBytes = int64_t{256} << 10;  // beyond them a patch holds fewer groups
 
 template <class T>
