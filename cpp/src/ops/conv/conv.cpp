@@ -64,7 +64,7 @@ struct WeightSource {
     const int64_t count = view.numel();
     if (dtype_of(view) == TypeToDType<T>::value) {
       data = view.as<const T>();
-      for (int32_t i = 0; i < 5; ++i) strides[i] = i < view.ndim ? view.stride(i) : 0;
+      for (int32_t i = 0; i < view.ndim; ++i) strides[i] = view.stride(i);
     } else {
       T* values = scratch.get<T>(count);
       int64_t stride = count;
@@ -100,8 +100,8 @@ struct WeightSource {
   }
 
   const T* data;
-  int64_t strides[5];
-  int spatial_dims;
+  int64_t strides[5] = {};
+  int spatial_dims = 0;
   bool transposed;
 };
 

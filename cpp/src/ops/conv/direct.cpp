@@ -343,7 +343,8 @@ void run(const Context& context, const Task<T>& task, const T* packed) {
   for (int64_t n = 1; n <= threads; ++n) {
     if (threads % n != 0) continue;
     const double work = static_cast<double>(ceil_div(tiles, n) * ceil_div(columns, threads / n));
-    const double reads = weights * static_cast<double>(n) + inputs * static_cast<double>(threads / n);
+    const int64_t beside = threads / n;
+    const double reads = weights * static_cast<double>(n) + inputs * static_cast<double>(beside);
     const double cost = work * (1 + 0.1 * reads / ((weights + inputs) * static_cast<double>(threads)));
     if (best < 0 || cost < best) best = cost, over_tiles = n;
   }

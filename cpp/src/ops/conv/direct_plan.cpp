@@ -7,10 +7,7 @@
 namespace fastcnn::conv {
 namespace {
 
-#ifndef BT
-#define BT 512
-#endif
-constexpr int64_t kMaxBlockTerms = BT;
+constexpr int64_t kMaxBlockTerms = 512;
 
 template <class T>
 const TileRoutines<T>& tile_routines() {

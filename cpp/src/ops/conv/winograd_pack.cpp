@@ -27,7 +27,7 @@ struct Taps {
   }
 
   const Weights<float>& weights;
-  int64_t size[3], stride[3], count;
+  int64_t size[3] = {}, stride[3] = {}, count;
   int64_t direction = 0;  ///< 0: scattered
 };
 

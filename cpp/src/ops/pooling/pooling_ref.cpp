@@ -33,7 +33,7 @@ struct Windows {
     for (int d = 0; d < src.ndim - rank; ++d) planes *= src.shape[d];
     for (int d = 0; d < rank; ++d) {
       in[3 - rank + d] = src.shape[src.ndim - rank + d];
-      out[3 - rank + d] = shape[static_cast<size_t>(src.ndim - rank + d)];
+      out[3 - rank + d] = shape[static_cast<size_t>(src.ndim) - static_cast<size_t>(rank - d)];
     }
   }
   Span span(int axis, int64_t o) const {

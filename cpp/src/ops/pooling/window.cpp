@@ -7,8 +7,8 @@ namespace fastcnn {
 namespace {
 
 double taps(const PoolAxis& axis, bool transposed) {
-  return transposed ? static_cast<double>((axis.kernel + axis.stride - 1) / axis.stride)
-                    : static_cast<double>(std::min(axis.kernel, axis.in));
+  const int64_t seen = (axis.kernel + axis.stride - 1) / axis.stride;
+  return static_cast<double>(transposed ? seen : std::min(axis.kernel, axis.in));
 }
 
 /// Narrow planes of floats: rows of at most two vectors.
@@ -26,7 +26,8 @@ bool permutable(const PoolJob& job, DType dtype, const PoolWindowKernels& kernel
 /// The cheapest way, by vector operations per output (see the .inl's head).
 PoolPath cheapest(const PoolJob& job, bool transposed, int64_t vector_bytes, int64_t item) {
   const PoolAxis& x = job.x;
-  const double lanes = static_cast<double>(vector_bytes / item), inner = static_cast<double>(job.inner);
+  const int64_t items = vector_bytes / item;
+  const double lanes = static_cast<double>(items), inner = static_cast<double>(job.inner);
   const double rows = taps(job.z, transposed) * taps(job.y, transposed);
   const double stride = transposed ? 1.0 : static_cast<double>(x.stride), kernel = static_cast<double>(x.kernel);
   const double each = taps(x, transposed);
