@@ -336,14 +336,18 @@ class TestBadInput:
 
     @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no such signals")
     @pytest.mark.parametrize(("number", "status"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
-    def test_a_signal_leaves_nothing_half_written(self, coins, monkeypatch, number, status):
+    def test_a_signal_leaves_nothing_half_written(self, coins, monkeypatch, request, number, status):
         def interrupted(path, *args):
             Path(path).write_bytes(b"half")
             os.kill(os.getpid(), getattr(signal, number))
             time.sleep(30)
 
         monkeypatch.setattr(writing, "save_png", interrupted)
-        before = signal.getsignal(getattr(signal, number))
+        inherited = signal.getsignal(getattr(signal, number))
+        # A shell's background jobs are born with SIGINT ignored.
+        before = signal.default_int_handler if number == "SIGINT" else signal.SIG_DFL
+        signal.signal(getattr(signal, number), before)
+        request.addfinalizer(lambda: signal.signal(getattr(signal, number), inherited))
         result = segment("coins.png", "missing.png")
         assert result.exit_code == status
         assert not list(Path("fastcnn-segment").iterdir())
