@@ -40,6 +40,8 @@ class Case:
     # How far each peer's result is from ours, where the results are comparable.
     compare: bool = True
     notes: dict[str, str] = field(default_factory=dict)
+    # Cases of one group are summed up together.
+    group: str = ""
 
 
 # What --match asks for. Families whose cases are dear to make ask `wanted` before they make one.
@@ -129,24 +131,47 @@ def measure(case: Case, machine: Machine, seconds: float) -> dict[str, Any]:
         rows[name] = {"median_ms": median * 1e3, "iqr_ms": (high - low) * 1e3}
         if name != OURS and case.compare:
             rows[name]["difference"] = difference(results[OURS], results[name])
-    peers = {n: r["median_ms"] for n, r in rows.items() if n != OURS}
-    ours = rows[OURS]["median_ms"]
+    times = {n: r["median_ms"] for n, r in rows.items()}
+    ours = times.pop(OURS)
+    peers = {n: t for n, t in times.items() if not n.startswith(OURS)}  # "fastcnn unpacked" is none
     best = min(peers, key=lambda n: peers[n]) if peers else None
     return {
         "case": case.name,
+        "group": case.group,
         "goal": case.goal,
         "rounds": rounds,
         "rows": rows,
         "best_peer": best,
         "ratio": peers[best] / ours if best else None,
-        "ratios": {n: t / ours for n, t in peers.items()},
+        "ratios": {n: t / ours for n, t in times.items()},
         "share_of_floor": machine.floor(case) * 1e3 / ours if case.bytes or case.flops else None,
     }
 
 
+def summaries(family: str, measured: list[dict[str, Any]]) -> Iterator[str]:
+    """The best peer's ratios over all cases; of groups against torch's faster layout and the best of the others."""
+
+    def mean(name: str, ratios: list[float]) -> str:
+        return f"{name} {np.exp(np.mean(np.log(ratios))):.2f}, least {min(ratios):.2f}"
+
+    for group in dict.fromkeys(r["group"] for r in measured if r["group"]):
+        kinds: dict[str, list[float]] = {}
+        for result in (r for r in measured if r["group"] == group):
+            best: dict[str, float] = {}
+            for name, ratio in result["ratios"].items():
+                kind = name if name.startswith(OURS) else "torch" if name.startswith("torch") else "engines"
+                best[kind] = min(ratio, best.get(kind, ratio))
+            for kind, ratio in best.items():
+                kinds.setdefault(kind, []).append(ratio)
+        yield f"{group}: geometric mean to " + "; ".join(mean(kind, ratios) for kind, ratios in kinds.items())
+    if ratios := [r["ratio"] for r in measured if r["ratio"]]:
+        yield f"{family}: geometric mean to {mean('the best peer', ratios)}"
+
+
 def versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
-    for package in ("fastcnn", "torch", "numpy", "scipy", "scikit-image", "opencv-python-headless"):
+    for package in ("fastcnn", "torch", "numpy", "scipy", "scikit-image", "opencv-python-headless",
+                    "onnxruntime", "MNN", "ncnn"):  # fmt: skip
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
@@ -207,9 +232,7 @@ def run(families: list[str], threads: int, seconds: float, match: str, size: int
                 table.add_row(label, name + note, f"{row['median_ms']:.3g}", f"{row['iqr_ms']:.2g}", ratio,
                               row.get("difference", ""), floor)  # fmt: skip
         console.print(table)
-        ratios = [r["ratio"] for r in measured if r["ratio"]]
-        if ratios:
-            console.print(f"{family}: geometric mean to the best peer {np.exp(np.mean(np.log(ratios))):.2f}, "
-                          f"least {min(ratios):.2f}")  # fmt: skip
+        for line in summaries(family, measured):
+            console.print(line)
         report["families"][family] = measured
     return report
