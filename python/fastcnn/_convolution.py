@@ -31,7 +31,7 @@ def _integer(value: Any, op: str, argument: str) -> int:
         return int(value)
     if type(value) is int and abs(value) > _MOST:
         raise ArgumentError(f"{op}: expected {argument} to fit in 64 bits, got {value}")
-    return value  # type: ignore[no-any-return]  # may be symbolic
+    return value  # type: ignore[no-any-return]  # may be symbolic, which numbers' types do not say
 
 
 def sizes(value: Any, dims: int, op: str, argument: str) -> list[int]:

@@ -41,7 +41,7 @@ def test_against_torch(name):
             if name in ALGORITHMS:
                 assert case.layer.algorithm(packed=False, threads=2) == name
             exact = case.torch()
-            np.testing.assert_allclose(case.run(), exact, rtol=1e-11, atol=1e-11, err_msg=text)
+            assert_accurate(case.run(), exact, what=text, bound=1e-13)
             assert_accurate(case.run(torch.float32), case.torch(torch.float32), what=text)
             arrays = [a.astype(np.float32) for a in case.arrays]
             np.testing.assert_array_equal(

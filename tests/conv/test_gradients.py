@@ -62,7 +62,7 @@ def test_against_torch(text):
         theirs = gradients(torch.nn.functional, case, torch.float64, expanded=expanded)
         ours = gradients(F, case, torch.float64, expanded=expanded)
         for got, exact in zip(ours, theirs, strict=True):
-            torch.testing.assert_close(got, exact, rtol=1e-10, atol=1e-10)
+            assert_accurate(got, exact, what=text, bound=1e-13)
             assert got.is_contiguous()
     exact = gradients(torch.nn.functional, case, torch.float64)
     for change in (lambda t: t, lambda t: t.movedim(1, -1).contiguous().movedim(-1, 1)):

@@ -69,7 +69,7 @@ def test_left(make: Callable[[], torch.nn.Module]) -> None:
 
 def test_wrong_type() -> None:
     with pytest.raises(TypeError, match=r"convert: expected model to be a torch\.nn\.Module, got int"):
-        fastcnn.convert(3)  # type: ignore[type-var]
+        fastcnn.convert(3)  # type: ignore[type-var]  # on purpose
 
 
 @pytest.mark.parametrize("name", model_zoo.NAMES)

@@ -196,7 +196,7 @@ class Curious(nn.Module):
 
 def test_errors() -> None:
     with pytest.raises(TypeError, match=r"optimize: expected model to be a torch\.nn\.Module, got int"):
-        fastcnn.optimize(3, torch.ones(1))  # type: ignore[arg-type]
+        fastcnn.optimize(3, torch.ones(1))  # type: ignore[arg-type]  # on purpose
     fast = fastcnn.optimize(Picky(), torch.ones(1, 3, 8, 8))
     assert fast(torch.ones(1, 3, 16, 9)).shape == (1, 1, 16, 9)
     with pytest.raises(fastcnn.ArgumentError, match="optimize: the graph captured from the example does not hold"):

@@ -164,7 +164,7 @@ def _drop(node: fx.Node) -> None:
 
 
 def _argument(node: fx.Node, position: int) -> Any:
-    name = node.target._schema.arguments[position].name  # type: ignore[union-attr]
+    name = node.target._schema.arguments[position].name  # type: ignore[union-attr]  # an OpOverload
     return node.args[position] if len(node.args) > position else node.kwargs.get(name)
 
 

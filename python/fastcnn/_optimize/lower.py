@@ -141,7 +141,7 @@ class Lowering:
 
 
 def named_arguments(node: fx.Node) -> dict[str, Any]:
-    schema = node.target._schema  # type: ignore[union-attr]
+    schema = node.target._schema  # type: ignore[union-attr]  # an OpOverload
     named: dict[str, Any] = {}
     for i, argument in enumerate(schema.arguments):
         default = argument.default_value if argument.has_default_value() else None

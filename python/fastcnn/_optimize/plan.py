@@ -106,7 +106,7 @@ class Program:
 
     def _call_torch(self, node: fx.Node) -> Any:
         args, kwargs = fx.map_arg((node.args, node.kwargs), self._value)
-        return node.target(*args, **kwargs)  # type: ignore[operator]
+        return node.target(*args, **kwargs)  # type: ignore[operator]  # call_function's
 
     def _run_torch(self, node: fx.Node, dying: list[fx.Node]) -> None:
         self.late[node] = self._call_torch(node)

@@ -187,10 +187,10 @@ class _TransposedConvolution(_Packing, torch.nn.modules.conv._ConvTransposeNd):
             input,
             output_size,
             self.stride,  # type: ignore[arg-type]  # tuples, where torch declares lists
-            self.padding,  # type: ignore[arg-type]
-            self.kernel_size,  # type: ignore[arg-type]
+            self.padding,  # type: ignore[arg-type]  # likewise
+            self.kernel_size,  # type: ignore[arg-type]  # likewise
             dims,
-            self.dilation,  # type: ignore[arg-type]
+            self.dilation,  # type: ignore[arg-type]  # likewise
         )
         if input.dim() in (dims + 1, dims + 2):
             packed = self._packed(

@@ -235,7 +235,9 @@ def _forward(
     if _c.batched(op, input, dims):
         result: Tensor = _convolution(image, weight_, bias_, *geometry, groups)
         return result
-    return _convolution(image.unsqueeze(0), weight_, bias_, *geometry, groups).squeeze(0)  # type: ignore[union-attr, no-any-return]
+    assert image is not None
+    result = _convolution(image.unsqueeze(0), weight_, bias_, *geometry, groups)
+    return result.squeeze(0)
 
 
 def _transpose(
