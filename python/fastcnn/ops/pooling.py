@@ -277,7 +277,7 @@ def max_pool2d(
 
     Complexity: O(kernel height + kernel width) per element read, whole vectors of columns (contiguous) or channels
     (channels_last); with indices O(kernel area). Scratch: 64 KiB per thread, or 16 pixels' channels;
-    an input that is neither contiguous nor channels_last is packed, a plane (channels_last: an image) per thread at a time.
+    an input that is neither contiguous nor channels_last is packed, a plane (channels_last: an image) per thread.
     Gradient: to the element that `return_indices` names; differentiable any number of times. It is found anew in the
     backward pass, so that training keeps the input and no indices; float16 and bfloat16 gradients are summed in
     float32. Deterministic: the result depends on neither threads nor instruction set.
@@ -393,7 +393,7 @@ def avg_pool2d(
         TypeError: another dtype, or sizes that are not integers.
 
     Complexity: O(kernel height + kernel width) per element read. Scratch: 64 KiB per thread, or 16 pixels' channels;
-    an input that is neither contiguous nor channels_last is packed, a plane (channels_last: an image) per thread at a time.
+    an input that is neither contiguous nor channels_last is packed, a plane (channels_last: an image) per thread.
     Gradient: the transpose, of the same cost; differentiable any number of times. Deterministic for any number of
     threads; instruction sets agree to rounding.
 
