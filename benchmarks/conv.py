@@ -122,4 +122,4 @@ def cases(size: int) -> Iterator[Case]:
                 ours = run["fastcnn"]
                 run = {"fastcnn": ours, "fastcnn 1 thread": partial(with_threads, 1, ours)}
             yield Case(f"{section['group']}: {layer.text}", run, flops=layer.flops, goal=section["goal"], notes=notes,
-                       group=section["group"])  # fmt: skip
+                       group=section["group"], group_goal=section.get("mean", ""))  # fmt: skip

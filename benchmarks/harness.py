@@ -40,8 +40,9 @@ class Case:
     # How far each peer's result is from ours, where the results are comparable.
     compare: bool = True
     notes: dict[str, str] = field(default_factory=dict)
-    # Cases of one group are summed up together.
+    # Cases of one group are summed up together, under a goal of their mean.
     group: str = ""
+    group_goal: str = ""
 
 
 # What --match asks for. Families whose cases are dear to make ask `wanted` before they make one.
@@ -138,7 +139,9 @@ def measure(case: Case, machine: Machine, seconds: float) -> dict[str, Any]:
     return {
         "case": case.name,
         "group": case.group,
+        "group_goal": case.group_goal,
         "goal": case.goal,
+        "notes": case.notes,
         "rounds": rounds,
         "rows": rows,
         "best_peer": best,
@@ -148,30 +151,39 @@ def measure(case: Case, machine: Machine, seconds: float) -> dict[str, Any]:
     }
 
 
+def kind_of(contender: str) -> str:
+    """Torch in its layouts is one peer, the engines are another, and variants of ours are none."""
+    return contender if contender.startswith(OURS) else "torch" if contender.startswith("torch") else "others"
+
+
+def means(measured: list[dict[str, Any]]) -> dict[str, tuple[float, float]]:
+    """Geometric mean and least ratio to each kind of peer, each time the best of it, and to the best of all."""
+    found: dict[str, list[float]] = {}
+    for result in measured:
+        best: dict[str, float] = {}
+        for name, ratio in result["ratios"].items():
+            best[kind_of(name)] = min(ratio, best.get(kind_of(name), ratio))
+        if len({kind for kind in best if not kind.startswith(OURS)}) > 1:
+            best["the best peer"] = result["ratio"]
+        for kind, ratio in best.items():
+            found.setdefault(kind, []).append(ratio)
+    return {kind: (float(np.exp(np.mean(np.log(ratios)))), min(ratios)) for kind, ratios in found.items()}
+
+
 def summaries(family: str, measured: list[dict[str, Any]]) -> Iterator[str]:
-    """The best peer's ratios over all cases; of groups against torch's faster layout and the best of the others."""
-
-    def mean(name: str, ratios: list[float]) -> str:
-        return f"{name} {np.exp(np.mean(np.log(ratios))):.2f}, least {min(ratios):.2f}"
-
-    for group in dict.fromkeys(r["group"] for r in measured if r["group"]):
-        kinds: dict[str, list[float]] = {}
-        for result in (r for r in measured if r["group"] == group):
-            best: dict[str, float] = {}
-            for name, ratio in result["ratios"].items():
-                kind = name if name.startswith(OURS) else "torch" if name.startswith("torch") else "engines"
-                best[kind] = min(ratio, best.get(kind, ratio))
-            for kind, ratio in best.items():
-                kinds.setdefault(kind, []).append(ratio)
-        yield f"{group}: geometric mean to " + "; ".join(mean(kind, ratios) for kind, ratios in kinds.items())
-    if ratios := [r["ratio"] for r in measured if r["ratio"]]:
-        yield f"{family}: geometric mean to {mean('the best peer', ratios)}"
+    """A line for each group of cases, or one for the family."""
+    groups = dict.fromkeys(r["group"] for r in measured) if len(measured) > 1 else {}
+    for group in groups:
+        cases = [r for r in measured if r["group"] == group]
+        figures = "; ".join(f"{kind} {mean:.2f}, least {least:.2f}" for kind, (mean, least) in means(cases).items())
+        goal = f" (goal of the mean {cases[0]['group_goal']})" if cases[0].get("group_goal") else ""
+        yield f"{group or family}{goal}: geometric mean to {figures}"
 
 
 def versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for package in ("fastcnn", "torch", "numpy", "scipy", "scikit-image", "opencv-python-headless",
-                    "onnxruntime", "MNN", "ncnn"):  # fmt: skip
+                    "onnxruntime", "openvino", "MNN", "ncnn"):  # fmt: skip
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:

@@ -47,7 +47,7 @@ def cases(size: int) -> Iterator[Case]:
             exact = copy.deepcopy(model).double()(x[:1].double())
         for contender, function in run.items():
             notes[contender] = f"error {_error(np.asarray(function())[:1], exact)}"
-        yield Case(title, run, flops=_flops(model, x), goal=case["goal"], notes=notes)
+        yield Case(title, run, flops=_flops(model, x), goal=case["goal"], notes=notes, group=case["mode"])
 
 
 def _flops(model: torch.nn.Module, x: torch.Tensor) -> float:

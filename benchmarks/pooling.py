@@ -69,4 +69,5 @@ def cases(size: int) -> Iterator[Case]:
                 bytes=float(moved),
                 goal=goal.get(layout, "") if isinstance(goal, dict) else goal,
                 compare=dtype == torch.float32,
+                group=f"{kind}, {layout}",
             )
