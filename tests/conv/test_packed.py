@@ -37,6 +37,8 @@ LAYERS = (
     "2x12x7x6, 12x11x2x2, stride 2, transposed",
     "2x8x5x6, 8x6x3x3, stride 3, padding 1, output_padding 2, groups 2, transposed",
     "1x6x4x5, 6x5x1x1, stride 2, output_padding 1, transposed",  # phases that no tap reaches
+    "1x6x1x5, 6x5x3x3, stride 4, padding 1, transposed",  # fewer rows than phases
+    "1x33x2x5, 33x8x1x1, stride 2, padding 1, transposed",  # the only row is of a phase that no tap reaches
 )
 
 

@@ -29,7 +29,7 @@ bool repays_packing(const Shape& s) { return s.batch * s.out_pixels() >= 4 * std
 /// The largest part decides for all.
 const Shape& largest(const std::vector<Part>& parts) {
   return std::max_element(parts.begin(), parts.end(),
-                          [](const Part& a, const Part& b) { return a.shape.taps() < b.shape.taps(); })
+                          [](const Part& a, const Part& b) { return a.shape.flops() < b.shape.flops(); })
       ->shape;
 }
 

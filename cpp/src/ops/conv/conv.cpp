@@ -149,7 +149,7 @@ void run_parts(const Context& context, const Algorithm& algorithm, const std::ve
     if (e.residual) request.residual = residual.phase(part.first_out, part.out_step);
     // A phase that no tap reaches is the epilogue of zero.
     const Algorithm& chosen = part.empty() ? kEmpty : algorithm;
-    run_staged(context, chosen.routines<T>(), packed, request);
+    if (part.shape.out_pixels() > 0) run_staged(context, chosen.routines<T>(), packed, request);
     packed += packed_size<T>(algorithm, part);
   }
 }
@@ -196,7 +196,7 @@ std::vector<Part> packing_parts(const ConvWeight& w, const std::string& op) {
   for (int i = 0; i < w.geometry.spatial_dims; ++i) {
     const auto d = static_cast<size_t>(i);
     input.push_back(w.geometry.dilation[d] * (w.shape[d + 2] - 1) + 1);
-    dst.push_back(w.transposed ? w.geometry.stride[d] : 1);
+    dst.push_back(1);
   }
   return parts_of(w, input, dst);
 }

@@ -159,9 +159,17 @@ std::vector<Part> transposed_parts(const Sizes& input, const Sizes& weight, cons
     const int to = i + 3 - g.spatial_dims;
     const int64_t kernel = weight[from + 2], stride = g.stride[from], dilation = g.dilation[from];
     const int64_t common = std::gcd(stride, dilation), step = stride / common;
+    std::vector<int64_t> phases(static_cast<size_t>(std::min(stride, dst[from + 2])));
+    std::iota(phases.begin(), phases.end(), int64_t{0});
+    // A result smaller than the stride lacks phases, but their taps are packed with the others: they have no pixel.
+    for (int64_t tap = 0; tap < std::min(kernel, step); ++tap) {
+      const int64_t phase = ((tap * dilation - g.padding[from]) % stride + stride) % stride;
+      if (phase >= dst[from + 2]) phases.push_back(phase);
+    }
+    std::sort(phases.begin(), phases.end());
     std::vector<Part> finer;
     for (const Part& coarse : parts)
-      for (int64_t phase = 0; phase < std::min(stride, dst[from + 2]); ++phase) {
+      for (const int64_t phase : phases) {
         // Result pixel o takes tap t of input pixel (o + padding - t * dilation) / stride, where that is whole.
         const int64_t offset = phase + g.padding[from];
         int64_t first = 0, count = 0;
@@ -172,7 +180,7 @@ std::vector<Part> transposed_parts(const Sizes& input, const Sizes& weight, cons
         Part part = coarse;
         Shape& s = part.shape;
         s.in[to] = input[from + 2];
-        s.out[to] = (dst[from + 2] - phase - 1) / stride + 1;
+        s.out[to] = phase < dst[from + 2] ? (dst[from + 2] - phase - 1) / stride + 1 : 0;
         s.kernel[to] = count;
         s.dilation[to] = dilation / common;
         s.pad[to] = count ? (count - 1) * s.dilation[to] - (offset - first * dilation) / stride : 0;
