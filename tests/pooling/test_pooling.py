@@ -405,6 +405,20 @@ NATIVE = [
 ]
 
 
+@pytest.mark.parametrize("size", [17, 40, 100])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_one_window_that_leaves_pixels_out(size, dtype):
+    """Their gradient is zero, behind the window as well as before the next one."""
+    x = torch.rand(2, 3, 2, size, dtype=dtype, requires_grad=True)
+    for window, stride in ((size - 6, size - 6), (size // 2 + 1, size)):
+        grads = [
+            torch.autograd.grad(front.avg_pool2d(x, (2, window), (2, stride)).sum(), x)[0]
+            for front in (F, torch.nn.functional)
+        ]
+        torch.testing.assert_close(*grads)
+        assert (grads[0] == 0).any()
+
+
 @pytest.mark.parametrize("last", [False, True])
 @pytest.mark.parametrize("function", [pytest.param(f, id=n) for n, f in NATIVE])
 def test_opcheck_and_gradients(function, last, native_calls, apart):

@@ -277,7 +277,7 @@ struct Pool {
         for (int64_t i = 0; i < x.in; ++i) buffer[i] *= scale_x()[i];
     }
     // The gradient of one mean of all.
-    if (kTransposed && x.in == 1 && x.end[0] == 1 && x.end[x.out - 1] == 1) {
+    if (kTransposed && x.in == 1 && x.end[0] == 1 && x.begin[x.out - 1] == 0) {
       const Vec<A> value = splat(buffer[0]);
       return in_vectors<A>(
           x.out, [&](int64_t e, int64_t k) __attribute__((always_inline)) { store_up_to<A>(dst + e, value, k); });
