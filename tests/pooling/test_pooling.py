@@ -392,19 +392,6 @@ def test_pyramid(mode, rng):
     assert torch.autograd.gradcheck(lambda t: F.spatial_pyramid_pool(t, (1, 2), mode), small)
 
 
-NATIVE = [
-    ("max", lambda t: F.max_pool2d(t, 3, 2, 1)),
-    ("indices", lambda t: F.max_pool2d(t, 3, 2, 1, return_indices=True)),
-    ("avg", lambda t: F.avg_pool2d(t, 3, 2, 1, ceil_mode=True)),
-    ("adaptive_max", lambda t: F.adaptive_max_pool2d(t, 3)),
-    ("adaptive_indices", lambda t: F.adaptive_max_pool2d(t, 3, return_indices=True)),
-    ("adaptive_avg", lambda t: F.adaptive_avg_pool2d(t, (1, 2))),
-    ("unpool", lambda t: F.max_unpool2d(t, torch.arange(t[0, 0].numel()).reshape(t[0, 0].shape).expand(t.shape), 1)),
-    ("gathered", lambda t: torch.ops.fastcnn._pool_gather(t, torch.zeros_like(t, dtype=torch.int64), 2)),
-    ("scattered", lambda t: torch.ops.fastcnn._pool_scatter(t, torch.zeros_like(t, dtype=torch.int64), [7, 8])),
-]
-
-
 @pytest.mark.parametrize("size", [17, 40, 100])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_one_window_that_leaves_pixels_out(size, dtype):
@@ -417,6 +404,19 @@ def test_one_window_that_leaves_pixels_out(size, dtype):
         ]
         torch.testing.assert_close(*grads)
         assert (grads[0] == 0).any()
+
+
+NATIVE = [
+    ("max", lambda t: F.max_pool2d(t, 3, 2, 1)),
+    ("indices", lambda t: F.max_pool2d(t, 3, 2, 1, return_indices=True)),
+    ("avg", lambda t: F.avg_pool2d(t, 3, 2, 1, ceil_mode=True)),
+    ("adaptive_max", lambda t: F.adaptive_max_pool2d(t, 3)),
+    ("adaptive_indices", lambda t: F.adaptive_max_pool2d(t, 3, return_indices=True)),
+    ("adaptive_avg", lambda t: F.adaptive_avg_pool2d(t, (1, 2))),
+    ("unpool", lambda t: F.max_unpool2d(t, torch.arange(t[0, 0].numel()).reshape(t[0, 0].shape).expand(t.shape), 1)),
+    ("gathered", lambda t: torch.ops.fastcnn._pool_gather(t, torch.zeros_like(t, dtype=torch.int64), 2)),
+    ("scattered", lambda t: torch.ops.fastcnn._pool_scatter(t, torch.zeros_like(t, dtype=torch.int64), [7, 8])),
+]
 
 
 @pytest.mark.parametrize("last", [False, True])
