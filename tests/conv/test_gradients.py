@@ -22,7 +22,7 @@ SMALL = (
     "1x2x2x3x2, 2x2x2x2x3, stride 2x1x2, transposed",
     "1x2x4x4, 2x2x2x2, dilation 3, output_padding 2, transposed",  # output_padding reaches past every tap
     "1x2x3, 2x2x1, stride 3, output_padding 2, transposed",
-    "1x2x1x3, 2x2x1x2, padding 1, dilation 5, output_padding 2x1, transposed",  # nothing reaches the result
+    "1x2x1x3, 2x2x1x2, padding 1, dilation 5, output_padding 3x1, transposed",  # nothing reaches the result
 )
 
 

@@ -114,12 +114,15 @@ def _transposed_backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
         while found[i] > input.shape[i + 2]:
             if padding[i + dims] > 0:
                 padding[i + dims] -= 1
-            else:
+            elif grad.shape[i + 2] > 1:
                 grad = grad.narrow(i + 2, 0, grad.shape[i + 2] - 1)
+            else:  # no tap reached any of it
+                zeros = [
+                    torch.zeros_like(t) if n else None
+                    for t, n in zip((input, weight), ctx.needs_input_grad[:2], strict=True)
+                ]
+                return *zeros, g_bias, None, None, None, None, None
             found = _c.output_size(grad.shape[2:], weight.shape[2:], Geometry(stride, padding, dilation))
-    if 0 in grad.shape[2:]:  # no tap reached any of it
-        g_input, g_weight = torch.zeros_like(input), torch.zeros_like(weight)
-        return g_input, g_weight, g_bias, None, None, None, None, None
     g_input = g_weight = None
     if ctx.needs_input_grad[0]:
         g_input = _convolution(grad, weight, None, stride, padding, dilation, groups)

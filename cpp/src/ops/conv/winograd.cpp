@@ -5,6 +5,9 @@
 // tiles together and then split the filters, so that each filter is read by one thread only: on small images the
 // filters are the larger part of the traffic.
 //
+// A dilated kernel sees every d-th pixel: d x d images of their own, phases, without dilation. Their tiles are taken
+// together, so that small phases fill the registers as well.
+//
 // What is computed for a pixel does not depend on how the work is divided.
 #include "ops/conv/winograd.h"
 
@@ -23,6 +26,11 @@ constexpr int64_t kChannels = 128;
 constexpr int64_t kEnough = 20;
 constexpr int64_t kMostGroups = 64, kMostDepths = 8;
 
+int64_t dilation(const Shape& s, int axis) { return s.kernel[axis] > 1 ? s.dilation[axis] : 1; }
+
+/// Images without dilation along one axis; no more than there are results.
+int64_t phases(const Shape& s, int axis) { return std::min(dilation(s, axis), std::max<int64_t>(s.out[axis], 1)); }
+
 /// A piece of the result. Its tiles lie in columns along the axis summed over (the depth of a volume): usually columns
 /// of one tile, each with its own slices of the input, as many as the kernel has; or columns of several `depths`, which
 /// share slices.
@@ -34,8 +42,9 @@ class Run {
  public:
   Run(const Context& context, const Task<float>& task, const float* packed, const WinogradTransforms& transforms)
       : context_(context), task_(task), s_(task.shape), packed_(packed), t_(transforms), axes_(winograd_axes(s_)) {
-    tiles_y_ = ceil_div(s_.out[axes_.y], t_.tile_rows);
-    tiles_x_ = ceil_div(s_.out[axes_.x], t_.tile_columns);
+    phases_y_ = phases(s_, axes_.y), phases_x_ = phases(s_, axes_.x);
+    tiles_y_ = ceil_div(ceil_div(s_.out[axes_.y], phases_y_), t_.tile_rows);
+    tiles_x_ = ceil_div(ceil_div(s_.out[axes_.x], phases_x_), t_.tile_columns);
     kernel_r_ = s_.kernel[axes_.r], dilation_r_ = s_.dilation[axes_.r], out_r_ = s_.out[axes_.r];
     channel_blocks_ = winograd_blocks(s_.channels);
     filter_blocks_ = winograd_blocks(s_.filters);
@@ -45,7 +54,7 @@ class Run {
     v_group_ = v_block_ * channel_blocks_;
     m_group_ = t_.points() * tiles_ * kWinogradPanel;
     depths_ = most_depths();
-    columns_ = s_.batch * (depths_ == 1 ? out_r_ : 1) * tiles_y_ * tiles_x_;
+    columns_ = columns_in_depth() * (depths_ == 1 ? out_r_ : 1);
   }
 
   void operator()() {
@@ -62,6 +71,7 @@ class Run {
   }
 
  private:
+  int64_t columns_in_depth() const { return s_.batch * phases_y_ * phases_x_ * tiles_y_ * tiles_x_; }
   int64_t most_depths() const;
   void separate(int64_t tiles);
   void shared();
@@ -70,12 +80,28 @@ class Run {
   int64_t blocks_of(int64_t panel) const { return std::min<int64_t>(2, filter_blocks_ - 2 * panel); }
 
   struct Tile {
-    int64_t x, y, z, n;
+    int64_t x, y, z, n;  ///< x and y within the phase
+    int64_t phase_x, phase_y;
   };
   Tile tile(const Block& b, int64_t i) const {
-    const int64_t column = b.column + i, row = column / tiles_x_, plane = row / tiles_y_;
-    const Tile at{column % tiles_x_, row % tiles_y_, b.depth, plane};
-    return depths_ > 1 ? at : Tile{at.x, at.y, plane % out_r_, plane / out_r_};
+    const int64_t column = b.column + i, row = column / tiles_x_;
+    int64_t plane = row / tiles_y_;
+    Tile at{column % tiles_x_ * t_.tile_columns, row % tiles_y_ * t_.tile_rows, b.depth, 0, 0, 0};
+    at.phase_x = plane % phases_x_, plane /= phases_x_;
+    at.phase_y = plane % phases_y_, plane /= phases_y_;
+    if (depths_ == 1) at.z = plane % out_r_, plane /= out_r_;
+    at.n = plane;
+    return at;
+  }
+
+  /// One axis of a phase's image: where it starts in the input, its size, and which of its pixels the phase's first
+  /// result sees first.
+  struct PhaseAxis {
+    int64_t first, size, under;
+  };
+  PhaseAxis phase_axis(int axis, int64_t phase) const {
+    const int64_t d = dilation(s_, axis), from = phase - s_.pad[axis], first = (from % d + d) % d;
+    return {first, ceil_div(std::max<int64_t>(s_.in[axis] - first, 0), d), (from - first) / d};
   }
 
   void input(const Block& b, int64_t slice, int64_t group, int64_t cb, float* v) const;
@@ -88,7 +114,7 @@ class Run {
   const float* packed_;
   const WinogradTransforms& t_;
   const WinogradAxes axes_;
-  int64_t tiles_y_, tiles_x_, columns_, depths_, kernel_r_, dilation_r_, out_r_;
+  int64_t phases_y_, phases_x_, tiles_y_, tiles_x_, columns_, depths_, kernel_r_, dilation_r_, out_r_;
   int64_t channel_blocks_, filter_blocks_, panels_, tiles_, v_block_, v_group_, m_group_;
 };
 
@@ -97,18 +123,23 @@ void Run::input(const Block& b, int64_t slice, int64_t group, int64_t cb, float*
   const int64_t channel = b.group * s_.channels + cb * kWinogradBlock, count = groups(b);
   const Pixels<const float>& src = task_.src;
   WinogradInput in;
-  in.row_stride = src.stride[axes_.y], in.column_stride = src.stride[axes_.x];
-  in.rows = s_.in[axes_.y], in.columns = s_.in[axes_.x];
+  // Of a dilation beyond the image each phase has one pixel at most.
+  in.row_stride = src.stride[axes_.y] * std::min(dilation(s_, axes_.y), s_.in[axes_.y]);
+  in.column_stride = src.stride[axes_.x] * std::min(dilation(s_, axes_.x), s_.in[axes_.x]);
   in.channels = std::min(kWinogradBlock, s_.channels - cb * kWinogradBlock);
   in.v = v + (slice * count + group) * v_group_ + cb * v_block_;
   const int64_t end = b.columns * (group + 1) / count;
   for (int64_t i = b.columns * group / count; i < end; i += in.tiles) {
     const Tile at = tile(b, i);
+    const PhaseAxis y = phase_axis(axes_.y, at.phase_y), x = phase_axis(axes_.x, at.phase_x);
     const int64_t z = at.z * s_.stride[axes_.r] - s_.pad[axes_.r] + slice * (b.depths == 1 ? dilation_r_ : 1);
     const bool inside = z >= 0 && z < s_.in[axes_.r];
-    in.src = inside ? src.data + at.n * src.batch_stride + z * src.stride[axes_.r] + channel : nullptr;
-    in.y = at.y * t_.tile_rows - s_.pad[axes_.y], in.x = at.x * t_.tile_columns - s_.pad[axes_.x];
-    in.tiles = std::min(tiles_x_ - at.x, end - i);
+    in.src = inside ? src.data + at.n * src.batch_stride + z * src.stride[axes_.r] + y.first * src.stride[axes_.y] +
+                          x.first * src.stride[axes_.x] + channel
+                    : nullptr;
+    in.rows = y.size, in.columns = x.size;
+    in.y = at.y + y.under, in.x = at.x + x.under;
+    in.tiles = std::min(tiles_x_ - at.x / t_.tile_columns, end - i);
     in.scale = task_.input_scale ? task_.input_scale + at.n * s_.groups * s_.channels + channel : nullptr;
     t_.input(in);
     in.v += in.tiles * kWinogradBlock;
@@ -153,12 +184,14 @@ void Run::output(const Block& b, int64_t panel, int64_t depth, int64_t group, co
   out.filters = std::min(kWinogradPanel, s_.filters - panel * kWinogradPanel);
   out.epilogue = &e;
   out.bias = e.bias ? e.bias + filter : nullptr;
-  out.row_stride = dst.stride[axes_.y], out.column_stride = dst.stride[axes_.x];
-  out.residual_row_stride = e.residual.stride[axes_.y], out.residual_column_stride = e.residual.stride[axes_.x];
+  const int64_t step_y = phases_y_, step_x = phases_x_;
+  out.row_stride = dst.stride[axes_.y] * step_y, out.column_stride = dst.stride[axes_.x] * step_x;
+  out.residual_row_stride = e.residual.stride[axes_.y] * step_y;
+  out.residual_column_stride = e.residual.stride[axes_.x] * step_x;
   const int64_t end = b.columns * (group + 1) / count;
   for (int64_t i = b.columns * group / count; i < end; i += out.tiles) {
     const Tile at = tile(b, i);
-    const int64_t y = at.y * t_.tile_rows, x = at.x * t_.tile_columns;
+    const int64_t y = at.phase_y + at.y * step_y, x = at.phase_x + at.x * step_x;
     const auto pixel = [&](const auto& p) {
       return p.data + at.n * p.batch_stride + (at.z + depth) * p.stride[axes_.r] + y * p.stride[axes_.y] +
              x * p.stride[axes_.x] + filter;
@@ -166,8 +199,9 @@ void Run::output(const Block& b, int64_t panel, int64_t depth, int64_t group, co
     out.dst = pixel(dst);
     out.residual = e.residual.data ? pixel(e.residual) : nullptr;
     out.scale = e.scale ? e.scale + at.n * s_.groups * s_.filters + filter : nullptr;
-    out.tiles = std::min(tiles_x_ - at.x, end - i);
-    out.rows = s_.out[axes_.y] - y, out.columns = s_.out[axes_.x] - x;
+    out.tiles = std::min(tiles_x_ - at.x / t_.tile_columns, end - i);
+    out.rows = ceil_div(std::max<int64_t>(s_.out[axes_.y] - y, 0), step_y);
+    out.columns = ceil_div(std::max<int64_t>(s_.out[axes_.x] - x, 0), step_x);
     t_.output(out);
     out.m += out.tiles * kWinogradPanel;
   }
@@ -175,7 +209,7 @@ void Run::output(const Block& b, int64_t panel, int64_t depth, int64_t group, co
 
 /// How many depths can share slices: where they fit into the L2 cache, and each slice fills the registers.
 int64_t Run::most_depths() const {
-  if (kernel_r_ == 1 || s_.stride[axes_.r] != 1 || s_.batch * tiles_y_ * tiles_x_ < tiles_) return 1;
+  if (kernel_r_ == 1 || s_.stride[axes_.r] != 1 || columns_in_depth() < tiles_) return 1;
   const int64_t room = kInputs / v_group_ - (kernel_r_ - 1) * dilation_r_;
   const int64_t depths = std::min({out_r_, kMostDepths, room});
   return depths < 2 || depths < dilation_r_ ? 1 : depths;
@@ -271,8 +305,12 @@ bool fits(const Shape& s) {
 // within 2 % of the best choice on average, and in 98 of 100 shapes not slower than the direct algorithm.
 double cost(const Shape& s, int64_t m) {
   const WinogradAxes axes = winograd_axes(s);
-  const double rows = static_cast<double>(axes.line ? s.out[axes.y] : ceil_div(s.out[axes.y], m));
-  const double tiles = static_cast<double>(s.batch * s.out[axes.r] * ceil_div(s.out[axes.x], m)) * rows;
+  const auto tiles_along = [&](int axis) {
+    const int64_t n = phases(s, axis);
+    return n * ceil_div(ceil_div(s.out[axis], n), m);
+  };
+  const double rows = static_cast<double>(axes.line ? s.out[axes.y] : tiles_along(axes.y));
+  const double tiles = static_cast<double>(s.batch * s.out[axes.r] * tiles_along(axes.x)) * rows;
   const double points = static_cast<double>((m + 2) * (axes.line ? 1 : m + 2));
   const double channels = static_cast<double>(s.channels * s.kernel[axes.r]);
   const double filters = static_cast<double>(winograd_blocks(s.filters) * kWinogradBlock);

@@ -64,9 +64,7 @@ void gather(const Taps& taps, int64_t group, int64_t filter, int64_t filters, in
 }  // namespace
 
 WinogradAxes winograd_axes(const Shape& s) {
-  const auto transformed = [&](int axis) {
-    return s.kernel[axis] == 3 && s.stride[axis] == 1 && s.dilation[axis] == 1;
-  };
+  const auto transformed = [&](int axis) { return s.kernel[axis] == 3 && s.stride[axis] == 1; };
   const auto passed = [&](int axis) { return s.kernel[axis] == 1 && s.stride[axis] == 1; };
   for (const bool line : {false, true})
     for (int x = 2; x >= 0; --x)
