@@ -14,6 +14,7 @@
 #include "ops/conv/geometry.h"
 #include "ops/conv/layout.h"
 #include "ops/conv/weight_grad_simd.h"
+#include "ops/conv/winograd_weight_grad.h"
 
 namespace fastcnn {
 namespace conv {
@@ -314,6 +315,12 @@ void depthwise_weight_grad(const Context& context, const Shape& s, const Image& 
   });
 }
 
+bool by_winograd(const Shape& shape) {
+  const std::string setting = get_conv_algorithm();
+  if (!winograd_weight_grad_fits(shape)) return false;
+  return setting == "auto" ? winograd_weight_grad_wins(shape) : setting == "winograd" || setting == "winograd_f4";
+}
+
 }  // namespace
 }  // namespace conv
 
@@ -350,6 +357,8 @@ void convolution_weight_grad(const Context& context, const TensorView& grad, con
     using T = typename decltype(tag)::type;
     if (shape.channels == 1 && shape.filters == 1 && shape.groups > 1)
       return depthwise_weight_grad<T>(context, shape, image, Image::of(grad), dst);
+    if (std::is_same_v<T, float> && by_winograd(shape))
+      return winograd_weight_grad(context, shape, image, Image::of(grad), dst);
     WeightGrad<T> gradient(context, shape, image, Image::of(grad));
     gradient.run();
     gradient.store(dst);

@@ -60,6 +60,24 @@ struct WinogradOutput {
   int64_t row_stride, column_stride;
 };
 
+/// A run of neighbouring tiles of the result's gradient in a row of tiles, one panel of filters (zeros behind the
+/// last).
+struct WinogradGradient {
+  const float* src;                   ///< the first tile's first pixel
+  int64_t row_stride, column_stride;  ///< of src, in elements
+  int64_t rows, columns;              ///< from there on; what lies behind them is zero
+  int64_t tiles, filters, panel;
+  float* d;  ///< [point][tile][panel]
+  int64_t point_stride;
+};
+
+/// From the sums over all tiles to the gradient of 3 x 3 taps.
+struct WinogradTaps {
+  const float* m;  ///< [point][channel][panel]
+  int64_t point_stride, channels, panel;
+  float* taps;  ///< [channel][tap][panel]
+};
+
 /// The routines for one pair of tile sizes, height by width.
 struct WinogradTransforms {
   int64_t tile_rows, tile_columns, point_rows, point_columns;
@@ -67,6 +85,9 @@ struct WinogradTransforms {
   void (*filter)(const WinogradFilter&);
   void (*product)(const WinogradProduct&);
   void (*output)(const WinogradOutput&);
+  // The same, transposed: of the weight's gradient. Its product is weight_grad_simd.h's.
+  void (*gradient)(const WinogradGradient&);
+  void (*taps)(const WinogradTaps&);
 
   int64_t points() const { return point_rows * point_columns; }
 };

@@ -20,6 +20,9 @@
 //
 // Pairs of points share their even and odd parts: 12 operations for B^T d, 12 for A^T m, 6 for G g.
 //
+// The weight's gradient is the same transposed, dg = G^T [ sum over tiles of (B^T d B) * (A dY A^T) ] G: four times
+// fewer multiplications than summing outer products pixel by pixel.
+//
 // The product, one matrix product per point, is where the time goes. Tiles are grouped as the registers hold them (14
 // tiles x 32 filters in 28 of the 32 registers of AVX-512); V has the same group of tiles together for 16 channels, so
 // that a value and its broadcast lie at a constant distance from one pointer. Every array has its sizes in its layout,
@@ -56,6 +59,8 @@ struct Points<1> {  // the identity, for the height of 1-D kernels
   static FASTCNN_INLINE void input(const V (&d)[1], V (&t)[1]) { t[0] = d[0]; }
   static FASTCNN_INLINE void filter(const V (&g)[1], V (&u)[1]) { u[0] = g[0]; }
   static FASTCNN_INLINE void output(const V (&m)[1], V (&y)[1]) { y[0] = m[0]; }
+  static FASTCNN_INLINE void gradient(const V (&y)[1], V (&m)[1]) { m[0] = y[0]; }
+  static FASTCNN_INLINE void taps_of(const V (&u)[1], V (&g)[1]) { g[0] = u[0]; }
 };
 
 template <>
@@ -77,6 +82,18 @@ struct Points<2> {
   static FASTCNN_INLINE void output(const V (&m)[4], V (&y)[2]) {
     y[0] = m[0] + 0.5f * (m[1] + m[2]);
     y[1] = 0.5f * (m[1] - m[2]) - m[3];
+  }
+  static FASTCNN_INLINE void gradient(const V (&y)[2], V (&m)[4]) {
+    m[0] = y[0];
+    m[1] = 0.5f * (y[0] + y[1]);
+    m[2] = 0.5f * (y[0] - y[1]);
+    m[3] = -y[1];
+  }
+  static FASTCNN_INLINE void taps_of(const V (&u)[4], V (&g)[3]) {
+    const V even = u[1] + u[2];
+    g[0] = u[0] + even;
+    g[1] = u[1] - u[2];
+    g[2] = u[3] + even;
   }
 };
 
@@ -109,6 +126,22 @@ struct Points<4> {
     y[1] = (a / 3.0f) * (2.0f * minus_b - minus_a);
     y[2] = (1.0f / 6.0f) * (4.0f * sum_b - sum_a);
     y[3] = m[5] + (a / 6.0f) * (8.0f * minus_b - minus_a);
+  }
+  static FASTCNN_INLINE void gradient(const V (&y)[4], V (&m)[6]) {
+    const V even_a = (-1.0f / 6.0f) * (2.0f * y[0] + y[2]), odd_a = (-a / 6.0f) * (2.0f * y[1] + y[3]);
+    const V even_b = (1.0f / 3.0f) * (y[0] + 2.0f * y[2]), odd_b = (2.0f * a / 3.0f) * (y[1] + 2.0f * y[3]);
+    m[0] = y[0];
+    m[1] = even_a + odd_a;
+    m[2] = even_a - odd_a;
+    m[3] = even_b + odd_b;
+    m[4] = even_b - odd_b;
+    m[5] = y[3];
+  }
+  static FASTCNN_INLINE void taps_of(const V (&u)[6], V (&g)[3]) {
+    const V sum_a = u[1] + u[2], sum_b = u[3] + u[4];
+    g[0] = u[0] + 2.0f * sum_a + 0.5f * sum_b;
+    g[1] = b * (u[1] - u[2]) + a * (u[3] - u[4]);
+    g[2] = u[5] + sum_a + sum_b;
   }
 };
 
@@ -335,9 +368,79 @@ void output(const conv::WinogradOutput& out) {
   }
 }
 
+// --- the weight's gradient ------------------------------------------------------------------------------------------
+
+template <int MY, int MX>
+void gradient(const conv::WinogradGradient& g) {
+  using PY = Points<MY>;
+  using PX = Points<MX>;
+  const int64_t rows = g.rows < MY ? g.rows : MY, row_stride = g.row_stride, column_stride = g.column_stride;
+  const float* src = g.src;
+  float* d = g.d;
+  for (int64_t tile = 0; tile < g.tiles; ++tile, src += MX * column_stride, d += g.panel) {
+    const int64_t left = g.columns - tile * MX, columns = left < MX ? left : MX;
+    for (int64_t k = 0; k < g.panel; k += L) {
+      const int64_t filters = g.filters - k;
+      V half[PY::count][MX];
+      FASTCNN_UNROLL for (int j = 0; j < MX; ++j) {
+        V y[MY] = {}, t[PY::count];
+        if (j < columns && filters > 0) {
+          const float* p = src + j * column_stride + k;
+          if (rows == MY && filters >= L) {
+            FASTCNN_UNROLL for (int i = 0; i < MY; ++i) y[i] = load(p + i * row_stride);
+          } else {
+            FASTCNN_UNROLL for (int i = 0; i < MY; ++i) {
+              if (i < rows) y[i] = load_first(p + i * row_stride, filters);
+            }
+          }
+        }
+        PY::gradient(y, t);
+        FASTCNN_UNROLL for (int i = 0; i < PY::count; ++i) half[i][j] = t[i];
+      }
+      FASTCNN_UNROLL for (int i = 0; i < PY::count; ++i) {
+        V t[PX::count];
+        PX::gradient(half[i], t);
+        FASTCNN_UNROLL for (int j = 0; j < PX::count; ++j) store(d + (i * PX::count + j) * g.point_stride + k, t[j]);
+      }
+    }
+  }
+}
+
+template <int MY, int MX>
+void taps(const conv::WinogradTaps& t) {
+  using PY = Points<MY>;
+  using PX = Points<MX>;
+  const float* m = t.m;
+  float* to = t.taps;
+  for (int64_t c = 0; c < t.channels; ++c, m += t.panel, to += PY::taps * PX::taps * t.panel)
+    for (int64_t k = 0; k < t.panel; k += L) {
+      V half[PY::taps][PX::count];
+      FASTCNN_UNROLL for (int j = 0; j < PX::count; ++j) {
+        V u[PY::count], g[PY::taps];
+        FASTCNN_UNROLL for (int i = 0; i < PY::count; ++i) u[i] = load(m + (i * PX::count + j) * t.point_stride + k);
+        PY::taps_of(u, g);
+        FASTCNN_UNROLL for (int i = 0; i < PY::taps; ++i) half[i][j] = g[i];
+      }
+      FASTCNN_UNROLL for (int i = 0; i < PY::taps; ++i) {
+        V g[PX::taps];
+        PX::taps_of(half[i], g);
+        FASTCNN_UNROLL for (int j = 0; j < PX::taps; ++j) store(to + (i * PX::taps + j) * t.panel + k, g[j]);
+      }
+    }
+}
+
 template <int MY, int MX>
 constexpr conv::WinogradTransforms transforms() {
-  return {MY, MX, Points<MY>::count, Points<MX>::count, input<MY, MX>, filter<MY, MX>, product<MY, MX>, output<MY, MX>};
+  return {MY,
+          MX,
+          Points<MY>::count,
+          Points<MX>::count,
+          input<MY, MX>,
+          filter<MY, MX>,
+          product<MY, MX>,
+          output<MY, MX>,
+          gradient<MY, MX>,
+          taps<MY, MX>};
 }
 
 }  // namespace
