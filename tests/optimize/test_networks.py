@@ -127,10 +127,6 @@ with torch.no_grad():
 """
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="Winograd's weights take four times their memory, and pooling copies what is a slice of a concatenation",
-)
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="reads Linux's peak memory")
 def test_peak_memory() -> None:
     """Weights and intermediates of a 512 x 512 UNet: not more than torch's."""

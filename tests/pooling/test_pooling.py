@@ -11,7 +11,7 @@ import torch.nn.functional as T
 import fastcnn
 import fastcnn.image
 import fastcnn.ops as F
-from fastcnn import ArgumentError
+from fastcnn import ArgumentError, _core
 from tests.op_tester import AWKWARD, OpTester, random_image
 
 CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
@@ -390,6 +390,21 @@ def test_pyramid(mode, rng):
             F.spatial_pyramid_pool(image, *arguments)
     small = torch.from_numpy(rng.permutation(2 * 25).reshape(1, 2, 5, 5) / 50.0).requires_grad_()
     assert torch.autograd.gradcheck(lambda t: F.spatial_pyramid_pool(t, (1, 2), mode), small)
+
+
+@pytest.mark.parametrize("rank", [2, 3])
+def test_slices_of_channels(rank):
+    """Part of a concatenation is pooled where it lies."""
+    whole = in_layout(torch.randn(2, 48, *(12, 40, 40)[-rank:]), True)
+    for part in (whole[:, 16:], whole[:, 3:20]):
+        copy = part.contiguous()
+        for name, arguments in (("max_pool", (2,)), ("max_pool", (3, 2, 1)), ("avg_pool", (3, 1, 1)),
+                                ("adaptive_max_pool", (5,)), ("adaptive_avg_pool", (1,))):  # fmt: skip
+            op = getattr(F, f"{name}{rank}d")
+            torch.testing.assert_close(op(part, *arguments), op(copy, *arguments))
+    _core.take_peak_scratch()
+    F.max_pool2d(in_layout(torch.randn(1, 64, 256, 256), True)[:, 32:], 2)
+    assert _core.take_peak_scratch() < 1 << 20
 
 
 @pytest.mark.parametrize("size", [17, 40, 100])

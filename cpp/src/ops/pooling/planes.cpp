@@ -34,7 +34,22 @@ PoolLayout::PoolLayout(const TensorView& dst, std::initializer_list<const Tensor
   }
 }
 
-PlaneSource::PlaneSource(const TensorView& view, int rank, const PoolLayout& layout)
+/// The distance of pixels whose channels are adjacent and whose rows follow each other; 0 where they do not.
+int64_t pixel_pitch(const TensorView& view, int rank) {
+  if (view.shape[1] > 1 && view.stride(1) != 1) return 0;
+  int64_t pitch = 0, next = 0;
+  for (int d = view.ndim - 1; d >= view.ndim - rank; --d) {
+    if (view.shape[d] == 1) continue;
+    if (pitch == 0)
+      pitch = view.stride(d), next = pitch;
+    else if (view.stride(d) != next)
+      return 0;
+    next *= view.shape[d];
+  }
+  return pitch == 0 ? view.shape[1] : pitch;
+}
+
+PlaneSource::PlaneSource(const TensorView& view, int rank, const PoolLayout& layout, bool pitched)
     : view_(view),
       rank_(rank),
       channels_last_(layout.channels_last),
@@ -42,6 +57,14 @@ PlaneSource::PlaneSource(const TensorView& view, int rank, const PoolLayout& lay
       item_(view.dtype.bits / 8) {
   for (int i = view.ndim - rank; i < view.ndim; ++i) size_ *= view.shape[i];
   if (channels_last_) size_ *= view.shape[1];
+  distance_ = size_;
+  pitch_ = layout.inner;
+  if (!pitched || dense_ || !channels_last_) return;
+  if (const int64_t pitch = pixel_pitch(view, rank); pitch >= view.shape[1]) {
+    in_place_ = true;
+    distance_ = view.stride(0);
+    pitch_ = pitch;
+  }
 }
 
 namespace {

@@ -20,22 +20,26 @@ struct PoolLayout {
   PoolLayout(const TensorView& dst, std::initializer_list<const TensorView*> sources, int rank, const char* op);
 };
 
-/// Reads planes in place where they are dense, else packed into scratch one at a time.
+/// Reads planes in place where they are dense, else packed into scratch one at a time. `pitched`: the kernel can read
+/// pixels at a distance, as the channels of a slice have them (part of a concatenation), so those are not packed.
 class PlaneSource {
  public:
-  PlaneSource(const TensorView& view, int rank, const PoolLayout& layout);
+  PlaneSource(const TensorView& view, int rank, const PoolLayout& layout, bool pitched = false);
   const void* plane(int64_t i, Scratch& scratch) const {
-    if (dense_) return static_cast<const char*>(view_.bytes()) + i * size_ * item_;
+    if (dense_ || in_place_) return static_cast<const char*>(view_.bytes()) + i * distance_ * item_;
     return packed(i, scratch);
   }
+  /// All planes are one dense block.
   bool dense() const { return dense_; }
+  /// Elements from one pixel of a plane to the next.
+  int64_t pitch() const { return pitch_; }
 
  private:
   const void* packed(int64_t i, Scratch& scratch) const;
   TensorView view_;
   int rank_;
-  bool channels_last_, dense_;
-  int64_t size_ = 1, item_;
+  bool channels_last_, dense_, in_place_ = false;
+  int64_t size_ = 1, distance_, pitch_, item_;
 };
 
 }  // namespace fastcnn

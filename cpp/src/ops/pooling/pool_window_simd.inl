@@ -55,7 +55,7 @@ struct Pool {
   }
   Rows<T> rows_of(const T* src, int64_t oz, int64_t oy) const {
     const PoolAxis &z = job.z, &y = job.y;
-    const int64_t line = job.x.in * job.inner;
+    const int64_t line = job.x.in * job.pitch;
     Rows<T> rows{src + (z.begin[oz] * y.in + y.begin[oy]) * line, taps(z.begin[oz], z.end[oz], z.dilation),
                  z.dilation * y.in * line, taps(y.begin[oy], y.end[oy], y.dilation), y.dilation * line};
     if constexpr (kTransposed) {
@@ -211,13 +211,13 @@ struct Pool {
   template <int N, int kTaps>
   FASTCNN_INLINE void pixel(const Rows<T>& r, int64_t begin, int64_t columns, int64_t c, int64_t part,
                             const Scale& scale, T* dst) const {
-    const int64_t inner = job.inner, step = job.x.dilation * inner, n = kTaps ? kTaps : columns;
+    const int64_t pitch = job.pitch, step = job.x.dilation * pitch, n = kTaps ? kTaps : columns;
     Vec<A> kept[N];
     FASTCNN_UNROLL
     for (int i = 0; i < N; ++i) kept[i] = splat(Op::neutral());
     for (int64_t z = 0; z < r.planes; ++z)
       for (int64_t y = 0; y < r.rows; ++y) {
-        const T* p = r.base + z * r.plane_step + y * r.row_step + begin * inner + c;
+        const T* p = r.base + z * r.plane_step + y * r.row_step + begin * pitch + c;
         A weight = A(1);
         if constexpr (kTransposed) weight = r.plane_weight[z] * r.row_weight[y];
         for (int64_t t = 0; t < n; ++t, p += step) {

@@ -20,6 +20,7 @@ struct PoolAxis {
 struct PoolJob {
   PoolAxis z, y, x;
   int64_t inner = 1;
+  int64_t pitch = 1;  ///< from one pixel of the source to the next: `inner`, or more on the direct path
   /// Means: element counts per output coordinate, of the dtype summed in; x's per element of a row (x.out * inner)
   /// on the sliding path, else per pixel. Transposed: reciprocals per source coordinate.
   const void *scale_z = nullptr, *scale_y = nullptr, *scale_x = nullptr;

@@ -86,7 +86,8 @@ void pool_windows(const Context& context, const TensorView& src, PoolGeometry& g
   const int64_t bytes = kernels.buffer_bytes(job, path, transposed);
   const int64_t block = path == PoolPath::direct ? 4 * kernels.vector_bytes / lane : 0;
   const int64_t work = layout.inner * std::max(elements(job.z, job.y, job.x) / count, job.x.out);
-  const PlaneSource source(src, rank, layout);
+  const PlaneSource source(src, rank, layout, path == PoolPath::direct);
+  job.pitch = source.pitch();
   for_each_piece(context, layout, count, block, work, source.dense(), [&](const auto& next) {
     Scratch buffers(serial_context());
     char* buffer = buffers.get<char>(bytes);
