@@ -7,7 +7,7 @@
 namespace fastcnn::conv {
 namespace {
 
-constexpr int64_t kMaxBlockTerms = 512;
+constexpr int64_t kMaxBlockTerms = 256;
 
 template <class T>
 const TileRoutines<T>& tile_routines() {
