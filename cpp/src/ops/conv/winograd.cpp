@@ -324,7 +324,7 @@ double direct_cost(const Shape& s) {
 }
 bool wins_f2(const Shape& s, int) { return s.channels >= 8 && s.filters >= 8 && cost(s, 2) < direct_cost(s); }
 bool wins_f4(const Shape& s, int) {
-  return s.channels >= 8 && s.filters >= 8 && cost(s, 4) < direct_cost(s) && cost(s, 4) <= cost(s, 2);
+  return s.channels >= 4 && s.filters >= 8 && cost(s, 4) < direct_cost(s) && cost(s, 4) <= cost(s, 2);
 }
 
 }  // namespace
