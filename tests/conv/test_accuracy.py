@@ -71,11 +71,12 @@ def test_bound(text, kind):
             assert_accurate(packed, exact, theirs, f"{name}, packed")
 
 
-@pytest.mark.parametrize("text", LAYERS[:3] + LAYERS[7:10] + LAYERS[12:13])
-def test_gradients_keep_the_bound(text):
+@pytest.mark.parametrize("kind", ["random", "activations", "large mean", "steps"])
+@pytest.mark.parametrize("text", LAYERS[:3] + LAYERS[4:6] + LAYERS[7:10] + LAYERS[12:13])
+def test_gradients_keep_the_bound(text, kind):
     layer = Layer.parse(text)
     options = {**layer.options, "groups": layer.groups}
-    image, weight = (t.requires_grad_() for t in inputs("activations", layer))
+    image, weight = (t.requires_grad_() for t in inputs(kind, layer))
     torchs = getattr(torch.nn.functional, layer.op)
     grad = torch.randn(layer.output)
     ours = torch.autograd.grad(getattr(F, layer.op)(image, weight, **options), (image, weight), grad)

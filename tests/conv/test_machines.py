@@ -1,5 +1,7 @@
 """What must not change with the machine: threads, instruction sets, and the memory that is asked for."""
 
+import os
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +13,7 @@ import fastcnn.image
 import fastcnn.ops as F
 from fastcnn import _core
 from tests.conv.cases import ALGORITHMS, KINDS, algorithm, assert_accurate, case_of, fits
+from tests.package.test_import import run
 
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
 
@@ -97,6 +100,31 @@ def test_gradients_of_any_number_of_threads(threads):
         for other in found[1:]:
             for a, b in zip(found[0], other, strict=True):
                 assert torch.equal(a, b), text
+
+
+EVERY_GRADIENT = """
+import torch
+import fastcnn.ops as F
+from fastcnn import _core
+from tests.conv.cases import KINDS, algorithm, assert_accurate, case_of
+from tests.conv.test_machines import gradients
+
+for text in KINDS:
+    case = case_of(text)
+    exact = gradients(torch.nn.functional, case, torch.float64)
+    for name in ("auto", "winograd"):
+        with algorithm(name):
+            found = gradients(F, case, torch.float32)
+        for got, expected in zip(found, exact, strict=True):
+            assert_accurate(got, expected, what=f"{text}, {name}")
+print(_core.running_isa())
+"""
+
+
+@pytest.mark.parametrize("isa", _core.isas())
+def test_gradients_on_every_isa(isa):
+    done = run(EVERY_GRADIENT, FASTCNN_FORCE_ISA=isa, PYTHONPATH=os.pathsep.join(sys.path))
+    assert done.stdout.strip() == isa, done.stderr
 
 
 @pytest.mark.parametrize("text", LARGE)
