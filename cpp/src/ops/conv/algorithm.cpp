@@ -11,8 +11,7 @@ namespace conv {
 namespace {
 
 constexpr const Algorithm* kAlgorithms[] = {
-    &kDepthwise,  //
-    &kGrouped,   &kWinogradF4, &kWinogradF2, &kDirect, &kReference,
+    &kDepthwise, &kGrouped, &kWinogradF4, &kWinogradF2, &kWinogradF3, &kDirect, &kReference,
 };
 
 bool computes(const Algorithm& algorithm, const std::vector<Part>& parts, bool f64) {
@@ -23,8 +22,8 @@ bool computes(const Algorithm& algorithm, const std::vector<Part>& parts, bool f
 
 bool is_winograd(const Algorithm& algorithm) { return std::string(algorithm.name).rfind("winograd", 0) == 0; }
 
-/// Transforming the weights costs more than Winograd saves where few tiles use them: measured on 7 x 7 to 28 x 28 images
-/// of 64 to 512 channels, it pays from a fifth to a third of a pixel per channel on.
+/// Transforming the weights costs more than Winograd saves where few tiles use them: measured on 7 x 7 to 28 x 28
+/// images of 64 to 512 channels, it pays from a fifth to a third of a pixel per channel on.
 bool repays_packing(const Shape& s) { return 4 * s.batch * s.out_pixels() >= std::min(s.channels, s.filters); }
 
 /// The largest part decides for all.

@@ -38,6 +38,6 @@ inline const Routines<double>& Algorithm::routines<double>() const {
 }
 
 // One file each: <name>.cpp.
-extern const Algorithm kDepthwise, kGrouped, kWinogradF4, kWinogradF2, kDirect, kReference, kEmpty;
+extern const Algorithm kDepthwise, kGrouped, kWinogradF4, kWinogradF2, kWinogradF3, kDirect, kReference, kEmpty;
 
 }  // namespace fastcnn::conv

@@ -41,7 +41,12 @@ struct Block {
 class Run {
  public:
   Run(const Context& context, const Task<float>& task, const float* packed, const WinogradTransforms& transforms)
-      : context_(context), task_(task), s_(task.shape), packed_(packed), t_(transforms), axes_(winograd_axes(s_)) {
+      : context_(context),
+        task_(task),
+        s_(task.shape),
+        packed_(packed),
+        t_(transforms),
+        axes_(winograd_axes(s_, transforms.kernel_columns())) {
     phases_y_ = phases(s_, axes_.y), phases_x_ = phases(s_, axes_.x);
     tiles_y_ = ceil_div(ceil_div(s_.out[axes_.y], phases_y_), t_.tile_rows);
     tiles_x_ = ceil_div(ceil_div(s_.out[axes_.x], phases_x_), t_.tile_columns);
@@ -293,8 +298,8 @@ constexpr Routines<float> routines() {
 template <int M>
 bool fits(const Shape& s) {
   constexpr int64_t kMost = int64_t{13} << 16;
-  const WinogradAxes axes = winograd_axes(s);
-  const int64_t points = (M + 2) * (axes.line ? 1 : M + 2);
+  const WinogradAxes axes = winograd_axes(s, winograd_taps(M));
+  const int64_t side = M + winograd_taps(M) - 1, points = side * (axes.line ? 1 : side);
   return axes.found && s.channels <= kMost / (points * 14) &&
          s.kernel[axes.r] <= kMost / (points * 14 * std::max<int64_t>(s.channels, 1));
 }
@@ -304,14 +309,15 @@ bool fits(const Shape& s) {
 // shapes (1-D to 3-D, 8 to 1024 channels, 8 to 512 filters, images of 2 to 16000 pixels a side, batches of 1 and 8):
 // within 2 % of the best choice on average, and in 98 of 100 shapes not slower than the direct algorithm.
 double cost(const Shape& s, int64_t m) {
-  const WinogradAxes axes = winograd_axes(s);
+  const WinogradAxes axes = winograd_axes(s, winograd_taps(m));
   const auto tiles_along = [&](int axis) {
     const int64_t n = phases(s, axis);
     return n * ceil_div(ceil_div(s.out[axis], n), m);
   };
   const double rows = static_cast<double>(axes.line ? s.out[axes.y] : tiles_along(axes.y));
   const double tiles = static_cast<double>(s.batch * s.out[axes.r] * tiles_along(axes.x)) * rows;
-  const double points = static_cast<double>((m + 2) * (axes.line ? 1 : m + 2));
+  const int64_t side = m + winograd_taps(m) - 1;
+  const double points = static_cast<double>(side * (axes.line ? 1 : side));
   const double channels = static_cast<double>(s.channels * s.kernel[axes.r]);
   const double filters = static_cast<double>(winograd_blocks(s.filters) * kWinogradBlock);
   const double time = points * (tiles * (channels * filters + 4 * channels + 14 * filters) + 5 * channels * filters);
@@ -323,6 +329,7 @@ double direct_cost(const Shape& s) {
   return 0.85 * static_cast<double>(s.batch * s.out_pixels()) * (terms * filters + 3 * terms + 80 * filters);
 }
 bool wins_f2(const Shape& s, int) { return s.channels >= 8 && s.filters >= 8 && cost(s, 2) < direct_cost(s); }
+bool wins_f3(const Shape& s, int) { return s.channels >= 8 && s.filters >= 8 && cost(s, 3) < direct_cost(s); }
 bool wins_f4(const Shape& s, int) {
   return s.channels >= 4 && s.filters >= 8 && cost(s, 4) < direct_cost(s) && cost(s, 4) <= cost(s, 2);
 }
@@ -331,5 +338,6 @@ bool wins_f4(const Shape& s, int) {
 
 const Algorithm kWinogradF4 = {"winograd_f4", fits<4>, wins_f4, routines<4>(), {}};
 const Algorithm kWinogradF2 = {"winograd_f2", fits<2>, wins_f2, routines<2>(), {}};
+const Algorithm kWinogradF3 = {"winograd_f3", fits<3>, wins_f3, routines<3>(), {}};
 
 }  // namespace fastcnn::conv

@@ -12,14 +12,18 @@ struct WinogradAxes {
   bool found = false;
   bool line = false;  ///< only x is transformed
 };
-WinogradAxes winograd_axes(const Shape& shape);
+/// For kernels of so many taps.
+WinogradAxes winograd_axes(const Shape& shape, int64_t taps);
+
+/// Taps of a side that tiles of m results are for.
+constexpr int64_t winograd_taps(int64_t m) { return m == 3 ? 2 : 3; }
 
 /// For tiles of m results a side.
 template <int M>
 const WinogradTransforms& winograd_transforms(const Shape& shape) {
   const WinogradKernels& k = FASTCNN_SELECT(winograd_kernels);
-  const bool line = winograd_axes(shape).line;
-  return M == 4 ? (line ? k.f4_line : k.f4) : (line ? k.f2_line : k.f2);
+  const bool line = winograd_axes(shape, winograd_taps(M)).line;
+  return M == 4 ? (line ? k.f4_line : k.f4) : M == 2 ? (line ? k.f2_line : k.f2) : (line ? k.f3_line : k.f3);
 }
 
 /// Packed weights are [group][panel][tap along r][point][channel][filter of the panel].

@@ -11,8 +11,7 @@ constexpr int64_t kChannels = 16;  // at a time, so that their taps stay in the 
 
 /// Weights with their axes as the tiles have them: summed over, height, width.
 struct Taps {
-  Taps(const Shape& s, const Weights<float>& w) : weights(w) {
-    const WinogradAxes axes = winograd_axes(s);
+  Taps(const Shape& s, const WinogradAxes& axes, const Weights<float>& w) : weights(w) {
     int i = 0;
     for (const int axis : {axes.r, axes.y, axes.x}) {
       size[i] = s.kernel[axis];
@@ -63,8 +62,8 @@ void gather(const Taps& taps, int64_t group, int64_t filter, int64_t filters, in
 
 }  // namespace
 
-WinogradAxes winograd_axes(const Shape& s) {
-  const auto transformed = [&](int axis) { return s.kernel[axis] == 3 && s.stride[axis] == 1; };
+WinogradAxes winograd_axes(const Shape& s, int64_t taps) {
+  const auto transformed = [&](int axis) { return s.kernel[axis] == taps && s.stride[axis] == 1; };
   const auto passed = [&](int axis) { return s.kernel[axis] == 1 && s.stride[axis] == 1; };
   for (const bool line : {false, true})
     for (int x = 2; x >= 0; --x)
@@ -74,13 +73,13 @@ WinogradAxes winograd_axes(const Shape& s) {
 }
 
 int64_t winograd_packed_size(const Shape& s, const WinogradTransforms& t) {
-  return s.groups * winograd_blocks(s.filters) * kWinogradBlock * s.channels * s.kernel[winograd_axes(s).r] *
-         t.points();
+  return s.groups * winograd_blocks(s.filters) * kWinogradBlock * s.channels *
+         s.kernel[winograd_axes(s, t.kernel_columns()).r] * t.points();
 }
 
 void winograd_pack(const Context& context, const Shape& s, const WinogradTransforms& t, const Weights<float>& w,
                    float* packed) {
-  const Taps taps(s, w);
+  const Taps taps(s, winograd_axes(s, t.kernel_columns()), w);
   const int64_t blocks = winograd_blocks(s.filters), parts = (s.channels + kChannels - 1) / kChannels;
   const int64_t block_size = taps.size[0] * t.points() * s.channels * kWinogradBlock;
   const int64_t pixel = taps.count * kWinogradBlock;

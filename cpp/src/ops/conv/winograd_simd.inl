@@ -18,6 +18,9 @@
 //         0  b/2 -1/2 -b   1   0           1/2  -a    1
 //         0   1    0 -5/2  0   1            0    0    1
 //
+// Two taps (the phases of a transposed convolution of 4 x 4 taps and stride 2) have F(3 x 3, 2 x 2), on the points of
+// m = 2: 16 multiplications instead of 36.
+//
 // Pairs of points share their even and odd parts: 12 operations for B^T d, 12 for A^T m, 6 for G g.
 //
 // The weight's gradient is the same transposed, dg = G^T [ sum over tiles of (B^T d B) * (A dY A^T) ] G: four times
@@ -94,6 +97,35 @@ struct Points<2> {
     g[0] = u[0] + even;
     g[1] = u[1] - u[2];
     g[2] = u[3] + even;
+  }
+};
+
+template <>
+struct Points<3> {  // of 2 taps; the points of Points<2>, and so its input
+  static constexpr int taps = 2, count = 4;
+  static FASTCNN_INLINE void input(const V (&d)[4], V (&t)[4]) { Points<2>::input(d, t); }
+  static FASTCNN_INLINE void filter(const V (&g)[2], V (&u)[4]) {
+    u[0] = g[0];
+    u[1] = g[0] + g[1];
+    u[2] = g[0] - g[1];
+    u[3] = g[1];
+  }
+  static FASTCNN_INLINE void output(const V (&m)[4], V (&y)[3]) {
+    const V even = 0.5f * (m[1] + m[2]);
+    y[0] = m[0] + even;
+    y[1] = 0.5f * (m[1] - m[2]);
+    y[2] = even - m[3];
+  }
+  static FASTCNN_INLINE void gradient(const V (&y)[3], V (&m)[4]) {
+    const V even = 0.5f * (y[0] + y[2]);
+    m[0] = y[0];
+    m[1] = even + 0.5f * y[1];
+    m[2] = even - 0.5f * y[1];
+    m[3] = -y[2];
+  }
+  static FASTCNN_INLINE void taps_of(const V (&u)[4], V (&g)[2]) {
+    g[0] = u[0] + u[1] + u[2];
+    g[1] = u[1] - u[2] + u[3];
   }
 };
 
@@ -445,7 +477,12 @@ constexpr conv::WinogradTransforms transforms() {
 
 }  // namespace
 
-extern const WinogradKernels winograd_kernels = {kTiles, transforms<4, 4>(), transforms<2, 2>(), transforms<1, 4>(),
-                                                 transforms<1, 2>()};
+extern const WinogradKernels winograd_kernels = {kTiles,
+                                                 transforms<4, 4>(),
+                                                 transforms<2, 2>(),
+                                                 transforms<3, 3>(),
+                                                 transforms<1, 4>(),
+                                                 transforms<1, 2>(),
+                                                 transforms<1, 3>()};
 
 }  // namespace fastcnn::FASTCNN_ISA
