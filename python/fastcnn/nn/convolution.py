@@ -89,9 +89,11 @@ class _Packing(torch.nn.Module):
 
 
 def _run(packed: PackedConvolution, input: Tensor, spatial_dims: int) -> Tensor:
-    if input.dim() == spatial_dims + 1:
-        return packed(input.unsqueeze(0)).squeeze(0)
-    return packed(input)
+    # No gradient is wanted, and a small layer takes less time than autograd's detour through Python.
+    with torch._C._AutoDispatchBelowAutograd():
+        if input.dim() == spatial_dims + 1:
+            return packed(input.unsqueeze(0)).squeeze(0)
+        return packed(input)
 
 
 class _Convolution(_Packing, torch.nn.modules.conv._ConvNd):
