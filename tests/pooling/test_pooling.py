@@ -407,6 +407,20 @@ def test_slices_of_channels(rank):
     assert _core.take_peak_scratch() < 1 << 20
 
 
+@pytest.mark.parametrize("shape", [(2, 64, 1, 1), (2, 64, 8, 1), (2, 64, 1, 8)])
+def test_expanded_sources_of_channels_last_results(shape):
+    """Native ops are told the result's layout: a source whose pixels share memory has no pitch."""
+    source = in_layout(torch.randn(shape), True).expand(2, 64, 8, 8)
+    results = []
+    for image in (source, in_layout(source.contiguous(), True)):
+        result = in_layout(torch.empty(2, 64, 4, 4), True)
+        torch.ops.fastcnn.max_pool_out(image, [2, 2], [2, 2], [0, 0], [1, 1], False, result)
+        window = ([2, 2], [2, 2], [0, 0], False, True, None)
+        results.append((result, torch.ops.fastcnn._avg_pool_backward(image, [16, 16], True, *window)))
+    for got, expected in zip(*results, strict=True):
+        assert torch.equal(got, expected)
+
+
 @pytest.mark.parametrize("size", [17, 40, 100])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_one_window_that_leaves_pixels_out(size, dtype):

@@ -40,6 +40,7 @@ int64_t pixel_pitch(const TensorView& view, int rank) {
   int64_t pitch = 0, next = 0;
   for (int d = view.ndim - 1; d >= view.ndim - rank; --d) {
     if (view.shape[d] == 1) continue;
+    if (view.stride(d) == 0) return 0;  // expanded
     if (pitch == 0)
       pitch = view.stride(d), next = pitch;
     else if (view.stride(d) != next)
