@@ -325,10 +325,11 @@ def conv2d(
     shape; `fastcnn.set_conv_algorithm` and FASTCNN_CONV_ALGORITHM override the choice. Arithmetic is in float32
     (float64 for float64); results are within 3e-5 of the output's root mean square of the exact ones, or twice the
     error of torch. Direct algorithms spread NaN and infinities as torch does, to the pixels whose window holds them;
-    Winograd spreads them to the whole tile of 4 x 4 results (2 x 2), and to the tiles that overlap the pixel.
+    Winograd spreads them to the whole tile of 4 x 4 results (2 x 2, 3 x 3), and to the tiles that overlap the pixel.
 
     Complexity: O(N K H' W' C / groups * kernel) multiply-adds; Winograd does one for every
-    4 (2.25) of them. Scratch: at most 4 MiB a thread, beside the packed weight.
+    4 (2.25) of them. Scratch: at most 4 MiB a thread, beside the packed weight; the gradient of a 3x3 weight by Winograd
+    takes four times its own size as well.
     Gradient: of input, weight and bias, on native kernels; differentiable any number of times. Deterministic for any
     number of threads; ISAs agree to rounding.
 

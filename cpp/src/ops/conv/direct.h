@@ -6,8 +6,6 @@
 
 namespace fastcnn::conv {
 
-inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 /// How the terms of the sum, tap by tap and channel by channel, and the filters are laid out in packed weights:
 /// [group][block of terms][block of filters][term][16]. It depends on nothing but the weights' shape.
 struct Packing {

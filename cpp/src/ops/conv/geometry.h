@@ -27,7 +27,8 @@ struct Part {
 std::vector<Part> forward_parts(const std::vector<int64_t>& input, const std::vector<int64_t>& weight,
                                 const std::vector<int64_t>& dst, const ConvGeometry& geometry);
 /// A transposed convolution of stride s is s convolutions of stride 1 in each dimension: each phase of the result sees
-/// its own taps, flipped (Dumoulin and Visin, A guide to convolution arithmetic, 2016).
+/// its own taps, flipped (Dumoulin and Visin, A guide to convolution arithmetic, 2016). All taps are there, so that
+/// packed weights do not depend on the image: a result smaller than the stride has phases of no pixel.
 std::vector<Part> transposed_parts(const std::vector<int64_t>& input, const std::vector<int64_t>& weight,
                                    const std::vector<int64_t>& dst, const ConvGeometry& geometry);
 inline std::vector<Part> parts_of(const ConvWeight& weight, const std::vector<int64_t>& input,

@@ -8,8 +8,6 @@
 namespace fastcnn::conv {
 namespace {
 
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 // Input rows under one output row, of the channels that are done together: they stay in the L2 cache for the next row.
 // Fewer channels would fit the L1 cache, but memory wants long stretches.
 constexpr int64_t kRowsInCache = int64_t{256} << 10;

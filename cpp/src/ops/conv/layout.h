@@ -52,6 +52,16 @@ Pixels<T> dense_pixels(T* data, const int64_t (&size)[3], int64_t channels) {
 /// Copies `batch` images of `size` pixels, converting dtype and layout.
 template <class T>
 void gather(const Context& context, const Image& from, int64_t batch, const int64_t (&size)[3], const Pixels<T>& to);
+/// The pixels where they lie, or a copy in scratch where their layout or dtype is another.
+template <class T>
+Pixels<const T> staged_pixels(const Context& context, const Image& image, int64_t batch, const int64_t (&size)[3],
+                              Scratch& scratch) {
+  if (image.is<T>()) return image.pixels<const T>();
+  const Pixels<T> copy =
+      dense_pixels(scratch.get<T>(batch * size[0] * size[1] * size[2] * image.channels), size, image.channels);
+  gather(context, image, batch, size, copy);
+  return {copy.data, copy.batch_stride, {copy.stride[0], copy.stride[1], copy.stride[2]}};
+}
 template <class T>
 void scatter(const Context& context, const Pixels<T>& from, int64_t batch, const int64_t (&size)[3], const Image& to);
 

@@ -11,6 +11,8 @@
 
 namespace fastcnn::conv {
 
+inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
 struct Shape {
   int64_t batch = 1;
   int64_t groups = 1;

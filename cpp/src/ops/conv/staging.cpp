@@ -32,23 +32,14 @@ void run_staged(const Context& context, const Routines<T>& routines, const T* pa
     const Shape& b = task.shape = band.shape;
     Scratch scratch(context);
     const Image src = request.src.at(band.n, band.in), dst = request.dst.at(band.n, band.out);
-    const auto staged = [&](const int64_t (&size)[3], int64_t depth) {
-      return dense_pixels(scratch.get<T>(b.batch * size[0] * size[1] * size[2] * depth), size, depth);
-    };
-    const auto converted = [&](const Image& image, const int64_t (&size)[3], int64_t depth) {
-      const Pixels<T> copy = staged(size, depth);
-      gather(context, image, b.batch, size, copy);
-      return Pixels<const T>{copy.data, copy.batch_stride, {copy.stride[0], copy.stride[1], copy.stride[2]}};
-    };
-    task.src = stage_src ? converted(src, b.in, channels) : src.template pixels<const T>();
-    if (add) {
-      const Image residual = request.residual.at(band.n, band.out);
+    task.src = staged_pixels<T>(context, src, b.batch, b.in, scratch);
+    if (add)
       task.epilogue.residual =
-          stage_residual ? converted(residual, b.out, filters) : residual.template pixels<const T>();
-    }
+          staged_pixels<T>(context, request.residual.at(band.n, band.out), b.batch, b.out, scratch);
     if (request.input_scale) task.input_scale = request.input_scale + band.n * channels;
     if (request.epilogue.scale) task.epilogue.scale = request.epilogue.scale + band.n * filters;
-    task.dst = stage_dst ? staged(b.out, filters) : dst.template pixels<T>();
+    task.dst = dst.template pixels<T>();
+    if (stage_dst) task.dst = dense_pixels(scratch.get<T>(b.batch * b.out_pixels() * filters), b.out, filters);
     routines.run(context, task, packed);
     if (stage_dst) scatter(context, task.dst, b.batch, b.out, dst);
   });

@@ -273,15 +273,8 @@ void depthwise_weight_grad(const Context& context, const Shape& s, const Image& 
   for_each_band(s, steps, [&](const Band& band) {
     const Shape& b = band.shape;
     Scratch staging(context);
-    const auto staged = [&](const Image& image, bool convert, const int64_t (&size)[3]) {
-      if (!convert) return image.template pixels<T>();
-      const Pixels<T> copy =
-          dense_pixels(staging.get<T>(b.batch * size[0] * size[1] * size[2] * channels), size, channels);
-      gather(context, image, b.batch, size, copy);
-      return copy;
-    };
-    const Pixels<T> xs = staged(x.at(band.n, band.in), stage_x, b.in);
-    const Pixels<T> grads = staged(grad.at(band.n, band.out), stage_grad, b.out);
+    const Pixels<const T> xs = staged_pixels<T>(context, x.at(band.n, band.in), b.batch, b.in, staging);
+    const Pixels<const T> grads = staged_pixels<T>(context, grad.at(band.n, band.out), b.batch, b.out, staging);
     context.parallel_for(0, taps * blocks, 1, [&](int64_t begin, int64_t end) {
       for (int64_t item = begin; item < end; ++item) {
         const int64_t tap = item / blocks, channel = item % blocks * kBlock;
@@ -316,8 +309,8 @@ void depthwise_weight_grad(const Context& context, const Shape& s, const Image& 
 }
 
 bool by_winograd(const Shape& shape) {
-  const std::string setting = get_conv_algorithm();
   if (!winograd_weight_grad_fits(shape)) return false;
+  const std::string setting = get_conv_algorithm();
   return setting == "auto" ? winograd_weight_grad_wins(shape) : setting == "winograd" || setting == "winograd_f4";
 }
 

@@ -16,7 +16,6 @@
 namespace fastcnn::conv {
 namespace {
 
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 // In floats: what transformed inputs, and transformed filters, may take of the L2 cache; and the inputs of all threads
 // where they share them, for each.
 constexpr int64_t kInputs = int64_t{1} << 18, kFilters = int64_t{1} << 18, kSharedInputs = int64_t{5} << 17;

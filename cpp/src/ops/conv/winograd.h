@@ -31,6 +31,6 @@ int64_t winograd_packed_size(const Shape& shape, const WinogradTransforms& trans
 void winograd_pack(const Context& context, const Shape& shape, const WinogradTransforms& transforms,
                    const Weights<float>& weights, float* packed);
 
-inline int64_t winograd_blocks(int64_t n) { return (n + kWinogradBlock - 1) / kWinogradBlock; }
+inline int64_t winograd_blocks(int64_t n) { return ceil_div(n, kWinogradBlock); }
 
 }  // namespace fastcnn::conv

@@ -85,9 +85,6 @@ struct WinogradTransforms {
   void (*filter)(const WinogradFilter&);
   void (*product)(const WinogradProduct&);
   void (*output)(const WinogradOutput&);
-  // The same, transposed: of the weight's gradient. Its product is weight_grad_simd.h's.
-  void (*gradient)(const WinogradGradient&);
-  void (*taps)(const WinogradTaps&);
 
   int64_t points() const { return point_rows * point_columns; }
   int64_t kernel_columns() const { return point_columns - tile_columns + 1; }
@@ -97,6 +94,9 @@ struct WinogradKernels {
   int64_t tiles;  ///< in a group: what the registers hold
   /// 4 x 4, 2 x 2, 3 x 3 results to a tile, 1 x 4, 1 x 2, 1 x 3; of 3 taps, and where 3 results are made of 2.
   WinogradTransforms f4, f2, f3, f4_line, f2_line, f3_line;
+  // f4 transposed: of the weight's gradient. Its product is weight_grad_simd.h's.
+  void (*gradient)(const WinogradGradient&);
+  void (*taps)(const WinogradTaps&);
 };
 
 }  // namespace fastcnn::conv

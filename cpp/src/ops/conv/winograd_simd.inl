@@ -62,8 +62,6 @@ struct Points<1> {  // the identity, for the height of 1-D kernels
   static FASTCNN_INLINE void input(const V (&d)[1], V (&t)[1]) { t[0] = d[0]; }
   static FASTCNN_INLINE void filter(const V (&g)[1], V (&u)[1]) { u[0] = g[0]; }
   static FASTCNN_INLINE void output(const V (&m)[1], V (&y)[1]) { y[0] = m[0]; }
-  static FASTCNN_INLINE void gradient(const V (&y)[1], V (&m)[1]) { m[0] = y[0]; }
-  static FASTCNN_INLINE void taps_of(const V (&u)[1], V (&g)[1]) { g[0] = u[0]; }
 };
 
 template <>
@@ -86,18 +84,6 @@ struct Points<2> {
     y[0] = m[0] + 0.5f * (m[1] + m[2]);
     y[1] = 0.5f * (m[1] - m[2]) - m[3];
   }
-  static FASTCNN_INLINE void gradient(const V (&y)[2], V (&m)[4]) {
-    m[0] = y[0];
-    m[1] = 0.5f * (y[0] + y[1]);
-    m[2] = 0.5f * (y[0] - y[1]);
-    m[3] = -y[1];
-  }
-  static FASTCNN_INLINE void taps_of(const V (&u)[4], V (&g)[3]) {
-    const V even = u[1] + u[2];
-    g[0] = u[0] + even;
-    g[1] = u[1] - u[2];
-    g[2] = u[3] + even;
-  }
 };
 
 template <>
@@ -115,17 +101,6 @@ struct Points<3> {  // of 2 taps; the points of Points<2>, and so its input
     y[0] = m[0] + even;
     y[1] = 0.5f * (m[1] - m[2]);
     y[2] = even - m[3];
-  }
-  static FASTCNN_INLINE void gradient(const V (&y)[3], V (&m)[4]) {
-    const V even = 0.5f * (y[0] + y[2]);
-    m[0] = y[0];
-    m[1] = even + 0.5f * y[1];
-    m[2] = even - 0.5f * y[1];
-    m[3] = -y[2];
-  }
-  static FASTCNN_INLINE void taps_of(const V (&u)[4], V (&g)[2]) {
-    g[0] = u[0] + u[1] + u[2];
-    g[1] = u[1] - u[2] + u[3];
   }
 };
 
@@ -402,77 +377,65 @@ void output(const conv::WinogradOutput& out) {
 
 // --- the weight's gradient ------------------------------------------------------------------------------------------
 
-template <int MY, int MX>
+constexpr int M = 4;
+using P = Points<M>;
+
 void gradient(const conv::WinogradGradient& g) {
-  using PY = Points<MY>;
-  using PX = Points<MX>;
-  const int64_t rows = g.rows < MY ? g.rows : MY, row_stride = g.row_stride, column_stride = g.column_stride;
+  const int64_t rows = g.rows < M ? g.rows : M, row_stride = g.row_stride, column_stride = g.column_stride;
   const float* src = g.src;
   float* d = g.d;
-  for (int64_t tile = 0; tile < g.tiles; ++tile, src += MX * column_stride, d += g.panel) {
-    const int64_t left = g.columns - tile * MX, columns = left < MX ? left : MX;
+  for (int64_t tile = 0; tile < g.tiles; ++tile, src += M * column_stride, d += g.panel) {
+    const int64_t left = g.columns - tile * M, columns = left < M ? left : M;
     for (int64_t k = 0; k < g.panel; k += L) {
       const int64_t filters = g.filters - k;
-      V half[PY::count][MX];
-      FASTCNN_UNROLL for (int j = 0; j < MX; ++j) {
-        V y[MY] = {}, t[PY::count];
+      V half[P::count][M];
+      FASTCNN_UNROLL for (int j = 0; j < M; ++j) {
+        V y[M] = {}, t[P::count];
         if (j < columns && filters > 0) {
           const float* p = src + j * column_stride + k;
-          if (rows == MY && filters >= L) {
-            FASTCNN_UNROLL for (int i = 0; i < MY; ++i) y[i] = load(p + i * row_stride);
+          if (rows == M && filters >= L) {
+            FASTCNN_UNROLL for (int i = 0; i < M; ++i) y[i] = load(p + i * row_stride);
           } else {
-            FASTCNN_UNROLL for (int i = 0; i < MY; ++i) {
+            FASTCNN_UNROLL for (int i = 0; i < M; ++i) {
               if (i < rows) y[i] = load_first(p + i * row_stride, filters);
             }
           }
         }
-        PY::gradient(y, t);
-        FASTCNN_UNROLL for (int i = 0; i < PY::count; ++i) half[i][j] = t[i];
+        P::gradient(y, t);
+        FASTCNN_UNROLL for (int i = 0; i < P::count; ++i) half[i][j] = t[i];
       }
-      FASTCNN_UNROLL for (int i = 0; i < PY::count; ++i) {
-        V t[PX::count];
-        PX::gradient(half[i], t);
-        FASTCNN_UNROLL for (int j = 0; j < PX::count; ++j) store(d + (i * PX::count + j) * g.point_stride + k, t[j]);
+      FASTCNN_UNROLL for (int i = 0; i < P::count; ++i) {
+        V t[P::count];
+        P::gradient(half[i], t);
+        FASTCNN_UNROLL for (int j = 0; j < P::count; ++j) store(d + (i * P::count + j) * g.point_stride + k, t[j]);
       }
     }
   }
 }
 
-template <int MY, int MX>
 void taps(const conv::WinogradTaps& t) {
-  using PY = Points<MY>;
-  using PX = Points<MX>;
   const float* m = t.m;
   float* to = t.taps;
-  for (int64_t c = 0; c < t.channels; ++c, m += t.panel, to += PY::taps * PX::taps * t.panel)
+  for (int64_t c = 0; c < t.channels; ++c, m += t.panel, to += P::taps * P::taps * t.panel)
     for (int64_t k = 0; k < t.panel; k += L) {
-      V half[PY::taps][PX::count];
-      FASTCNN_UNROLL for (int j = 0; j < PX::count; ++j) {
-        V u[PY::count], g[PY::taps];
-        FASTCNN_UNROLL for (int i = 0; i < PY::count; ++i) u[i] = load(m + (i * PX::count + j) * t.point_stride + k);
-        PY::taps_of(u, g);
-        FASTCNN_UNROLL for (int i = 0; i < PY::taps; ++i) half[i][j] = g[i];
+      V half[P::taps][P::count];
+      FASTCNN_UNROLL for (int j = 0; j < P::count; ++j) {
+        V u[P::count], g[P::taps];
+        FASTCNN_UNROLL for (int i = 0; i < P::count; ++i) u[i] = load(m + (i * P::count + j) * t.point_stride + k);
+        P::taps_of(u, g);
+        FASTCNN_UNROLL for (int i = 0; i < P::taps; ++i) half[i][j] = g[i];
       }
-      FASTCNN_UNROLL for (int i = 0; i < PY::taps; ++i) {
-        V g[PX::taps];
-        PX::taps_of(half[i], g);
-        FASTCNN_UNROLL for (int j = 0; j < PX::taps; ++j) store(to + (i * PX::taps + j) * t.panel + k, g[j]);
+      FASTCNN_UNROLL for (int i = 0; i < P::taps; ++i) {
+        V g[P::taps];
+        P::taps_of(half[i], g);
+        FASTCNN_UNROLL for (int j = 0; j < P::taps; ++j) store(to + (i * P::taps + j) * t.panel + k, g[j]);
       }
     }
 }
 
 template <int MY, int MX>
 constexpr conv::WinogradTransforms transforms() {
-  return {MY,
-          MX,
-          Points<MY>::count,
-          Points<MX>::count,
-          input<MY, MX>,
-          filter<MY, MX>,
-          product<MY, MX>,
-          output<MY, MX>,
-          gradient<MY, MX>,
-          taps<MY, MX>};
+  return {MY, MX, Points<MY>::count, Points<MX>::count, input<MY, MX>, filter<MY, MX>, product<MY, MX>, output<MY, MX>};
 }
 
 }  // namespace
@@ -483,6 +446,8 @@ extern const WinogradKernels winograd_kernels = {kTiles,
                                                  transforms<3, 3>(),
                                                  transforms<1, 4>(),
                                                  transforms<1, 2>(),
-                                                 transforms<1, 3>()};
+                                                 transforms<1, 3>(),
+                                                 gradient,
+                                                 taps};
 
 }  // namespace fastcnn::FASTCNN_ISA

@@ -21,8 +21,6 @@ constexpr int64_t kTile = 4, kTaps = 9;
 /// Transformed tiles of a band: few enough for the caches, enough to repay reading and writing m.
 constexpr int64_t kBandBytes = int64_t{4} << 20;
 
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 class WinogradWeightGrad {
  public:
   WinogradWeightGrad(const Context& context, const Shape& shape, const Image& x, const Image& grad)
@@ -30,9 +28,10 @@ class WinogradWeightGrad {
         s_(shape),
         x_(x),
         grad_(grad),
-        t_(winograd_transforms<kTile>(shape)),
+        w_(FASTCNN_SELECT(winograd_kernels)),
+        t_(w_.f4),
         k_(FASTCNN_SELECT(weight_grad_f32)),
-        group_(FASTCNN_SELECT(winograd_kernels).tiles),
+        group_(w_.tiles),
         channel_blocks_(winograd_blocks(shape.channels)),
         panels_(ceil_div(shape.filters, k_.filters)),
         per_block_(ceil_div(kWinogradBlock, k_.channels)),
@@ -42,7 +41,9 @@ class WinogradWeightGrad {
   void run() {
     const int64_t value = static_cast<int64_t>(sizeof(float)), points = t_.points();
     const int64_t channels = s_.groups * channel_blocks_ * kWinogradBlock, filters = s_.groups * panels_ * k_.filters;
-    const int64_t transformed = ceil_div((channels + filters) * points * value, kTile * kTile);
+    // Tiles at the borders of small images are partly empty.
+    const int64_t tiles = ceil_div(s_.out[1], kTile) * ceil_div(s_.out[2], kTile);
+    const int64_t transformed = ceil_div((channels + filters) * points * value * tiles, s_.out[1] * s_.out[2]);
     const int64_t staged_x = x_.is<float>() ? 0 : s_.groups * s_.channels * value;
     const int64_t staged_grad = grad_.is<float>() ? 0 : s_.groups * s_.filters * value;
     const BandSteps steps = plan_bands(s_, kBandBytes, staged_x, transformed + staged_grad);
@@ -65,7 +66,7 @@ class WinogradWeightGrad {
         const int64_t filters = std::min(k_.filters, s_.filters - panel * k_.filters);
         const int64_t channels = std::min(kWinogradBlock, s_.channels - block * kWinogradBlock);
         const float* m = sums_ + (group * panels_ + panel) * panel_size() + block * per_block_ * tile_size();
-        t_.taps({m, channel_blocks_ * per_block_ * tile_size(), channels, k_.filters, taps});
+        w_.taps({m, channel_blocks_ * per_block_ * tile_size(), channels, k_.filters, taps});
         float* first = out + ((group * s_.filters + panel * k_.filters) * s_.channels + block * kWinogradBlock) * kTaps;
         layout.transpose(taps, k_.filters, channels * kTaps, filters, first, s_.channels * kTaps);
       }
@@ -77,25 +78,11 @@ class WinogradWeightGrad {
   /// m of a panel of filters: [point][block of channels][tile of channels][channel][filter].
   int64_t panel_size() const { return t_.points() * channel_blocks_ * per_block_ * tile_size(); }
 
-  /// Images without borders between them.
-  Pixels<const float> pixels(const Image& image, const Shape& band, const int64_t (&size)[3], Scratch& scratch) const {
-    Pixels<float> p = image.pixels<float>();
-    if (!image.is<float>()) {
-      p = dense_pixels(scratch.get<float>(band.batch * size[0] * size[1] * size[2] * image.channels), size,
-                       image.channels);
-      gather(context_, image, band.batch, size, p);
-    }
-    Pixels<const float> result;
-    result.data = p.data, result.batch_stride = p.batch_stride;
-    std::copy(p.stride, p.stride + 3, result.stride);
-    return result;
-  }
-
   void add(const Band& band, bool fresh) {
     const Shape& b = band.shape;
     Scratch scratch(context_);
-    const Pixels<const float> x = pixels(x_.at(band.n, band.in), b, b.in, scratch);
-    const Pixels<const float> grad = pixels(grad_.at(band.n, band.out), b, b.out, scratch);
+    const auto x = staged_pixels<float>(context_, x_.at(band.n, band.in), b.batch, b.in, scratch);
+    const auto grad = staged_pixels<float>(context_, grad_.at(band.n, band.out), b.batch, b.out, scratch);
     const int64_t tiles_y = ceil_div(b.out[1], kTile), tiles_x = ceil_div(b.out[2], kTile);
     const int64_t tiles = b.batch * b.out[0] * tiles_y * tiles_x, groups = ceil_div(tiles, group_);
     const int64_t v_group = t_.points() * group_ * kWinogradBlock, v_block = groups * v_group;
@@ -142,7 +129,7 @@ class WinogradWeightGrad {
                      g.rows = b.out[1] - at_y, g.columns = b.out[2] - at_x;
                      g.tiles = count;
                      g.d = d + (group * panels_ + panel) * d_panel + i * k_.filters;
-                     t_.gradient(g);
+                     w_.gradient(g);
                    });
     };
     const int64_t inputs = s_.groups * channel_blocks_, jobs = inputs + s_.groups * panels_;
@@ -184,6 +171,7 @@ class WinogradWeightGrad {
   const Context& context_;
   const Shape& s_;
   const Image x_, grad_;
+  const WinogradKernels& w_;
   const WinogradTransforms& t_;
   const WeightGradKernels<float>& k_;
   const int64_t group_, channel_blocks_, panels_, per_block_;

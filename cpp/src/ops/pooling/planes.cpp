@@ -34,6 +34,7 @@ PoolLayout::PoolLayout(const TensorView& dst, std::initializer_list<const Tensor
   }
 }
 
+namespace {
 /// The distance of pixels whose channels are adjacent and whose rows follow each other; 0 where they do not.
 int64_t pixel_pitch(const TensorView& view, int rank) {
   if (view.shape[1] > 1 && view.stride(1) != 1) return 0;
@@ -49,6 +50,7 @@ int64_t pixel_pitch(const TensorView& view, int rank) {
   }
   return pitch == 0 ? view.shape[1] : pitch;
 }
+}  // namespace
 
 PlaneSource::PlaneSource(const TensorView& view, int rank, const PoolLayout& layout, bool pitched)
     : view_(view),
@@ -58,6 +60,7 @@ PlaneSource::PlaneSource(const TensorView& view, int rank, const PoolLayout& lay
       item_(view.dtype.bits / 8) {
   for (int i = view.ndim - rank; i < view.ndim; ++i) size_ *= view.shape[i];
   if (channels_last_) size_ *= view.shape[1];
+  in_place_ = dense_;
   distance_ = size_;
   pitch_ = layout.inner;
   if (!pitched || dense_ || !channels_last_) return;

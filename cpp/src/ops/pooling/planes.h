@@ -26,7 +26,7 @@ class PlaneSource {
  public:
   PlaneSource(const TensorView& view, int rank, const PoolLayout& layout, bool pitched = false);
   const void* plane(int64_t i, Scratch& scratch) const {
-    if (dense_ || in_place_) return static_cast<const char*>(view_.bytes()) + i * distance_ * item_;
+    if (in_place_) return static_cast<const char*>(view_.bytes()) + i * distance_ * item_;
     return packed(i, scratch);
   }
   /// All planes are one dense block.
@@ -38,7 +38,7 @@ class PlaneSource {
   const void* packed(int64_t i, Scratch& scratch) const;
   TensorView view_;
   int rank_;
-  bool channels_last_, dense_, in_place_ = false;
+  bool channels_last_, dense_, in_place_;
   int64_t size_ = 1, distance_, pitch_, item_;
 };
 
