@@ -328,8 +328,8 @@ def conv2d(
     Winograd spreads them to the whole tile of 4 x 4 results (2 x 2, 3 x 3), and to the tiles that overlap the pixel.
 
     Complexity: O(N K H' W' C / groups * kernel) multiply-adds; Winograd does one for every
-    4 (2.25) of them. Scratch: at most 4 MiB a thread, beside the packed weight; the gradient of a 3x3 weight by Winograd
-    takes four times its own size as well.
+    4 (2.25) of them. Scratch: at most 4 MiB a thread, beside the packed weight; the gradient of a 3x3 weight by
+    Winograd takes four times its own size as well.
     Gradient: of input, weight and bias, on native kernels; differentiable any number of times. Deterministic for any
     number of threads; ISAs agree to rounding.
 
