@@ -14,28 +14,24 @@ constexpr const Algorithm* kAlgorithms[] = {
     &kDepthwise, &kGrouped, &kWinogradF4, &kWinogradF2, &kWinogradF3, &kDirect, &kReference,
 };
 
-bool computes(const Algorithm& algorithm, const std::vector<Part>& parts, bool f64) {
-  if (f64 && !algorithm.f64.pack) return false;
-  return std::all_of(parts.begin(), parts.end(),
-                     [&](const Part& part) { return part.empty() || algorithm.fits(part.shape); });
-}
-
 bool is_winograd(const Algorithm& algorithm) { return std::string(algorithm.name).rfind("winograd", 0) == 0; }
 
 /// Transforming the weights costs more than Winograd saves where few tiles use them: measured on 7 x 7 to 28 x 28
 /// images of 64 to 512 channels, it pays from a fifth to a third of a pixel per channel on.
 bool repays_packing(const Shape& s) { return 4 * s.batch * s.out_pixels() >= std::min(s.channels, s.filters); }
 
-/// The largest part decides for all.
+/// The largest part decides for the whole.
 const Shape& largest(const std::vector<Part>& parts) {
   return std::max_element(parts.begin(), parts.end(),
                           [](const Part& a, const Part& b) { return a.shape.flops() < b.shape.flops(); })
       ->shape;
 }
 
-bool wins(const Algorithm& algorithm, const Shape& shape, bool packed, int threads) {
+bool wins(const Algorithm& algorithm, const std::vector<Part>& parts, bool packed, int threads) {
+  const Shape& shape = largest(parts);
+  if (shape.taps() == 0) return true;
   if (is_winograd(algorithm) && !packed && !repays_packing(shape)) return false;
-  return shape.taps() == 0 || algorithm.wins(shape, threads);
+  return algorithm.fits(shape) && algorithm.wins(shape, threads);
 }
 
 // "auto", "direct", "winograd" or a name.
@@ -86,6 +82,19 @@ const Algorithm& algorithm_named(const std::string& name, bool f64, const std::s
   detail::fail(ErrorKind::argument, op, ": expected algorithm to be one of ", known, ", got ", name);
 }
 
+bool computes(const Algorithm& algorithm, const std::vector<Part>& parts, bool f64) {
+  if (f64 && !algorithm.f64.pack) return false;
+  const auto empty = [](const Part& part) { return part.empty(); };
+  return std::all_of(parts.begin(), parts.end(), empty) ||
+         std::any_of(parts.begin(), parts.end(),
+                     [&](const Part& part) { return !part.empty() && algorithm.fits(part.shape); });
+}
+
+const Algorithm& serving(const Algorithm& algorithm, const Part& part) {
+  if (part.empty()) return kEmpty;
+  return algorithm.fits(part.shape) ? algorithm : kDirect;
+}
+
 const Algorithm& choose(const std::vector<Part>& parts, bool f64, bool packed, int threads) {
   const std::string wanted = current_setting();
   if (wanted != "auto" && wanted != "direct")
@@ -95,7 +104,7 @@ const Algorithm& choose(const std::vector<Part>& parts, bool f64, bool packed, i
         return *algorithm;
   for (const Algorithm* algorithm : kAlgorithms) {
     if (is_winograd(*algorithm) && wanted == "direct") continue;
-    if (computes(*algorithm, parts, f64) && wins(*algorithm, largest(parts), packed, threads)) return *algorithm;
+    if (computes(*algorithm, parts, f64) && wins(*algorithm, parts, packed, threads)) return *algorithm;
   }
   return kReference;
 }
@@ -140,7 +149,7 @@ std::vector<ConvCandidate> conv_candidates(const ConvWeight& weight, const std::
   std::vector<ConvCandidate> rows;
   for (const conv::Algorithm* algorithm : conv::algorithms()) {
     const bool fits = conv::computes(*algorithm, parts, weight.dtype == DType::float64);
-    rows.push_back({algorithm->name, fits, fits && conv::wins(*algorithm, conv::largest(parts), packed, threads)});
+    rows.push_back({algorithm->name, fits, fits && conv::wins(*algorithm, parts, packed, threads)});
   }
   return rows;
 }

@@ -12,6 +12,10 @@ namespace fastcnn::conv {
 FASTCNN_API const std::vector<const Algorithm*>& algorithms();
 /// An error where there is none of this name, or none for this dtype.
 const Algorithm& algorithm_named(const std::string& name, bool f64, const std::string& op);
+/// Can the algorithm compute one of these parts at least? The others are implicit_gemm's.
+bool computes(const Algorithm& algorithm, const std::vector<Part>& parts, bool f64);
+/// What computes a part where this algorithm is chosen for the whole. Follows from what packing looks at.
+const Algorithm& serving(const Algorithm& algorithm, const Part& part);
 /// The algorithm for all these parts.
 const Algorithm& choose(const std::vector<Part>& parts, bool f64, bool packed, int threads);
 

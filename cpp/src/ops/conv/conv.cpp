@@ -109,7 +109,8 @@ struct WeightSource {
 template <class T>
 int64_t packed_size(const Algorithm& algorithm, const Part& part) {
   constexpr int64_t kLine = 64 / sizeof(T);
-  return part.empty() ? 0 : (algorithm.routines<T>().packed_size(part.shape) + kLine - 1) / kLine * kLine;
+  if (part.empty()) return 0;
+  return ceil_div(serving(algorithm, part).routines<T>().packed_size(part.shape), kLine) * kLine;
 }
 
 template <class T>
@@ -126,7 +127,7 @@ void pack_parts(const Context& context, const Algorithm& algorithm, const std::v
   const WeightSource<T> source(view, weight, scratch);
   for (const Part& part : parts) {
     if (part.empty()) continue;
-    algorithm.routines<T>().pack(context, part.shape, source.of(part), packed);
+    serving(algorithm, part).routines<T>().pack(context, part.shape, source.of(part), packed);
     packed += packed_size<T>(algorithm, part);
   }
 }
@@ -147,9 +148,7 @@ void run_parts(const Context& context, const Algorithm& algorithm, const std::ve
     request.shape = part.shape;
     request.dst = whole.phase(part.first_out, part.out_step);
     if (e.residual) request.residual = residual.phase(part.first_out, part.out_step);
-    // A phase that no tap reaches is the epilogue of zero.
-    const Algorithm& chosen = part.empty() ? kEmpty : algorithm;
-    if (part.shape.out_pixels() > 0) run_staged(context, chosen.routines<T>(), packed, request);
+    if (part.shape.out_pixels() > 0) run_staged(context, serving(algorithm, part).routines<T>(), packed, request);
     packed += packed_size<T>(algorithm, part);
   }
 }
@@ -218,8 +217,7 @@ int64_t packed_conv_size(const ConvWeight& weight, const std::string& name) {
   const bool f64 = weight.dtype == DType::float64;
   const Algorithm& algorithm = algorithm_named(name, f64, op);
   const std::vector<Part> parts = packing_parts(weight, op);
-  for (const Part& part : parts)
-    FASTCNN_CHECK(part.empty() || algorithm.fits(part.shape), op, ": algorithm ", name, " does not fit this weight");
+  FASTCNN_CHECK(computes(algorithm, parts, f64), op, ": algorithm ", name, " does not fit this weight");
   return f64 ? packed_size<double>(algorithm, parts) : packed_size<float>(algorithm, parts);
 }
 
@@ -254,10 +252,10 @@ void packed_convolution(const Context& context, const TensorView& input, const T
   check_epilogue(epilogue, input, expected, op);
   const Algorithm& algorithm = algorithm_named(name, weight.dtype == DType::float64, op);
   const std::vector<Part> parts = parts_of(weight, in, out);
+  FASTCNN_CHECK(computes(algorithm, parts, weight.dtype == DType::float64), op, ": algorithm ", name,
+                " does not fit this weight");
   with_arithmetic(weight.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    for (const Part& part : parts)
-      FASTCNN_CHECK(part.empty() || algorithm.fits(part.shape), op, ": algorithm ", name, " does not fit this weight");
     const int64_t size = packed_size<T>(algorithm, parts);
     FASTCNN_CHECK_TYPE(dtype_of(packed) == TypeToDType<T>::value, op, ": expected weights packed as ",
                        name_of(TypeToDType<T>::value), " for input of dtype ", name_of(dtype_of(input)), ", got ",
