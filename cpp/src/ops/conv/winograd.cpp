@@ -251,12 +251,22 @@ void Run::separate(int64_t tiles) {
   });
 }
 
+/// Into how many parts of its tiles a panel's work is split, for even work: three panels and two threads make six
+/// halves.
+int64_t even_splits(int64_t panels, int64_t threads, int64_t most) {
+  int64_t best = 1;
+  const auto longest = [&](int64_t n) { return static_cast<double>(ceil_div(panels * n, threads)) / double(n); };
+  for (int64_t n = 2; n <= std::min(threads, most); ++n)
+    if (longest(n) < 0.9 * longest(best)) best = n;
+  return best;
+}
+
 void Run::shared() {
   const int64_t threads = context_.num_threads();
   const int64_t room = threads * kSharedInputs / (v_group_ * kernel_r_);
   const int64_t tiles = std::max<int64_t>(1, std::min<int64_t>(room, 112 / tiles_)) * tiles_;
   const int64_t parts = ceil_div(columns_, tiles), most = ceil_div(ceil_div(columns_, parts), tiles_);
-  const int64_t splits = std::min(ceil_div(threads, panels_), most), m_size = ceil_div(most, splits) * m_group_;
+  const int64_t splits = even_splits(panels_, threads, most), m_size = ceil_div(most, splits) * m_group_;
   const int64_t items = panels_ * splits, pieces = std::min(threads, items);
   Scratch scratch(context_);
   float* v = scratch.get<float>(kernel_r_ * most * v_group_);
