@@ -255,7 +255,9 @@ void Run::separate(int64_t tiles) {
 /// halves.
 int64_t even_splits(int64_t panels, int64_t threads, int64_t most) {
   int64_t best = 1;
-  const auto longest = [&](int64_t n) { return static_cast<double>(ceil_div(panels * n, threads)) / double(n); };
+  const auto longest = [&](int64_t n) {
+    return static_cast<double>(ceil_div(panels * n, threads)) / static_cast<double>(n);
+  };
   for (int64_t n = 2; n <= std::min(threads, most); ++n)
     if (longest(n) < 0.9 * longest(best)) best = n;
   return best;
