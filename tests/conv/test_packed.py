@@ -35,8 +35,8 @@ LAYERS = (
     "2x10x33, 22x10x5",
     "1x8x5x6x7, 9x8x3x3x3, padding 1",
     "2x12x7x6, 12x11x2x2, stride 2, transposed",
-    "1x16x9x8, 16x20x3x3, stride 2, padding 1, output_padding 1, transposed",  # F(3x3, 2x2), its lines, and 1x1
-    "1x12x7x9, 12x17x5x5, stride 2, padding 2, output_padding 1, transposed",  # F4 and F2 in one phase, F3 in another
+    "1x16x9x8, 16x20x3x3, stride 2, padding 1, output_padding 1, transposed",  # phases of 2x2, 2x1, 1x2 and 1x1
+    "1x12x7x9, 12x17x5x5, stride 2, padding 2, output_padding 1, transposed",  # phases of 3x3, 3x2, 2x3 and 2x2
     "2x8x5x6, 8x6x3x3, stride 3, padding 1, output_padding 2, groups 2, transposed",
     "1x6x4x5, 6x5x1x1, stride 2, output_padding 1, transposed",  # phases that no tap reaches
     "1x6x1x5, 6x5x3x3, stride 4, padding 1, transposed",  # fewer rows than phases
