@@ -211,7 +211,12 @@ void check_special_values() {
 int main() {
   check_special_values();
   for (int round = 0; round < 600 && failures == 0; ++round) {
-    const Shape s = random_shape();
+    Shape s = random_shape();
+    if (round % 150 == 2) {  // so many filters that Winograd packs their taps
+      s = Shape();
+      s.channels = 261 + below(60), s.filters = 449 + below(60);
+      for (int d = 1; d < 3; ++d) s.in[d] = s.out[d] = 3 + below(9), s.kernel[d] = 3, s.pad[d] = 1;
+    }
     check<float>(round, s);
     if (round % 3 == 0) check<double>(round, s);
   }

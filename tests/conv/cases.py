@@ -74,6 +74,11 @@ KINDS = (
     "1x14x7x5, 14x1x3x3, stride 2, groups 14, transposed",
     "2x11x23, 11x13x5, stride 3, padding 1, output_padding 2, transposed",
     "1x8x4x5x6, 8x9x2x2x2, stride 2, transposed",
+    # Filters that Winograd transforms in each call.
+    "1x300x5x18, 490x300x3x3, padding 1",
+    "2x520x3x5, 480x260x3x3, padding 1",
+    "1x130x3x5x6, 310x130x3x3x3, padding 1",
+    "1x840x9, 850x840x3, padding 1",
 )
 
 

@@ -148,10 +148,5 @@ def test_memory_of_intermediates(memory: dict[str, tuple[int, int]]) -> None:
     assert memory["fastcnn"][1] <= memory["torch"][1]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="251 MB against torch's 213: Winograd's weights take four times their memory, and a concatenation's buffer "
-    "is whole from its first input on. Ends when both are mended; being strict, it says so itself.",
-)
 def test_memory_with_weights(memory: dict[str, tuple[int, int]]) -> None:
     assert sum(memory["fastcnn"]) <= sum(memory["torch"])

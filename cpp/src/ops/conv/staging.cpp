@@ -6,7 +6,7 @@ namespace fastcnn::conv {
 namespace {
 
 // Of all threads together: the bands, and with them the rounding, must not depend on their number.
-constexpr int64_t kBandBytes = 3 << 20;
+constexpr int64_t kBandBytes = 5 << 18;
 
 }  // namespace
 

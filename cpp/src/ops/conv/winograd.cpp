@@ -16,9 +16,9 @@
 namespace fastcnn::conv {
 namespace {
 
-// In floats: what transformed inputs, and transformed filters, may take of the L2 cache; and the inputs of all threads
-// where they share them, for each.
-constexpr int64_t kInputs = int64_t{1} << 18, kFilters = int64_t{1} << 18, kSharedInputs = int64_t{5} << 17;
+// In floats: what transformed inputs, and transformed filters, may take of the L2 cache; and each thread's part of the
+// memory where they share inputs.
+constexpr int64_t kInputs = int64_t{1} << 18, kFilters = int64_t{1} << 18, kShared = int64_t{5} << 17;
 /// The sum over channels is taken in parts, for accuracy and for the L1 cache.
 constexpr int64_t kChannels = 128;
 /// Tiles that repay reading the filters once, from beyond the L2 cache.
@@ -57,16 +57,16 @@ class Run {
     v_block_ = t_.points() * tiles_ * kWinogradBlock;
     v_group_ = v_block_ * channel_blocks_;
     m_group_ = t_.points() * tiles_ * kWinogradPanel;
+    if (winograd_packs_taps(s_, t_)) u_size_ = t_.points() * (std::min(s_.channels, kChannels) + 1) * kWinogradPanel;
     depths_ = most_depths();
     columns_ = columns_in_depth() * (depths_ == 1 ? out_r_ : 1);
   }
 
   void operator()() {
     if (columns_ == 0) return;
-    const int64_t filters = t_.points() * s_.channels * filter_blocks_ * kWinogradBlock * kernel_r_;
     const int64_t fair = s_.groups * columns_ / context_.num_threads();
     const int64_t most = depths_ > 1 ? tiles_ : std::max(tiles_, tiles_ * kInputs / (v_group_ * kernel_r_));
-    if (filters <= kFilters)
+    if (winograd_transformed_size(s_, t_) <= s_.groups * kFilters)
       separate(ceil_div(12, tiles_) * tiles_);
     else if (depths_ > 1 || std::min(fair, most) >= kEnough)
       separate(std::min(most, int64_t{56}));
@@ -109,7 +109,9 @@ class Run {
   }
 
   void input(const Block& b, int64_t slice, int64_t group, int64_t cb, float* v) const;
-  void product(const Block& b, int64_t panel, int64_t from, int64_t to, const float* v, float* m) const;
+  const float* taps(const Block& b, int64_t block, int64_t r, int64_t channel) const;
+  void filter(const Block& b, int64_t panel, int64_t r, int64_t channel, int64_t channels, float* u) const;
+  void product(const Block& b, int64_t panel, int64_t from, int64_t to, const float* v, float* m, float* u) const;
   void output(const Block& b, int64_t panel, int64_t depth, int64_t group, const float* m) const;
 
   const Context& context_;
@@ -120,6 +122,7 @@ class Run {
   const WinogradAxes axes_;
   int64_t phases_y_, phases_x_, tiles_y_, tiles_x_, columns_, depths_, kernel_r_, dilation_r_, out_r_;
   int64_t channel_blocks_, filter_blocks_, panels_, tiles_, v_block_, v_group_, m_group_;
+  int64_t u_size_ = 0;  ///< memory for filters that each thread transforms
 };
 
 /// V of one group of tiles in one slice, one block of channels.
@@ -150,21 +153,51 @@ void Run::input(const Block& b, int64_t slice, int64_t group, int64_t cb, float*
   }
 }
 
-/// M of the groups [from, to) and a panel.
-void Run::product(const Block& b, int64_t panel, int64_t from, int64_t to, const float* v, float* m) const {
+/// Packed taps of a block of filters.
+const float* Run::taps(const Block& b, int64_t block, int64_t r, int64_t channel) const {
+  const int64_t first = ((b.group * filter_blocks_ + block) * s_.channels + channel) * kernel_r_ + r;
+  return packed_ + first * (s_.taps() / kernel_r_) * kWinogradBlock;
+}
+
+/// U of some channels and a panel, [point][channel][filter of the panel], from packed taps. An unused channel behind
+/// the others keeps points from lying a power of two apart, all in one set of the L1 cache.
+void Run::filter(const Block& b, int64_t panel, int64_t r, int64_t channel, int64_t channels, float* u) const {
+  const int64_t blocks = blocks_of(panel);
+  WinogradFilter f;
+  f.channel_stride = s_.taps() * kWinogradBlock;
+  f.u_channel_stride = blocks * kWinogradBlock, f.u_point_stride = (channels + 1) * f.u_channel_stride;
+  for (int64_t c = 0; c < channels; c += f.channels) {
+    f.channels = std::min<int64_t>(4, channels - c);  // both blocks while what they share is near
+    for (int64_t block = 0; block < blocks; ++block) {
+      f.taps = taps(b, 2 * panel + block, r, channel + c);
+      f.u = u + c * f.u_channel_stride + block * kWinogradBlock;
+      t_.filter(f);
+    }
+  }
+}
+
+/// M of the groups [from, to) and a panel. u: memory for filters.
+void Run::product(const Block& b, int64_t panel, int64_t from, int64_t to, const float* v, float* m, float* u) const {
   const int64_t count = groups(b);
-  // Packed: [panel][tap along r][point][channel][filter]
-  const int64_t tap = t_.points() * s_.channels * kWinogradBlock;  // of one block
+  const int64_t tap = t_.points() * s_.channels * kWinogradBlock;  // of one block, transformed
   const float* packed = packed_ + (b.group * filter_blocks_ + 2 * panel) * kernel_r_ * tap;
   WinogradGroup list[kMostGroups];
   WinogradProduct p;
   p.group = list;
-  p.channel_stride = s_.channels;
   p.blocks = blocks_of(panel);
   for (int64_t r = 0; r < kernel_r_; ++r)
     for (int64_t c = 0; c < s_.channels; c += kChannels) {
       p.channels = std::min(kChannels, s_.channels - c);
-      p.u = packed + p.blocks * (r * tap + c * kWinogradBlock);
+      if (u_size_ > 0) {
+        filter(b, panel, r, c, p.channels, u);
+        p.u = u, p.channel_stride = p.channels + 1, p.taps = s_.taps() / kernel_r_;
+        const bool more = c + kChannels < s_.channels;
+        const int64_t next = more || panel + 1 == panels_ ? panel : panel + 1;
+        for (int64_t i = 0; i < 2; ++i)
+          p.next_taps[i] = taps(b, 2 * next + std::min(i, blocks_of(next) - 1), r, more ? c + kChannels : 0);
+      } else {
+        p.u = packed + p.blocks * (r * tap + c * kWinogradBlock), p.channel_stride = s_.channels, p.taps = 0;
+      }
       p.accumulate = r > 0 || c > 0;
       p.groups = 0;
       for (int64_t z = 0; z < b.depths; ++z) {
@@ -229,10 +262,10 @@ void Run::separate(int64_t tiles) {
   const int64_t v_size = slices(depths_) * most * v_group_, m_size = depths_ * most * m_group_;
   const int64_t pieces = std::min(threads, blocks);
   Scratch scratch(context_);
-  float* memory = scratch.get<float>(pieces * (v_size + m_size));
+  float* memory = scratch.get<float>(pieces * (v_size + m_size + u_size_));
   context_.parallel_for(0, pieces, 1, [&](int64_t piece, int64_t end) {
     for (; piece < end; ++piece) {
-      float *v = memory + piece * (v_size + m_size), *m = v + v_size;
+      float *v = memory + piece * (v_size + m_size + u_size_), *m = v + v_size, *u = m + m_size;
       for (int64_t i = blocks * piece / pieces; i < blocks * (piece + 1) / pieces; ++i) {
         const int64_t part = i % parts, depth = i / parts % depth_parts * depths_;
         const int64_t first = columns_ * part / parts;
@@ -242,7 +275,7 @@ void Run::separate(int64_t tiles) {
           for (int64_t g = 0; g < groups(b); ++g)
             for (int64_t cb = 0; cb < channel_blocks_; ++cb) input(b, slice, g, cb, v);
         for (int64_t panel = 0; panel < panels_; ++panel) {
-          product(b, panel, 0, groups(b), v, m);
+          product(b, panel, 0, groups(b), v, m, u);
           for (int64_t z = 0; z < b.depths; ++z)
             for (int64_t g = 0; g < groups(b); ++g) output(b, panel, z, g, m + (z * groups(b) + g) * m_group_);
         }
@@ -265,14 +298,14 @@ int64_t even_splits(int64_t panels, int64_t threads, int64_t most) {
 
 void Run::shared() {
   const int64_t threads = context_.num_threads();
-  const int64_t room = threads * kSharedInputs / (v_group_ * kernel_r_);
+  const int64_t room = threads * (kShared - u_size_) / (v_group_ * kernel_r_ + threads * m_group_);
   const int64_t tiles = std::max<int64_t>(1, std::min<int64_t>(room, 112 / tiles_)) * tiles_;
   const int64_t parts = ceil_div(columns_, tiles), most = ceil_div(ceil_div(columns_, parts), tiles_);
   const int64_t splits = even_splits(panels_, threads, most), m_size = ceil_div(most, splits) * m_group_;
   const int64_t items = panels_ * splits, pieces = std::min(threads, items);
   Scratch scratch(context_);
   float* v = scratch.get<float>(kernel_r_ * most * v_group_);
-  float* memory = scratch.get<float>(pieces * m_size);
+  float* memory = scratch.get<float>(pieces * (m_size + u_size_));
   for (int64_t i = 0; i < s_.groups * parts; ++i) {
     const int64_t part = i % parts, first = columns_ * part / parts;
     const Block b{i / parts, first, columns_ * (part + 1) / parts - first};
@@ -282,11 +315,11 @@ void Run::shared() {
     });
     context_.parallel_for(0, pieces, 1, [&](int64_t piece, int64_t end) {
       for (; piece < end; ++piece) {
-        float* m = memory + piece * m_size;
+        float *m = memory + piece * (m_size + u_size_), *u = m + m_size;
         for (int64_t item = items * piece / pieces; item < items * (piece + 1) / pieces; ++item) {
           const int64_t panel = item / splits, split = item % splits;
           const int64_t from = count * split / splits, to = count * (split + 1) / splits;
-          product(b, panel, from, to, v, m);
+          product(b, panel, from, to, v, m, u);
           for (int64_t g = from; g < to; ++g) output(b, panel, 0, g, m + (g - from) * m_group_);
         }
       }
@@ -308,7 +341,7 @@ constexpr Routines<float> routines() {
 // One group of 14 tiles, the most that any ISA holds in registers, has to fit into a thread's scratch memory.
 template <int M>
 bool fits(const Shape& s) {
-  constexpr int64_t kMost = int64_t{13} << 16;
+  constexpr int64_t kMost = int64_t{1} << 19;
   const WinogradAxes axes = winograd_axes(s, winograd_taps(M));
   const int64_t side = M + winograd_taps(M) - 1, points = side * (axes.line ? 1 : side);
   return axes.found && s.channels <= kMost / (points * 14) &&

@@ -26,7 +26,14 @@ const WinogradTransforms& winograd_transforms(const Shape& shape) {
   return M == 4 ? (line ? k.f4_line : k.f4) : M == 2 ? (line ? k.f2_line : k.f2) : (line ? k.f3_line : k.f3);
 }
 
-/// Packed weights are [group][panel][tap along r][point][channel][filter of the panel].
+/// Elements of the transformed filters.
+int64_t winograd_transformed_size(const Shape& shape, const WinogradTransforms& transforms);
+/// Are the filters packed as they are, a quarter of the memory, and transformed in each call, a part at a time? So are
+/// those that no cache holds until the next call.
+bool winograd_packs_taps(const Shape& shape, const WinogradTransforms& transforms);
+
+/// Packed weights are [group][panel][tap along r][point][channel][filter of the panel], or, as taps,
+/// [group][block of filters][channel][tap][filter of the block].
 int64_t winograd_packed_size(const Shape& shape, const WinogradTransforms& transforms);
 void winograd_pack(const Context& context, const Shape& shape, const WinogradTransforms& transforms,
                    const Weights<float>& weights, float* packed);

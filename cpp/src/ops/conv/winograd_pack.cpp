@@ -1,4 +1,4 @@
-// The filters of Winograd convolution, transformed once.
+// The filters of Winograd convolution: transformed once, or only laid out for it.
 #include <algorithm>
 
 #include "ops/conv/layout_simd.h"
@@ -8,6 +8,8 @@ namespace fastcnn::conv {
 namespace {
 
 constexpr int64_t kChannels = 16;  // at a time, so that their taps stay in the L1 cache
+/// Transformed filters, in floats, beyond which they are packed as taps.
+constexpr int64_t kMostTransformed = int64_t{1} << 22;
 
 /// Weights with their axes as the tiles have them: summed over, height, width.
 struct Taps {
@@ -72,9 +74,18 @@ WinogradAxes winograd_axes(const Shape& s, int64_t taps) {
   return {};
 }
 
-int64_t winograd_packed_size(const Shape& s, const WinogradTransforms& t) {
+int64_t winograd_transformed_size(const Shape& s, const WinogradTransforms& t) {
   return s.groups * winograd_blocks(s.filters) * kWinogradBlock * s.channels *
          s.kernel[winograd_axes(s, t.kernel_columns()).r] * t.points();
+}
+
+bool winograd_packs_taps(const Shape& s, const WinogradTransforms& t) {
+  return winograd_transformed_size(s, t) > kMostTransformed;
+}
+
+int64_t winograd_packed_size(const Shape& s, const WinogradTransforms& t) {
+  if (!winograd_packs_taps(s, t)) return winograd_transformed_size(s, t);
+  return s.groups * winograd_blocks(s.filters) * kWinogradBlock * s.channels * s.taps();
 }
 
 void winograd_pack(const Context& context, const Shape& s, const WinogradTransforms& t, const Weights<float>& w,
@@ -83,18 +94,21 @@ void winograd_pack(const Context& context, const Shape& s, const WinogradTransfo
   const int64_t blocks = winograd_blocks(s.filters), parts = (s.channels + kChannels - 1) / kChannels;
   const int64_t block_size = taps.size[0] * t.points() * s.channels * kWinogradBlock;
   const int64_t pixel = taps.count * kWinogradBlock;
+  const bool as_taps = winograd_packs_taps(s, t);
   const int64_t jobs = s.groups * blocks * parts, pieces = std::min<int64_t>(context.num_threads(), jobs);
   Scratch scratch(context);
   float* memory = scratch.get<float>(pieces * kChannels * pixel);
   context.parallel_for(0, pieces, 1, [&](int64_t piece, int64_t end) {
     for (; piece < end; ++piece) {
-      float* gathered = memory + piece * kChannels * pixel;
       for (int64_t job = jobs * piece / pieces; job < jobs * (piece + 1) / pieces; ++job) {
         const int64_t channel = job % parts * kChannels, b = job / parts % blocks, g = job / (parts * blocks);
         const int64_t channels = std::min(kChannels, s.channels - channel);
         const int64_t filters = std::min(kWinogradBlock, s.filters - b * kWinogradBlock);
+        float* gathered =
+            as_taps ? packed + ((g * blocks + b) * s.channels + channel) * pixel : memory + piece * kChannels * pixel;
         if (filters < kWinogradBlock) std::fill_n(gathered, channels * pixel, 0.0f);
         gather(taps, g, b * kWinogradBlock, filters, channel, channels, gathered);
+        if (as_taps) continue;
         const int64_t first = b & ~int64_t{1}, panel = std::min<int64_t>(2, blocks - first) * kWinogradBlock;
         float* u = packed + (g * blocks + first) * block_size + (b - first) * kWinogradBlock + channel * panel;
         for (int64_t r = 0; r < taps.size[0]; ++r)

@@ -45,6 +45,10 @@ struct WinogradProduct {
   int64_t channel_stride;  ///< channels of a point
   int64_t channels, blocks;
   bool accumulate;
+  /// Where the filters are transformed for each product: taps of a filter, and where those of the next product lie, of
+  /// each block; they are fetched meanwhile. Otherwise 0, and the next point's u is.
+  int64_t taps;
+  const float* next_taps[2];
 };
 
 /// A run of neighbouring tiles in a row of tiles, one panel of filters.

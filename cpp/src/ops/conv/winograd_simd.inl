@@ -51,6 +51,9 @@ using V = Vec<float>;
 constexpr int L = lanes<float>;
 constexpr int B = int(kWinogradBlock);
 
+FASTCNN_INLINE void prefetch_to_l1(const float* p) { __builtin_prefetch(p, 0, 3); }
+FASTCNN_INLINE void prefetch_to_l2(const float* p) { __builtin_prefetch(p, 0, 2); }
+
 // --- one dimension --------------------------------------------------------------------------------------------------
 
 template <int M>
@@ -209,7 +212,8 @@ void filter(const conv::WinogradFilter& f) {
   const int64_t channels = f.channels, stride = f.u_point_stride;
   const float* p = f.taps;
   float* u = f.u;
-  for (int64_t c = 0; c < channels; ++c, p += f.channel_stride, u += f.u_channel_stride)
+  for (int64_t c = 0; c < channels; ++c, p += f.channel_stride, u += f.u_channel_stride) {
+    FASTCNN_UNROLL for (int i = 0; i < PY::taps * PX::taps; ++i) prefetch_to_l1(p + 12 * f.channel_stride + i * B);
     for (int k = 0; k < B; k += L) {
       V columns[PY::count][PX::taps];
       FASTCNN_UNROLL for (int j = 0; j < PX::taps; ++j) {
@@ -224,12 +228,10 @@ void filter(const conv::WinogradFilter& f) {
         FASTCNN_UNROLL for (int j = 0; j < PX::count; ++j) store(u + (i * PX::count + j) * stride + k, t[j]);
       }
     }
+  }
 }
 
 // --- the product ----------------------------------------------------------------------------------------------------
-
-FASTCNN_INLINE void prefetch_to_l1(const float* p) { __builtin_prefetch(p, 0, 3); }
-FASTCNN_INLINE void prefetch_to_l2(const float* p) { __builtin_prefetch(p, 0, 2); }
 
 struct Operands {
   const float *v, *u;
@@ -308,8 +310,13 @@ void product(const conv::WinogradProduct& p) {
       for (int64_t g = 0; g < p.groups; ++g, ++call) {
         const conv::WinogradGroup& group = p.group[g];
         o.u = u + k;
-        o.next_u[0] = call < 2 ? next + call * p.channels * B : u;
-        o.next_u[1] = calls == 1 && p.blocks == 2 ? next + p.channels * B : u;
+        if (p.taps == 0) {
+          o.next_u[0] = call < 2 ? next + call * p.channels * B : u;
+          o.next_u[1] = calls == 1 && p.blocks == 2 ? next + p.channels * B : u;
+        } else {
+          const bool ahead = call == 0 && point < p.taps;
+          for (int i = 0; i < 2; ++i) o.next_u[i] = ahead ? p.next_taps[i] + point * p.channels * B : u;
+        }
         o.v = group.v + point * kTiles * B;
         o.m = group.m + point * kTiles * conv::kWinogradPanel + k;
         o.next_v = g + 1 < p.groups ? p.group[g + 1].v + point * kTiles * B
