@@ -39,6 +39,18 @@ int main() {
   default_context().parallel_for(5, 5, 1, [&](int64_t, int64_t) { sum = -1; });
   EXPECT(sum != -1);
 
+  {  // Large blocks of the past do not drive out a small one that is in use again and again.
+    const auto taken = [](int64_t bytes) {
+      Scratch scratch(default_context());
+      return scratch.get<char>(bytes);
+    };
+    const char* small = taken(5000);
+    for (int64_t mib = 60; mib <= 130; mib += 10) {
+      taken(mib << 20);
+      EXPECT(taken(5000) == small);
+    }
+    release_scratch();
+  }
   // Scratch is aligned, distinct and reused.
   void* first = nullptr;
   {

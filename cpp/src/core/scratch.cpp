@@ -23,12 +23,14 @@ constexpr size_t kHugePage = size_t{2} << 20;
 struct alignas(64) Block {
   size_t capacity;
   size_t used;
+  uint64_t released;  // when
 };
 
 struct Cache {
   std::mutex mutex;
   std::multimap<size_t, Block*> free;
-  size_t held = 0;            // in `free`
+  size_t held = 0;  // in `free`
+  uint64_t clock = 0;
   size_t used = 0, peak = 0;  // handed out, as asked for
   size_t limit = limit_from_environment();
 
@@ -76,7 +78,7 @@ Block* fresh_block(size_t bytes) {
 #if defined(__linux__)
   if (huge) madvise(memory, total, MADV_HUGEPAGE);
 #endif
-  return new (memory) Block{total - sizeof(Block), 0};
+  return new (memory) Block{total - sizeof(Block), 0, 0};
 }
 
 }  // namespace
@@ -108,13 +110,17 @@ void Context::release(void* memory) const noexcept {
     std::lock_guard<std::mutex> lock(c.mutex);
     c.used -= block->used;
     if (block->capacity <= c.limit) {
-      // Make room by dropping the smallest blocks: they are the cheapest to make again.
+      // Make room by dropping what nobody has asked for the longest: large blocks of the past must not drive out small
+      // ones that every call needs.
       while (!c.free.empty() && c.held + block->capacity > c.limit) {
-        const auto it = c.free.begin();
+        const auto it = std::min_element(c.free.begin(), c.free.end(), [](const auto& a, const auto& b) {
+          return a.second->released < b.second->released;
+        });
         c.held -= it->first;
         free_block(it->second);
         c.free.erase(it);
       }
+      block->released = ++c.clock;
       c.free.emplace(block->capacity, block);
       c.held += block->capacity;
       return;

@@ -1,0 +1,294 @@
+// Greedy non-maximum suppression. Kept boxes stand in a grid (box_grid.h), so that each box meets only kept ones near
+// it and of its size: O(n log n) for boxes spread out, O(n * kept) vector operations where all lie on one spot. Several
+// threads look a block of boxes up at a time; what is left of it is decided in order. Scratch: about 100 bytes a box;
+// never a matrix of pairs.
+#include "fastcnn/ops/boxes.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include "ops/boxes/box_checks.h"
+#include "ops/boxes/box_grid.h"
+#include "ops/boxes/score_order.h"
+
+namespace fastcnn {
+namespace {
+
+using namespace boxes;
+
+/// Boxes looked up in parallel before one is added; boxes that need no grid; and those that need a thread to
+/// themselves.
+constexpr int64_t kBlock = 512, kFew = 128, kMany = 4096;
+
+template <class T>
+bool overlaps(const BoxArrays<T>& kept, int64_t n, const NmsQuery<T>& query) {
+  const NmsKernels& kernels = FASTCNN_SELECT(nms_kernels);
+  if constexpr (sizeof(T) == 4)
+    return kernels.overlaps_f32(kept, n, query);
+  else
+    return kernels.overlaps_f64(kept, n, query);
+}
+
+/// Boxes sorted by class, then score, and what is kept of each class.
+template <class T>
+class Suppression {
+ public:
+  /// `most`: what comes behind so many kept boxes of a class does not matter.
+  Suppression(const Context& context, int64_t n, double threshold, int64_t most)
+      : context_(context),
+        scratch_(context),
+        sorted(BoxList<T>::in(scratch_, n)),
+        keep(scratch_.get<bool>(n)),
+        threshold_(threshold_in<T>(threshold)),
+        most_(most),
+        kept_(BoxList<T>::in(scratch_, n)),
+        fresh_(BoxList<T>::in(scratch_, kBlock)),
+        starts_(scratch_.get<int64_t>(BoxGrid::cells_for(n))),
+        counts_(scratch_.get<int64_t>(BoxGrid::cells_for(n))),
+        proper_(scratch_.get<int64_t>(n)) {}
+
+  /// One class: positions [begin, end).
+  void operator()(int64_t begin, int64_t end, bool parallel) {
+    int64_t n = 0, *proper = proper_ + begin;
+    for (int64_t i = begin; i < end; ++i) {
+      keep[i] = true;
+      if (sorted.is_proper(i)) proper[n++] = i;
+    }
+    if (n <= kFew)
+      one_by_one(begin, proper, n);
+    else
+      through_grid(begin, proper, n, parallel && n >= kMany);
+  }
+
+ private:
+  const Context& context_;
+  Scratch scratch_;
+
+ public:
+  BoxList<T> sorted;
+  bool* keep;
+
+ private:
+  NmsQuery<T> query(int64_t i) const {
+    return {sorted.x1[i], sorted.y1[i], sorted.x2[i], sorted.y2[i], sorted.area[i], threshold_};
+  }
+
+  void one_by_one(int64_t begin, const int64_t* proper, int64_t n) {
+    int64_t kept = 0;
+    for (int64_t k = 0; k < n; ++k) {
+      const int64_t i = proper[k];
+      keep[i] = kept < most_ && !overlaps(kept_.from(begin), kept, query(i));
+      if (keep[i]) kept_.copy(begin + kept++, sorted, i);
+    }
+  }
+
+  void through_grid(int64_t begin, const int64_t* proper, int64_t n, bool parallel) {
+    const double least = std::max(0.0, static_cast<double>(threshold_) * (1 - 1e-4));
+    BoxGrid grid(n, least, starts_ + 2 * begin, counts_ + 2 * begin,
+                 [&](int64_t k) { return extent_of(sorted, proper[k]); });
+    const auto is_suppressed = [&](int64_t i) {
+      const NmsQuery<T> q = query(i);
+      return grid.any(extent_of(sorted, i),
+                      [&](int64_t slot, int64_t count) { return overlaps(kept_.from(begin + slot), count, q); });
+    };
+    const auto add = [&](int64_t i) { kept_.copy(begin + grid.insert(extent_of(sorted, i)), sorted, i); };
+    int64_t kept = 0;
+    if (!parallel) {
+      for (int64_t k = 0; k < n; ++k) {
+        const int64_t i = proper[k];
+        keep[i] = kept < most_ && !is_suppressed(i);
+        if (keep[i]) add(i), ++kept;
+      }
+      return;
+    }
+    for (int64_t first = 0; first < n; first += kBlock) {
+      const int64_t last = std::min(n, first + kBlock);
+      if (kept >= most_) {
+        for (int64_t k = first; k < n; ++k) keep[proper[k]] = false;
+        return;
+      }
+      context_.parallel_for(first, last, kBlock / 8, [&](int64_t k, int64_t to) {
+        for (; k < to; ++k) keep[proper[k]] = !is_suppressed(proper[k]);
+      });
+      int64_t fresh = 0;  // kept in this block
+      for (int64_t k = first; k < last; ++k) {
+        const int64_t i = proper[k];
+        if (!keep[i]) continue;
+        keep[i] = !overlaps(fresh_.from(0), fresh, query(i));
+        if (keep[i]) fresh_.copy(fresh++, sorted, i);
+      }
+      for (int64_t k = first; k < last; ++k)
+        if (keep[proper[k]]) add(proper[k]), ++kept;
+    }
+  }
+
+  const T threshold_;
+  const int64_t most_;
+  const BoxList<T> kept_, fresh_;
+  int64_t *starts_, *counts_, *proper_;
+};
+
+/// The kept ones of n boxes box(i, column), in the order of their scores. classes: of each, or null.
+template <class T, class Box>
+int64_t suppress(const Context& context, int64_t n, const Box& box, const int64_t* order, const int64_t* classes,
+                 double threshold, int64_t most, int64_t* kept) {
+  if (n == 0 || most == 0) return 0;
+  Scratch scratch(context);
+  Suppression<T> run(context, n, threshold, most);
+  const int64_t* by_class = order;
+  if (classes) {
+    int64_t* grouped = scratch.get<int64_t>(n);
+    std::copy_n(order, n, grouped);
+    order_by_class(classes, n, grouped, context);
+    by_class = grouped;
+  }
+  for (int64_t k = 0; k < n; ++k) {
+    const int64_t i = by_class[k];
+    run.sorted.set(k, box(i, 0), box(i, 1), box(i, 2), box(i, 3));
+  }
+  if (!classes) {
+    run(0, n, true);
+    int64_t count = 0;
+    for (int64_t k = 0; k < n && count < most; ++k)
+      if (run.keep[k]) kept[count++] = order[k];
+    return count;
+  }
+  // Classes of many boxes one after the other, all threads at each; the others side by side.
+  int64_t* starts = scratch.get<int64_t>(n + 1);
+  int64_t groups = 0;
+  for (int64_t k = 0; k < n; ++k)
+    if (k == 0 || classes[by_class[k]] != classes[by_class[k - 1]]) starts[groups++] = k;
+  starts[groups] = n;
+  const auto is_large = [&](int64_t g) { return starts[g + 1] - starts[g] >= kMany; };
+  for (int64_t g = 0; g < groups; ++g)
+    if (is_large(g)) run(starts[g], starts[g + 1], true);
+  std::atomic<int64_t> next{0};
+  const int64_t pieces = std::min<int64_t>(context.num_threads(), n < kBlock ? 1 : groups);
+  context.parallel_for(0, pieces, 1, [&](int64_t, int64_t) {
+    for (int64_t g = next++; g < groups; g = next++)
+      if (!is_large(g)) run(starts[g], starts[g + 1], false);
+  });
+  bool* keep = scratch.get<bool>(n);
+  for (int64_t k = 0; k < n; ++k) keep[by_class[k]] = run.keep[k];
+  int64_t count = 0;
+  for (int64_t k = 0; k < n && count < most; ++k)
+    if (keep[order[k]]) kept[count++] = order[k];
+  return count;
+}
+
+/// Values of a row of a (B, N) view or of a (N) view as To.
+template <class To, class From>
+void read_row(const TensorView& view, int64_t image, To* values) {
+  const int64_t n = view.shape[view.ndim - 1], stride = view.stride(view.ndim - 1);
+  const From* data = view.as<From>() + (view.ndim > 1 ? image * view.stride(0) : 0);
+  for (int64_t i = 0; i < n; ++i) values[i] = static_cast<To>(data[i * stride]);
+}
+
+void check_classes(const TensorView* classes, const TensorView& boxes, const char* op, const char* argument) {
+  if (!classes) return;
+  check_per_box(*classes, boxes, op, argument);
+  visit(IntegerTypes{}, *classes, op, argument, [](auto) {});
+}
+
+int64_t* read_classes(const TensorView* classes, int64_t image, Scratch& scratch) {
+  if (!classes) return nullptr;
+  int64_t* values = scratch.get<int64_t>(classes->shape[classes->ndim - 1]);
+  visit(IntegerTypes{}, dtype_of(*classes),
+        [&](auto tag) { read_row<int64_t, typename decltype(tag)::type>(*classes, image, values); });
+  return values;
+}
+
+/// f(scores as they are computed with).
+template <class F>
+void with_scores(const TensorView& scores, int64_t image, Scratch& scratch, const F& f) {
+  visit(FloatTypes{}, dtype_of(scores), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    auto* values = scratch.get<Computed<T>>(scores.shape[scores.ndim - 1]);
+    read_row<Computed<T>, T>(scores, image, values);
+    f(values);
+  });
+}
+
+}  // namespace
+
+std::vector<int64_t> nms(const Context& context, const TensorView& boxes, const TensorView& scores,
+                         const TensorView* classes, double iou_threshold, const char* op) {
+  check_boxes(boxes, 4, false, op);
+  check_scores(scores, boxes, op);
+  check_classes(classes, boxes, op, "idxs");
+  check_threshold(iou_threshold, op);
+  const int64_t n = boxes.shape[0];
+  std::vector<int64_t> kept(static_cast<size_t>(n));
+  Scratch scratch(context);
+  int64_t* order = scratch.get<int64_t>(n);
+  with_scores(scores, 0, scratch, [&](const auto* values) { order_by_score(values, n, order, context); });
+  const int64_t* keys = read_classes(classes, 0, scratch);
+  visit(FloatTypes{}, dtype_of(boxes), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    kept.resize(static_cast<size_t>(
+        suppress<Computed<T>>(context, n, Rows<T>(boxes, 0), order, keys, iou_threshold, n, kept.data())));
+  });
+  return kept;
+}
+
+void nms_padded(const Context& context, const TensorView& boxes, const TensorView& scores, const TensorView* classes,
+                double iou_threshold, std::optional<double> score_threshold, const TensorView& indices,
+                const TensorView& counts) {
+  constexpr char op[] = "nms_padded";
+  check_boxes(boxes, 4, true, op);
+  check_scores(scores, boxes, op);
+  check_classes(classes, boxes, op, "classes");
+  check_threshold(iou_threshold, op);
+  const int64_t images = boxes.shape[0], n = boxes.shape[1], most = indices.shape[1];
+  const auto one = [&](const Context& host, int64_t image) {
+    Scratch scratch(host);
+    int64_t* order = scratch.get<int64_t>(n);
+    int64_t left = n;
+    with_scores(scores, image, scratch, [&](const auto* values) {
+      order_by_score(values, n, order, host);
+      if (score_threshold)
+        left = std::remove_if(order, order + n,
+                              [&, least = static_cast<std::decay_t<decltype(*values)>>(*score_threshold)](int64_t i) {
+                                return !(values[i] > least);
+                              }) -
+               order;
+    });
+    // Compact: boxes by rank, so that those below the threshold cost nothing more.
+    int64_t* ranks = scratch.get<int64_t>(left);
+    for (int64_t k = 0; k < left; ++k) ranks[k] = k;
+    int64_t* keys = read_classes(classes, image, scratch);
+    if (keys) {
+      int64_t* of_rank = scratch.get<int64_t>(left);
+      for (int64_t k = 0; k < left; ++k) of_rank[k] = keys[order[k]];
+      keys = of_rank;
+    }
+    int64_t* kept = scratch.get<int64_t>(left);
+    int64_t count = 0;
+    visit(FloatTypes{}, dtype_of(boxes), [&](auto tag) {
+      using T = typename decltype(tag)::type;
+      const Rows<T> rows(boxes, image);
+      count = suppress<Computed<T>>(
+          host, left, [&](int64_t k, int64_t column) { return rows(order[k], column); }, ranks, keys, iou_threshold,
+          most, kept);
+    });
+    int64_t* row = indices.as<int64_t>() + image * most;
+    for (int64_t k = 0; k < count; ++k) row[k] = order[kept[k]];
+    std::fill(row + count, row + most, -1);
+    counts.as<int64_t>()[image] = count;
+  };
+  if (images < context.num_threads()) {
+    for (int64_t i = 0; i < images; ++i) one(context, i);
+  } else {
+    std::atomic<bool> failed{false};
+    context.parallel_for(0, images, 1, [&](int64_t i, int64_t end) {
+      try {
+        for (; i < end; ++i) one(serial_context(), i);
+      } catch (const Error&) {  // memory; nothing may leave the region
+        failed = true;
+      }
+    });
+    if (failed) detail::fail(ErrorKind::memory, op, ": no memory for ", n, " boxes");
+  }
+}
+
+}  // namespace fastcnn

@@ -1,0 +1,203 @@
+"""Overlaps, losses, formats and masks against torchvision's Python, Qhull and definitions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import linprog
+from scipy.spatial import ConvexHull, HalfspaceIntersection
+
+import fastcnn.image as I
+import fastcnn.ops as F
+from fastcnn import ArgumentError
+from tests import torchvision_schemas  # noqa: F401  # before torchvision
+from tests.boxes.samples import spread
+
+import torchvision.ops as tv  # isort: skip
+
+MATRICES = ["box_iou", "generalized_box_iou", "distance_box_iou", "complete_box_iou"]
+
+
+def pairs(dtype: torch.dtype, n: int = 40, m: int = 23) -> tuple[torch.Tensor, torch.Tensor]:
+    rng = np.random.default_rng(1)
+    return tuple(torch.from_numpy(spread(rng, k, "float64", extent=60)[0]).to(dtype) for k in (n, m))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("name", MATRICES)
+def test_torchvision(name: str, dtype: torch.dtype) -> None:
+    a, b = pairs(dtype)
+    got = getattr(F, name)(a, b)
+    assert got.dtype == dtype
+    expected = getattr(tv, name)(a.double(), b.double())
+    eps = max(torch.finfo(dtype).eps, 2e-6 if dtype == torch.float32 else 0)
+    torch.testing.assert_close(got.double(), expected, rtol=2 * eps, atol=2 * eps)
+    if dtype in (torch.float32, torch.float64):
+        np.testing.assert_array_equal(getattr(I, name)(a.numpy(), b.numpy()), got.numpy())
+    batched = getattr(F, name)(torch.stack([a, a + 3]), torch.stack([b, b]))
+    assert torch.equal(batched[0], got)
+    assert torch.equal(batched[1], getattr(F, name)(a + 3, b))
+
+
+def test_exactly_torchvisions_iou() -> None:
+    a, b = pairs(torch.float32)
+    assert torch.equal(F.box_iou(a, b), tv.box_iou(a, b))
+    whole = (a * 3).long()
+    assert torch.equal(F.box_iou(whole, whole), tv.box_iou(whole, whole))
+
+
+def test_empty_and_strides() -> None:
+    a, b = pairs(torch.float32)
+    for x, y in ((a[:0], b), (a, b[:0]), (a[:0], b[:0])):
+        assert F.box_iou(x, y).shape == (len(x), len(y))
+        assert I.box_iou(x.numpy(), y.numpy()).shape == (len(x), len(y))
+    assert torch.equal(F.box_iou(a.T.contiguous().T, b.flip(0)[::2]), F.box_iou(a, b)[:, list(range(22, -1, -2))])
+    assert F.box_iou(torch.ones(1, 4), torch.ones(1, 4)).isnan().all()
+
+
+@pytest.mark.parametrize("name", MATRICES)
+def test_matrix_gradients(name: str) -> None:
+    a, b = (t[:6].requires_grad_() for t in pairs(torch.float64))
+    run = getattr(F, name)
+    torch.testing.assert_close(run(a, b).detach(), run(a.detach(), b.detach()))
+    if name != "complete_box_iou":  # whose weight is a constant to the gradient
+        assert torch.autograd.gradcheck(run, (a, b))
+        assert torch.autograd.gradgradcheck(run, (a, b))
+    for got, expected in zip(
+        torch.autograd.grad(run(a, b).sin().sum(), (a, b)),
+        torch.autograd.grad(getattr(tv, name)(a, b).sin().sum(), (a, b)),
+        strict=True,
+    ):
+        torch.testing.assert_close(got, expected)
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+@pytest.mark.parametrize("name", ["generalized_box_iou_loss", "distance_box_iou_loss", "complete_box_iou_loss"])
+def test_losses(name: str, reduction: str) -> None:
+    a, b = (t[:20].requires_grad_() for t in pairs(torch.float64))
+    ours, theirs = (getattr(front, name)(a, b, reduction=reduction) for front in (F, tv))
+    torch.testing.assert_close(ours, theirs)
+    for got, expected in zip(
+        torch.autograd.grad(ours.sum(), (a, b)), torch.autograd.grad(theirs.sum(), (a, b)), strict=True
+    ):
+        torch.testing.assert_close(got, expected)
+    empty = torch.zeros(0, 4, requires_grad=True)
+    getattr(F, name)(empty, empty, reduction=reduction).sum().backward()
+    half = getattr(F, name)(a.half(), b.half(), reduction=reduction)
+    assert half.dtype == torch.float16
+    with pytest.raises(ArgumentError, match=rf"{name}: expected boxes2 of shape \(20, 4\), got \(3, 4\)"):
+        getattr(F, name)(a, b[:3])
+    with pytest.raises(ArgumentError, match=f"{name}: expected reduction to be one of none, mean, sum, got max"):
+        getattr(F, name)(a, b, reduction="max")
+
+
+def half_planes(box: np.ndarray) -> np.ndarray:
+    """Return the sides of a rotated box as rows a, b, c with a x + b y + c <= 0 inside."""
+    center, angle = box[:2], np.deg2rad(box[4])
+    across = np.array([np.cos(angle), -np.sin(angle)])  # counter-clockwise as seen, y points down
+    down = np.array([np.sin(angle), np.cos(angle)])
+    sides = [(across, box[2]), (-across, box[2]), (down, box[3]), (-down, box[3])]
+    return np.array([[*n, -n @ center - length / 2] for n, length in sides])
+
+
+def qhull_shared(a: np.ndarray, b: np.ndarray) -> float:
+    planes = np.concatenate([half_planes(a), half_planes(b)])
+    # The centre of the largest circle inside.
+    inside = linprog([0, 0, -1], A_ub=np.c_[planes[:, :2], np.ones(8)], b_ub=-planes[:, 2], bounds=[(None, None)] * 3)
+    if inside.x[2] <= 1e-9:
+        return 0.0
+    return float(ConvexHull(HalfspaceIntersection(planes, inside.x[:2]).intersections).volume)
+
+
+def test_rotated() -> None:
+    rng = np.random.default_rng(2)
+    a, b = (
+        np.concatenate([rng.random((14, 2)) * 12, 1 + rng.random((14, 2)) * 9, rng.uniform(-200, 200, (14, 1))], 1)
+        for _ in range(2)
+    )
+    a[0], b[0] = (0, 0, 2, 2, 0), (0, 0, 2, 2, 45)
+    a[1] = b[1] = (3, 4, 5, 6, 7)
+    got = I.box_iou_rotated(a, b)
+    for i in range(14):
+        for j in range(14):
+            shared = qhull_shared(a[i], b[j])
+            expected = shared / (a[i, 2] * a[i, 3] + b[j, 2] * b[j, 3] - shared)
+            assert got[i, j] == pytest.approx(expected, abs=1e-8)
+    assert got[0, 0] == pytest.approx(np.sqrt(0.5), abs=1e-12)
+    assert got[1, 1] == pytest.approx(1, abs=1e-12)
+    np.testing.assert_allclose(I.box_iou_rotated(b, a), got.T, atol=1e-12)
+    half = F.box_iou_rotated(torch.from_numpy(a).half(), torch.from_numpy(b).half())
+    assert half.dtype == torch.float16
+
+
+def test_rotated_upright_are_boxes() -> None:
+    boxes = spread(np.random.default_rng(3), 50, "float64", extent=60)[0]
+    centers = I.box_convert(boxes, "xyxy", "cxcywh")
+    for angle in (0, 180, -360):
+        rotated = np.concatenate([centers, np.full((50, 1), float(angle))], 1)
+        np.testing.assert_allclose(I.box_iou_rotated(rotated, rotated), I.box_iou(boxes, boxes), atol=1e-9)
+
+
+def test_rotated_strange() -> None:
+    odd = np.array([[0, 0, 2, 2, np.nan], [0, 0, -2, 2, 0], [0, 0, 0, 2, 0], [np.inf, 0, 2, 2, 0], [0, 0, 2, 2, 10.0]])
+    got = I.box_iou_rotated(odd, odd)
+    assert (got[:4] == 0).all()
+    assert got[4, 4] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("formats", [(a, b) for a in ("xyxy", "xywh", "cxcywh") for b in ("xyxy", "xywh", "cxcywh")])
+def test_convert(formats: tuple[str, str]) -> None:
+    boxes = pairs(torch.float32)[0]
+    expected = tv.box_convert(boxes, *formats)
+    assert torch.equal(F.box_convert(boxes, *formats), expected)
+    np.testing.assert_array_equal(I.box_convert(boxes.numpy(), *formats), expected.numpy())
+
+
+def test_formats() -> None:
+    boxes = pairs(torch.float32)[0] - 20
+    for got, expected in (
+        (F.clip_boxes_to_image(boxes, (30, 20)), tv.clip_boxes_to_image(boxes, (30, 20))),
+        (torch.from_numpy(I.clip_boxes_to_image(boxes.numpy(), (30, 20))), tv.clip_boxes_to_image(boxes, (30, 20))),
+        (F.box_area(boxes), tv.box_area(boxes)),
+        (torch.from_numpy(I.box_area(boxes.numpy())), tv.box_area(boxes)),
+        (F.remove_small_boxes(boxes, 15.0), tv.remove_small_boxes(boxes, 15.0)),
+        (torch.from_numpy(I.remove_small_boxes(boxes.numpy(), 15.0)), tv.remove_small_boxes(boxes, 15.0)),
+    ):
+        assert torch.equal(got, expected)
+    with pytest.raises(ArgumentError, match="box_convert: expected in_fmt to be one of xyxy, xywh, cxcywh, got yxyx"):
+        F.box_convert(boxes, "yxyx", "xyxy")
+    with pytest.raises(ArgumentError, match=r"box_area: expected boxes of shape \(\.\.\., 4\), got \(40, 3\)"):
+        F.box_area(boxes[:, :3])
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int32, torch.float16, torch.float32, torch.float64])
+def test_masks(dtype: torch.dtype) -> None:
+    generator = torch.Generator().manual_seed(4)
+    for height, width in ((1, 1), (5, 7), (9, 8), (16, 17), (33, 70)):
+        masks = (torch.rand(20, height, width, generator=generator) < 0.05).to(dtype)
+        masks[:, height // 2, width // 2] = 1
+        expected = tv.masks_to_boxes(masks)
+        assert torch.equal(F.masks_to_boxes(masks), expected)
+        assert torch.equal(F.masks_to_boxes(masks.mT.contiguous().mT.unflatten(0, (4, 5))).flatten(0, 1), expected)
+        np.testing.assert_array_equal(I.masks_to_boxes(masks.numpy()), expected.numpy())
+    if dtype.is_floating_point:
+        assert F.masks_to_boxes(torch.tensor([[-0.0, 0.0, 2.0]], dtype=dtype)).tolist() == [2, 0, 2, 0]
+    assert F.masks_to_boxes(torch.zeros(2, 3, 4, dtype=dtype)).tolist() == [[0] * 4] * 2
+    assert F.masks_to_boxes(torch.zeros(0, 3, 4, dtype=dtype)).shape == (0, 4)
+    assert F.masks_to_boxes(torch.zeros(2, 0, 4, dtype=dtype)).tolist() == [[0] * 4] * 2
+
+
+def test_errors() -> None:
+    boxes = torch.zeros(3, 4)
+    for front, given in ((F, boxes), (I, boxes.numpy())):
+        with pytest.raises(ArgumentError, match=r"box_iou: expected boxes2 of shape \(\.\.\., 4\), got \(3, 3\)"):
+            front.box_iou(given, given[:, :3])
+        with pytest.raises(TypeError, match="box_iou: expected boxes2 of boxes1's dtype, float32, got float64"):
+            front.box_iou(given, given.double() if front is F else given.astype(np.float64))
+        with pytest.raises(ArgumentError, match=r"box_iou_rotated: expected boxes1 of shape \(N, 5\), got \(3, 4\)"):
+            front.box_iou_rotated(given, given)
+        with pytest.raises(
+            ArgumentError, match=r"masks_to_boxes: expected masks of shape \(\.\.\., H, W\), got \(4,\)"
+        ):
+            front.masks_to_boxes(given[0])
