@@ -123,6 +123,20 @@ def box_overlaps(boxes1: NDArray[Any], boxes2: NDArray[Any], kind: int, eps: flo
 def box_iou_rotated(boxes1: NDArray[Any], boxes2: NDArray[Any]) -> NDArray[Any]: ...
 def masks_to_boxes(masks: NDArray[Any]) -> NDArray[np.float32]: ...
 
+# roi
+def roi_align(
+    input: NDArray[Any],
+    rois: NDArray[Any],
+    spatial_scale: float,
+    height: int,
+    width: int,
+    sampling_ratio: int,
+    aligned: bool,
+) -> NDArray[Any]: ...
+def roi_pool(
+    input: NDArray[Any], rois: NDArray[Any], spatial_scale: float, height: int, width: int
+) -> NDArray[Any]: ...
+
 # conv
 def convolution(
     input: NDArray[Any],

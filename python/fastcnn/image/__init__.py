@@ -57,6 +57,7 @@ from fastcnn.image.pooling import (
     max_unpool3d,
     spatial_pyramid_pool,
 )
+from fastcnn.image.roi import roi_align, roi_pool
 from fastcnn.image.thresholding import binarize_local, threshold_local, threshold_otsu
 
 __all__ = [
@@ -123,6 +124,8 @@ __all__ = [
     "remove_small_boxes",
     "remove_small_holes",
     "remove_small_objects",
+    "roi_align",
+    "roi_pool",
     "soft_nms",
     "spatial_pyramid_pool",
     "square",

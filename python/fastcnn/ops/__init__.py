@@ -61,6 +61,7 @@ from fastcnn.ops.pooling import (
     max_unpool3d,
     spatial_pyramid_pool,
 )
+from fastcnn.ops.roi import ps_roi_align, ps_roi_pool, roi_align, roi_pool
 from fastcnn.ops.thresholding import binarize_local, threshold_local, threshold_otsu
 
 __all__ = [
@@ -125,12 +126,16 @@ __all__ = [
     "opening",
     "peak_local_max",
     "peak_local_max_padded",
+    "ps_roi_align",
+    "ps_roi_pool",
     "rectangle",
     "region_table",
     "relabel_sequential",
     "remove_small_boxes",
     "remove_small_holes",
     "remove_small_objects",
+    "roi_align",
+    "roi_pool",
     "soft_nms",
     "spatial_pyramid_pool",
     "square",
