@@ -7,8 +7,8 @@ import warnings
 
 import torch
 
+import fastcnn.compat.torchvision  # noqa: F401  # before torchvision
 from benchmarks.network_models import randomise_statistics
-from tests import torchvision_schemas  # noqa: F401  (before timm)
 
 _TIMM = ("resnet18", "seresnet18", "efficientnet_lite0", "efficientnet_b0", "mobilenetv3_small_100", "regnety_002",
          "densenetblur121d", "repvgg_a0", "convnext_atto", "res2net50_14w_8s")  # fmt: skip

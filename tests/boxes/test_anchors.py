@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+import fastcnn.compat.torchvision  # noqa: F401  # before torchvision
 import fastcnn.image as I
 import fastcnn.ops as F
 from fastcnn import ArgumentError
-from tests import torchvision_schemas  # noqa: F401  # before torchvision
 from tests.boxes.samples import spread
 
 from torchvision.models.detection._utils import BoxCoder  # isort: skip

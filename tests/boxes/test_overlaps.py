@@ -8,10 +8,10 @@ import torch
 from scipy.optimize import linprog
 from scipy.spatial import ConvexHull, HalfspaceIntersection
 
+import fastcnn.compat.torchvision  # noqa: F401  # before torchvision
 import fastcnn.image as I
 import fastcnn.ops as F
 from fastcnn import ArgumentError
-from tests import torchvision_schemas  # noqa: F401  # before torchvision
 from tests.boxes.samples import spread
 
 import torchvision.ops as tv  # isort: skip

@@ -25,6 +25,7 @@ from fastcnn.ops.boxes import (
 )
 from fastcnn.ops.cleaning import fill_holes, remove_small_holes, remove_small_objects
 from fastcnn.ops.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
+from fastcnn.ops.deform import deform_conv2d
 from fastcnn.ops.distance import distance_transform_edt
 from fastcnn.ops.filtering import gaussian_blur
 from fastcnn.ops.flooding import watershed
@@ -93,6 +94,7 @@ __all__ = [
     "conv_transpose2d",
     "conv_transpose3d",
     "decode_boxes",
+    "deform_conv2d",
     "diamond",
     "dilation",
     "disk",

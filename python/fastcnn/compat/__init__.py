@@ -1,0 +1,1 @@
+"""Other libraries made to work, or to work faster, on fastcnn's kernels."""

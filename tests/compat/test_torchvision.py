@@ -1,0 +1,196 @@
+"""torchvision, timm and segmentation-models-pytorch on a torch that torchvision's library was not built for."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+import fastcnn.compat.torchvision as compat
+from tests.boxes.samples import KINDS, plain_nms
+from tests.package.test_import import run
+from tests.roi import loops
+from tests.roi.test_roi import SIZE, channels_of, example
+
+import torchvision  # isort: skip
+
+
+def test_is_whole() -> None:
+    assert torchvision.extension._has_ops()
+    assert compat.is_native() == (compat._definitions is None)
+
+
+def test_nms() -> None:
+    rng = np.random.default_rng(1)
+    for make in KINDS.values():
+        boxes, scores = make(rng, 200)
+        got = torchvision.ops.nms(torch.from_numpy(boxes), torch.from_numpy(scores), 0.4)
+        assert got.tolist() == plain_nms(boxes, scores, 0.4)
+    boxes, scores = map(torch.from_numpy, KINDS["spread"](rng, 50))
+    assert len(torchvision.ops.nms(boxes, scores, 3.0)) == 50
+    idxs = torch.randint(3, (50,))
+    assert set(torchvision.ops.batched_nms(boxes, scores, idxs, 0.4).tolist()) == set(
+        plain_nms(boxes.numpy(), scores.numpy(), 0.4, idxs.numpy())
+    )
+
+
+@pytest.mark.parametrize("op", ["roi_align", "roi_pool", "ps_roi_align", "ps_roi_pool"])
+def test_regions(op: str) -> None:
+    input, rois = example(channels_of(op))
+    x = torch.from_numpy(input).requires_grad_()
+    rois = torch.from_numpy(rois)
+    call = getattr(torchvision.ops, op)
+    np.testing.assert_allclose(
+        call(x, rois, SIZE, 0.5).detach().numpy(), getattr(loops, op)(input, rois.numpy(), SIZE, 0.5), atol=1e-10
+    )
+    small = x[:1, : channels_of(op) // 2 if op.startswith("ps") else 3, :5, :6].detach().requires_grad_()
+    assert torch.autograd.gradcheck(lambda i: call(i, rois[2:6] * torch.tensor([0, 0.2, 0.2, 0.2, 0.2]), SIZE), small)
+    last = call(x.to(memory_format=torch.channels_last), rois, SIZE, 0.5)
+    assert last.is_contiguous()
+
+
+def test_deform() -> None:
+    torch.manual_seed(1)
+    tensors = [
+        torch.randn(1, 4, 5, 6, dtype=torch.float64, requires_grad=True),
+        torch.randn(1, 18, 5, 6, dtype=torch.float64, requires_grad=True),
+        torch.randn(6, 2, 3, 3, dtype=torch.float64, requires_grad=True),
+        torch.randn(6, dtype=torch.float64, requires_grad=True),
+    ]
+    mask = torch.rand(1, 9, 5, 6, dtype=torch.float64, requires_grad=True)
+    call = torchvision.ops.deform_conv2d
+    assert torch.autograd.gradcheck(lambda *t: call(*t, padding=1), tensors)
+    assert torch.autograd.gradcheck(lambda m, *t: call(*t, padding=1, mask=m), [mask, *tensors])
+
+
+def test_quantized() -> None:
+    x = torch.rand(1, 3, 8, 9)
+    rois = torch.tensor([[0.0, 0, 0, 6, 6]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch deprecates quantised tensors
+        q = torch.quantize_per_tensor(x, 0.01, 0, torch.quint8)
+        qrois = torch.quantize_per_tensor(rois, 1.0, 0, torch.quint8)
+        got = torchvision.ops.roi_align(q, qrois, 2).dequantize()
+    torch.testing.assert_close(got, torchvision.ops.roi_align(x, rois, 2), atol=0.011, rtol=0)
+
+
+def test_autocast_and_graphs() -> None:
+    x = torch.rand(1, 3, 8, 9)
+    rois = torch.tensor([[0.0, 0, 0, 6, 6]])
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.isfinite(torchvision.ops.roi_align(x.bfloat16(), rois, 2)).all()
+    torch._dynamo.reset()
+    run = lambda i: torchvision.ops.roi_align(i, rois, 2).sin()  # noqa: E731
+    torch.testing.assert_close(torch.compile(run, fullgraph=True, backend="aot_eager")(x), run(x))
+
+
+def test_faster_rcnn() -> None:
+    torch.manual_seed(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = torchvision.models.detection.fasterrcnn_mobilenet_v3_large_320_fpn(
+            weights=None, weights_backbone=None, box_score_thresh=0.0, box_detections_per_img=20
+        )
+    image = torch.rand(3, 160, 200)
+    target = {"boxes": torch.tensor([[20.0, 20, 120, 110]]), "labels": torch.tensor([3])}
+    losses = model([image], [target])
+    sum(losses.values()).backward()
+    assert all(torch.isfinite(loss) for loss in losses.values())
+    assert all(p.grad is None or torch.isfinite(p.grad).all() for p in model.parameters())
+    with torch.no_grad():
+        found = model.eval()([image])[0]
+    assert len(found["boxes"]) == 20
+    assert (found["scores"].diff() <= 0).all()
+    assert (found["boxes"][:, 2] <= 200).all()
+
+
+def test_timm_and_smp() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import segmentation_models_pytorch as smp
+        import timm
+
+        classifier = timm.create_model("efficientnet_b0", num_classes=7).eval()
+        segmenter = smp.Unet("resnet18", encoder_weights=None, classes=2).eval()
+    with torch.no_grad():
+        assert classifier(torch.rand(1, 3, 64, 64)).shape == (1, 7)
+        assert segmenter(torch.rand(1, 3, 64, 64)).shape == (1, 2, 64, 64)
+
+
+# What torchvision's own library would have defined, without its kernels.
+ACCELERATE = """
+import torch
+from fastcnn.compat import _torchvision_kernels as kernels
+library = torch.library.Library("torchvision", "DEF")
+for schema in kernels.SCHEMAS:
+    library.define(schema)
+library.impl("nms", lambda dets, scores, threshold: torch.tensor([-7]), "CPU")
+library.impl("_cuda_version", lambda: -1, "CompositeImplicitAutograd")
+import fastcnn.compat.torchvision as compat
+boxes, scores = torch.tensor([[0.0, 0, 9, 9], [0, 0, 9, 8]]), torch.tensor([0.5, 0.9])
+found = []
+for step in (lambda: None, compat.accelerate, compat.accelerate, compat.restore, compat.restore, compat.accelerate):
+    step()
+    found.append(torch.ops.torchvision.nms(boxes, scores, 0.5).tolist())
+print(compat.is_native(), found)
+"""
+
+
+def test_accelerate() -> None:
+    done = run(ACCELERATE)
+    assert done.stdout.strip() == "True [[-7], [1], [1], [-7], [-7], [1]]", done.stderr
+
+
+# A release whose library brings autograd: nothing in Python registers it.
+OLD = """
+import sys, types, importlib.util
+import torch
+import fastcnn.compat.torchvision as compat
+from fastcnn.compat import _torchvision_kernels as kernels
+for name, (context, gradient) in kernels.AUTOGRAD.items():
+    library = torch.library.Library("old", "FRAGMENT")
+    schema = next(s for s in kernels.SCHEMAS if s.startswith(name + "("))
+    library.define(schema)
+    library.impl(name, kernels.CPU[name], "CPU")
+    torch.library.register_autograd(f"old::{name}", gradient, setup_context=context, lib=library)
+    globals()[name] = library
+torch.manual_seed(0)
+for name in kernels.AUTOGRAD:
+    if name == "deform_conv2d":
+        args = [torch.randn(1, 2, 5, 5), torch.randn(3, 2, 3, 3), torch.randn(1, 18, 3, 3), torch.rand(1, 9, 3, 3),
+                torch.randn(3)]
+        rest = (1, 1, 0, 0, 1, 1, 1, 1, True)
+    else:
+        args = [torch.randn(1, 8, 9, 9), torch.tensor([[0.0, 1, 1, 6, 7]])]
+        rest = {"roi_align": (1.0, 2, 2, 2, True), "ps_roi_align": (1.0, 2, 2, 2)}.get(name, (1.0, 2, 2))
+    grads = []
+    for space in (torch.ops.old, torch.ops.torchvision):
+        leaves = [a.clone().requires_grad_(i != 1 or name == "deform_conv2d") for i, a in enumerate(args)]
+        out = getattr(space, name)(*leaves, *rest)
+        out = out[0] if isinstance(out, tuple) else out
+        grads.append(torch.autograd.grad(out.sin().sum(), [l for l in leaves if l.requires_grad]))
+    assert all(torch.equal(a, b) for a, b in zip(*grads)), name
+print("equal")
+"""
+
+
+def test_autograd_of_old_releases() -> None:
+    done = run(OLD)
+    assert done.stdout.strip() == "equal", done.stderr
+
+
+MISSING = """
+import importlib.util
+find = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name == "torchvision" else find(name, *rest)
+try:
+    import fastcnn.compat.torchvision
+except ModuleNotFoundError as error:
+    print(error)
+"""
+
+
+def test_not_installed() -> None:
+    assert run(MISSING).stdout.strip() == "fastcnn.compat.torchvision: torchvision is not installed"
