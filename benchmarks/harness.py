@@ -17,9 +17,12 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.remote import Remote
+
 OURS = "fastcnn"
 _HELPERS = {
-    "cuda", "harness", "masks", "network_models", "network_ncnn", "network_peers", "report",
+    "cuda", "harness", "masks", "network_models", "network_ncnn", "network_peers", "remote", "remote_worker",
+    "report",
 }  # fmt: skip
 FAMILIES = sorted(p.stem for p in Path(__file__).parent.glob("*.py") if p.stem[0] != "_" and p.stem not in _HELPERS)
 
@@ -71,6 +74,9 @@ def set_threads(n: int) -> None:
 
 
 def clock(function: Callable[[], Any], repeats: int) -> float:
+    """Seconds of a call. A peer in another process (remote.py) times itself."""
+    if isinstance(function, Remote):
+        return function.clock(repeats)
     start = time.perf_counter()
     for _ in range(repeats):
         function()

@@ -1,0 +1,61 @@
+"""The other side of remote.py: runs in an environment without fastcnn, on lines of JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+# Whatever a library prints must not come between the answers.
+answers, sys.stdout = sys.stdout, sys.stderr
+
+
+def prepared(name: str, arrays: dict[str, np.ndarray], threads: int, options: dict[str, Any]) -> Callable[[], Any]:
+    import torch
+    import torchvision
+
+    torch.set_num_threads(threads)
+    tensors = [torch.from_numpy(a) for a in arrays.values()]
+    function = getattr(torchvision.ops, name.removesuffix(" backward"))
+    if not name.endswith(" backward"):
+        return lambda: function(*tensors, **options).numpy()
+    input, rois, grad = tensors
+    input.requires_grad_()
+    result = function(input, rois, **options)
+    return lambda: torch.autograd.grad(result, input, grad, retain_graph=True)[0].numpy()
+
+
+def versions() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {}
+    for package in ("torch", "torchvision"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+call: Callable[[], Any] = lambda: None  # noqa: E731
+for line in sys.stdin:
+    request = json.loads(line)
+    answer: Any = None
+    if request["op"] == "versions":
+        answer = versions()
+    elif request["op"] == "prepare":
+        with np.load(request["file"], allow_pickle=False) as file:
+            arrays = {k: file[k] for k in file.files}
+        call = prepared(request["name"], arrays, request["threads"], request["options"])
+    elif request["op"] == "result":
+        np.save(request["file"], call())
+    else:
+        start = time.perf_counter()
+        for _ in range(request["repeats"]):
+            call()
+        answer = (time.perf_counter() - start) / request["repeats"]
+    print(json.dumps(answer), file=answers, flush=True)
