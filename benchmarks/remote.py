@@ -1,7 +1,8 @@
 """Peers that need an environment of their own: a worker process there computes and times, and takes its turn.
 
-torchvision's wheel needs a CUDA build of torch even on the CPU. The environment is named by a variable,
-FASTCNN_BENCH_TORCHVISION, the Python of one in which `pip install torch torchvision` ran.
+torchvision's wheel needs a CUDA build of torch even on the CPU, and OpenCV 5 has no HOGDescriptor. The environments are
+named by variables: FASTCNN_BENCH_TORCHVISION, the Python of one with ``pip install torch torchvision``, and
+FASTCNN_BENCH_OPENCV4, that of one with ``pip install "opencv-python-headless<5"``.
 """
 
 from __future__ import annotations

@@ -15,6 +15,15 @@ answers, sys.stdout = sys.stdout, sys.stderr
 
 
 def prepared(name: str, arrays: dict[str, np.ndarray], threads: int, options: dict[str, Any]) -> Callable[[], Any]:
+    if name == "hog":
+        import cv2
+
+        cv2.setNumThreads(threads)
+        image = arrays["image"]
+        descriptor = cv2.HOGDescriptor(image.shape[::-1], (16, 16), (8, 8), (8, 8), 9)
+        rows, columns = (n // 8 - 1 for n in image.shape)
+        # Down columns first, of blocks and of their cells.
+        return lambda: descriptor.compute(image).reshape(columns, rows, 2, 2, 9).transpose(1, 0, 3, 2, 4)
     import torch
     import torchvision
 
@@ -33,7 +42,7 @@ def versions() -> dict[str, str]:
     from importlib.metadata import PackageNotFoundError, version
 
     found = {}
-    for package in ("torch", "torchvision"):
+    for package in ("torch", "torchvision", "opencv-python-headless", "opencv-contrib-python-headless"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

@@ -137,6 +137,17 @@ def roi_pool(
     input: NDArray[Any], rois: NDArray[Any], spatial_scale: float, height: int, width: int
 ) -> NDArray[Any]: ...
 
+# features
+def hog(
+    image: NDArray[Any],
+    orientations: int,
+    sizes: Sequence[int],
+    norm: int,
+    square_root: bool,
+    interpolated: bool,
+    with_cells: bool,
+) -> tuple[NDArray[Any], NDArray[Any]]: ...
+
 # conv
 def convolution(
     input: NDArray[Any],

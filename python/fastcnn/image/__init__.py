@@ -22,6 +22,7 @@ from fastcnn.image.boxes import (
 from fastcnn.image.cleaning import fill_holes, remove_small_holes, remove_small_objects
 from fastcnn.image.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from fastcnn.image.distance import distance_transform_edt
+from fastcnn.image.features import hog
 from fastcnn.image.filtering import gaussian_blur
 from fastcnn.image.flooding import watershed
 from fastcnn.image.labeling import clear_border, label, region_table, relabel_sequential
@@ -99,6 +100,7 @@ __all__ = [
     "generalized_box_iou",
     "generate_anchors",
     "hexagon",
+    "hog",
     "label",
     "line",
     "local_maxima",

@@ -27,6 +27,7 @@ from fastcnn.ops.cleaning import fill_holes, remove_small_holes, remove_small_ob
 from fastcnn.ops.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from fastcnn.ops.deform import deform_conv2d
 from fastcnn.ops.distance import distance_transform_edt
+from fastcnn.ops.features import hog
 from fastcnn.ops.filtering import gaussian_blur
 from fastcnn.ops.flooding import watershed
 from fastcnn.ops.labeling import clear_border, label, region_table, relabel_sequential
@@ -109,6 +110,7 @@ __all__ = [
     "generalized_box_iou_loss",
     "generate_anchors",
     "hexagon",
+    "hog",
     "label",
     "line",
     "local_maxima",

@@ -1,0 +1,30 @@
+// Histograms of oriented gradients.
+#pragma once
+
+#include <cstdint>
+
+#include "fastcnn/context.h"
+#include "fastcnn/view.h"
+
+namespace fastcnn {
+
+enum class BlockNorm { l1, l1_sqrt, l2, l2_hys };
+
+struct Hog {
+  int64_t orientations = 9;
+  int64_t cell[2] = {8, 8};   ///< pixels, rows and columns
+  int64_t block[2] = {2, 2};  ///< cells
+  BlockNorm norm = BlockNorm::l2_hys;
+  bool square_root = false;  ///< of the image, first
+  /// Dalal and Triggs's: a pixel votes for the nearest cells and orientations, by their distance, under a Gaussian over
+  /// the block. Otherwise scikit-image's: for its own only.
+  bool interpolated = false;
+};
+
+/// image (..., C, H, W), every dtype; at each pixel the channel of the steepest gradient counts. blocks
+/// (..., rows, columns, block rows, block columns, orientations) and cells (..., rows, columns, orientations), dense,
+/// float64 for a float64 image, else float32. cells may be empty: (..., 0, 0, orientations).
+FASTCNN_API void hog(const Context& context, const TensorView& image, const Hog& options, const TensorView& blocks,
+                     const TensorView& cells);
+
+}  // namespace fastcnn
