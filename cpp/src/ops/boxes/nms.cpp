@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <utility>
 
 #include "ops/boxes/box_checks.h"
 #include "ops/boxes/box_grid.h"
@@ -16,9 +17,9 @@ namespace {
 
 using namespace boxes;
 
-/// Boxes looked up in parallel before one is added; boxes that need no grid; and those that need a thread to
-/// themselves.
-constexpr int64_t kBlock = 512, kFew = 128, kMany = 4096;
+/// Boxes looked up in parallel before one is added; kept boxes that need no grid; and boxes that repay waking other
+/// threads, block after block.
+constexpr int64_t kBlock = 512, kFew = 256, kMany = 32768;
 
 template <class T>
 bool overlaps(const BoxArrays<T>& kept, int64_t n, const NmsQuery<T>& query) {
@@ -54,10 +55,8 @@ class Suppression {
       keep[i] = true;
       if (sorted.is_proper(i)) proper[n++] = i;
     }
-    if (n <= kFew)
-      one_by_one(begin, proper, n);
-    else
-      through_grid(begin, proper, n, parallel && n >= kMany);
+    const auto [next, kept] = one_by_one(begin, proper, n);
+    if (next < n) through_grid(begin, proper + next - kept, kept, n - next + kept, parallel && n - next >= kMany);
   }
 
  private:
@@ -73,16 +72,23 @@ class Suppression {
     return {sorted.x1[i], sorted.y1[i], sorted.x2[i], sorted.y2[i], sorted.area[i], threshold_};
   }
 
-  void one_by_one(int64_t begin, const int64_t* proper, int64_t n) {
-    int64_t kept = 0;
-    for (int64_t k = 0; k < n; ++k) {
+  /// Compares each box with all kept ones, until those are so many that a grid is worth it. Returns the next box, and
+  /// how many were kept; they stand right before it in `proper` then.
+  std::pair<int64_t, int64_t> one_by_one(int64_t begin, int64_t* proper, int64_t n) {
+    int64_t kept = 0, k = 0;
+    for (; k < n && (kept < kFew || n - k < kFew); ++k) {
       const int64_t i = proper[k];
       keep[i] = kept < most_ && !overlaps(kept_.from(begin), kept, query(i));
-      if (keep[i]) kept_.copy(begin + kept++, sorted, i);
+      if (!keep[i]) continue;
+      kept_.copy(begin + kept, sorted, i);
+      proper[kept++] = i;
     }
+    if (k < n) std::copy_backward(proper, proper + kept, proper + k);
+    return {k, kept};
   }
 
-  void through_grid(int64_t begin, const int64_t* proper, int64_t n, bool parallel) {
+  /// Of n boxes the first `kept` are kept.
+  void through_grid(int64_t begin, const int64_t* proper, int64_t kept, int64_t n, bool parallel) {
     const double least = std::max(0.0, static_cast<double>(threshold_) * (1 - 1e-4));
     BoxGrid grid(n, least, starts_ + 2 * begin, counts_ + 2 * begin,
                  [&](int64_t k) { return extent_of(sorted, proper[k]); });
@@ -92,16 +98,16 @@ class Suppression {
                       [&](int64_t slot, int64_t count) { return overlaps(kept_.from(begin + slot), count, q); });
     };
     const auto add = [&](int64_t i) { kept_.copy(begin + grid.insert(extent_of(sorted, i)), sorted, i); };
-    int64_t kept = 0;
+    for (int64_t k = 0; k < kept; ++k) add(proper[k]);
     if (!parallel) {
-      for (int64_t k = 0; k < n; ++k) {
+      for (int64_t k = kept; k < n; ++k) {
         const int64_t i = proper[k];
         keep[i] = kept < most_ && !is_suppressed(i);
         if (keep[i]) add(i), ++kept;
       }
       return;
     }
-    for (int64_t first = 0; first < n; first += kBlock) {
+    for (int64_t first = kept; first < n; first += kBlock) {
       const int64_t last = std::min(n, first + kBlock);
       if (kept >= most_) {
         for (int64_t k = first; k < n; ++k) keep[proper[k]] = false;
