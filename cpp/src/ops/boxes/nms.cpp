@@ -169,7 +169,7 @@ int64_t suppress(const Context& context, int64_t n, const Box& box, const int64_
   for (int64_t g = 0; g < groups; ++g)
     if (is_large(g)) run(starts[g], starts[g + 1], true);
   std::atomic<int64_t> next{0};
-  const int64_t pieces = std::min<int64_t>(context.num_threads(), n < kBlock ? 1 : groups);
+  const int64_t pieces = n < kMany ? 1 : std::min<int64_t>(context.num_threads(), groups);
   context.parallel_for(0, pieces, 1, [&](int64_t, int64_t) {
     for (int64_t g = next++; g < groups; g = next++)
       if (!is_large(g)) run(starts[g], starts[g + 1], false);
