@@ -7,13 +7,6 @@
 namespace fastcnn::torch_bridge {
 namespace {
 
-struct OptionalView {
-  explicit OptionalView(const std::optional<Tensor>& tensor)
-      : view(tensor ? torch_bridge::view(*tensor) : TensorView{}), pointer(tensor ? &view : nullptr) {}
-  TensorView view;
-  const TensorView* pointer;
-};
-
 Tensor indices_of(const Tensor& like, const std::vector<int64_t>& indices) {
   Tensor result = new_result(like, {static_cast<int64_t>(indices.size())}, ScalarType::Long);
   std::copy(indices.begin(), indices.end(), static_cast<int64_t*>(result.mutable_data_ptr()));

@@ -26,6 +26,13 @@ const Context& context();
 
 /// A view of a tensor; valid while the tensor lives.
 TensorView view(const Tensor& tensor);
+/// A view of a tensor that may be missing; null then.
+struct OptionalView {
+  explicit OptionalView(const std::optional<Tensor>& tensor)
+      : view(tensor ? torch_bridge::view(*tensor) : TensorView{}), pointer(tensor ? &view : nullptr) {}
+  TensorView view;
+  const TensorView* pointer;
+};
 /// The dtype that torch calls so, for a result.
 ScalarType scalar_type(DType dtype);
 

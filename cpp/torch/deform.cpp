@@ -17,13 +17,6 @@ Deform options_of(const std::vector<int64_t>& sizes, int64_t groups, int64_t off
   return o;
 }
 
-struct OptionalView {
-  explicit OptionalView(const std::optional<Tensor>& tensor)
-      : view(tensor ? torch_bridge::view(*tensor) : TensorView{}), pointer(tensor ? &view : nullptr) {}
-  TensorView view;
-  const TensorView* pointer;
-};
-
 Tensor deform_columns(const Tensor& input, const Tensor& offset, const std::optional<Tensor>& mask,
                       const std::vector<int64_t>& sizes, int64_t groups, int64_t offset_groups) {
   FASTCNN_CHECK(input.dim() == 4 && offset.dim() == 4, "deform_conv2d: expected input and offset of 4 dimensions, got ",

@@ -19,17 +19,9 @@ Tensor local_minima(const Tensor& image, int64_t connectivity, int64_t spatial_d
   return result;
 }
 
-struct LabelsView {
-  explicit LabelsView(const std::optional<Tensor>& labels) : view(labels ? torch_bridge::view(*labels) : TensorView{}) {
-    pointer = labels ? &view : nullptr;
-  }
-  TensorView view;
-  const TensorView* pointer;
-};
-
 Tensor peak_local_max(const Tensor& image, int64_t min_distance, const std::optional<double>& threshold_abs,
                       const std::optional<Tensor>& labels, int64_t spatial_dims) {
-  const LabelsView regions(labels);
+  const OptionalView regions(labels);
   const std::vector<int64_t> rows = fastcnn::peak_local_max(
       context(), view(image), {min_distance, threshold_abs, static_cast<int>(spatial_dims)}, regions.pointer);
   const int64_t columns = image.dim();
@@ -42,7 +34,7 @@ std::tuple<Tensor, Tensor> peak_local_max_padded(const Tensor& image, int64_t ma
                                                  const std::optional<double>& threshold_abs,
                                                  const std::optional<Tensor>& labels, int64_t spatial_dims) {
   FASTCNN_CHECK(max_peaks >= 0, "peak_local_max_padded: expected max_peaks of at least 0, got ", max_peaks);
-  const LabelsView regions(labels);
+  const OptionalView regions(labels);
   std::vector<int64_t> shape = shape_of(image);
   shape.resize(std::max<int64_t>(0, static_cast<int64_t>(shape.size()) - spatial_dims));
   Tensor counts = new_result(image, shape, ScalarType::Long);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "fastcnn/context.h"
 #include "fastcnn/view.h"
@@ -20,6 +21,12 @@ struct Hog {
   /// the block. Otherwise scikit-image's: for its own only.
   bool interpolated = false;
 };
+
+/// The results' shapes for an image (..., C, H, W); checks the options.
+struct HogShapes {
+  std::vector<int64_t> blocks, cells;
+};
+FASTCNN_API HogShapes hog_shapes(const TensorView& image, const Hog& options, bool with_cells);
 
 /// image (..., C, H, W), every dtype; at each pixel the channel of the steepest gradient counts. blocks
 /// (..., rows, columns, block rows, block columns, orientations) and cells (..., rows, columns, orientations), dense,

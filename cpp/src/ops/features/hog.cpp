@@ -303,17 +303,30 @@ void run(const Context& context, const TensorView& image, const Hog& o, To* bloc
 
 }  // namespace
 
-void hog(const Context& context, const TensorView& image, const Hog& options, const TensorView& blocks,
-         const TensorView& cells) {
-  FASTCNN_CHECK_TYPE(image.device.type == kCpu, kOp, ": expected image on the CPU");
+HogShapes hog_shapes(const TensorView& image, const Hog& options, bool with_cells) {
   FASTCNN_CHECK(image.ndim >= 3 && image.shape[image.ndim - 3] > 0, kOp,
                 ": expected image of shape (..., channels, H, W), got ", shape_text(image));
   FASTCNN_CHECK(options.orientations >= 1 && options.orientations <= 360, kOp,
                 ": expected orientations from 1 to 360, got ", options.orientations);
+  HogShapes shapes;
+  shapes.cells.assign(image.shape, image.shape + image.ndim - 3);
+  shapes.blocks = shapes.cells;
   for (int d = 0; d < 2; ++d) {
     FASTCNN_CHECK(options.cell[d] >= 1, kOp, ": expected pixels_per_cell of at least 1, got ", options.cell[d]);
     FASTCNN_CHECK(options.block[d] >= 1, kOp, ": expected cells_per_block of at least 1, got ", options.block[d]);
+    const int64_t cells = image.shape[image.ndim - 2 + d] / options.cell[d];
+    shapes.cells.push_back(with_cells ? cells : 0);
+    shapes.blocks.push_back(std::max<int64_t>(0, cells - options.block[d] + 1));
   }
+  shapes.cells.push_back(options.orientations);
+  shapes.blocks.insert(shapes.blocks.end(), {options.block[0], options.block[1], options.orientations});
+  return shapes;
+}
+
+void hog(const Context& context, const TensorView& image, const Hog& options, const TensorView& blocks,
+         const TensorView& cells) {
+  FASTCNN_CHECK_TYPE(image.device.type == kCpu, kOp, ": expected image on the CPU");
+  hog_shapes(image, options, true);
   if (image.numel() == 0) return;
   const auto run_as = [&](auto tag, auto* to, auto* histogram) {
     run<typename decltype(tag)::type>(context, image, options, to, cells.numel() > 0 ? histogram : nullptr);
