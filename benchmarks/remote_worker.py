@@ -50,7 +50,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-call: Callable[[], Any] = lambda: None  # noqa: E731
+call: Callable[[], Any] | None = None
 for line in sys.stdin:
     request = json.loads(line)
     answer: Any = None

@@ -80,7 +80,7 @@ def _library_counts_as_loaded(folder: Path) -> Iterator[None]:
             return
         load(path)
 
-    torch.ops.load_library = load_library  # type: ignore[method-assign]  # for a moment
+    torch.ops.load_library = load_library  # type: ignore[method-assign]  # hides the method until the end
     try:
         yield
     finally:

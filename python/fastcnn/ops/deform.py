@@ -41,6 +41,7 @@ def _no_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
 
 
 def _not_twice(ctx: Any, *grads: Any) -> Any:
+    # As torchvision: an error, where no formula would make it silently wrong.
     raise NotImplementedError("deform_conv2d: second derivatives are not implemented")
 
 
