@@ -62,6 +62,8 @@ class OpTester:
     isa_tolerance: ClassVar[float | None] = None
     # False where the shape of the result depends on the data.
     fixed_shape: ClassVar[bool] = True
+    # Bytes a pixel of the image.
+    most_scratch: ClassVar[int] = 24
     # Leading dimensions are batch.
     batched: ClassVar[bool] = True
 
@@ -180,12 +182,12 @@ class OpTester:
             fastcnn.set_num_threads(before)
 
     def test_scratch(self, case: dict[str, Any], dtype: str) -> None:
-        """At most 24 bytes per pixel, and a little for rows."""
+        """At most so many bytes per pixel, and a little for rows."""
         pixels = 700 * 1001
         arrays = self.inputs(self.rng(), (700, 1001), dtype)
         _core.take_peak_scratch()
         self.image_op(*arrays, **case)
-        assert _core.take_peak_scratch() <= 24 * pixels + (1 << 20)
+        assert _core.take_peak_scratch() <= self.most_scratch * pixels + (1 << 20)
 
     def test_isa(self, case: dict[str, Any], dtype: str, isa_runner: Callable[..., Any]) -> None:
         """Every ISA that this machine has gives the same."""

@@ -47,3 +47,16 @@ def channelwise(function: Callable[P, NDArray[Any]]) -> Callable[P, NDArray[Any]
         return np.moveaxis(function(image, *args[1:], **kwargs), 0, axis)  # type: ignore[arg-type]  # mypy cannot see that P starts with the image
 
     return wrapper
+
+
+def planar(image: Any, channel_axis: int | None, op: str) -> Any:
+    """Move the channels to third last, (..., C, H, W); without an axis of theirs there is one channel."""
+    rank = 2 if channel_axis is None else 3
+    if image.ndim < rank or (channel_axis is not None and not -image.ndim <= channel_axis < image.ndim):
+        what = "(..., H, W)" if channel_axis is None else f"three dimensions, channels at {channel_axis}"
+        raise ArgumentError(f"{op}: expected image of shape {what}, got {tuple(image.shape)}")
+    if channel_axis is None:
+        return image[..., None, :, :]
+    order = [i for i in range(image.ndim) if i != channel_axis % image.ndim]
+    order.insert(len(order) - 2, channel_axis % image.ndim)
+    return image.permute(order) if hasattr(image, "permute") else image.transpose(order)

@@ -148,6 +148,27 @@ def hog(
     with_cells: bool,
 ) -> tuple[NDArray[Any], NDArray[Any]]: ...
 
+# proposals
+def felzenszwalb(image: NDArray[Any], scale: float, sigma: float, min_size: int) -> NDArray[Any]: ...
+def selective_search(
+    image: NDArray[Any],
+    quality: bool,
+    scales: Sequence[float],
+    sigma: float,
+    min_size: int,
+    max_boxes: int,
+    seed: int,
+) -> tuple[NDArray[Any], NDArray[Any]]: ...
+def selective_search_padded(
+    image: NDArray[Any],
+    quality: bool,
+    scales: Sequence[float],
+    sigma: float,
+    min_size: int,
+    max_boxes: int,
+    seed: int,
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]: ...
+
 # conv
 def convolution(
     input: NDArray[Any],

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from fastcnn._arguments import sizes
+from fastcnn._arguments import planar, sizes
 from fastcnn._boxes import check_choice
 from fastcnn._errors import ArgumentError
 
@@ -53,16 +53,7 @@ def prepare(
             raise ArgumentError(f"{op}: expected {name} of at least 1, got {tuple(values)}")
     if not 1 <= orientations <= 360:
         raise ArgumentError(f"{op}: expected orientations from 1 to 360, got {orientations}")
-    rank = 2 if channel_axis is None else 3
-    if image.ndim < rank or (channel_axis is not None and not -image.ndim <= channel_axis < image.ndim):
-        what = "(..., H, W)" if channel_axis is None else f"three dimensions, channels at {channel_axis}"
-        raise ArgumentError(f"{op}: expected image of shape {what}, got {tuple(image.shape)}")
-    if channel_axis is None:
-        image = image[..., None, :, :]
-    else:
-        order = [i for i in range(image.ndim) if i != channel_axis % image.ndim]
-        order.insert(len(order) - 2, channel_axis % image.ndim)
-        image = image.permute(order) if hasattr(image, "permute") else image.transpose(order)
+    image = planar(image, channel_axis, op)
     height, width = image.shape[-2:]
     least = cell[0] * block[0], cell[1] * block[1]
     if height < least[0] or width < least[1]:

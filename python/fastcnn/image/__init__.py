@@ -58,6 +58,7 @@ from fastcnn.image.pooling import (
     max_unpool3d,
     spatial_pyramid_pool,
 )
+from fastcnn.image.proposals import felzenszwalb, selective_search, selective_search_padded
 from fastcnn.image.roi import roi_align, roi_pool
 from fastcnn.image.thresholding import binarize_local, threshold_local, threshold_otsu
 
@@ -95,6 +96,7 @@ __all__ = [
     "distance_transform_edt",
     "encode_boxes",
     "erosion",
+    "felzenszwalb",
     "fill_holes",
     "gaussian_blur",
     "generalized_box_iou",
@@ -128,6 +130,8 @@ __all__ = [
     "remove_small_objects",
     "roi_align",
     "roi_pool",
+    "selective_search",
+    "selective_search_padded",
     "soft_nms",
     "spatial_pyramid_pool",
     "square",

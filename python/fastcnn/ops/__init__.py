@@ -63,6 +63,7 @@ from fastcnn.ops.pooling import (
     max_unpool3d,
     spatial_pyramid_pool,
 )
+from fastcnn.ops.proposals import felzenszwalb, selective_search, selective_search_padded
 from fastcnn.ops.roi import ps_roi_align, ps_roi_pool, roi_align, roi_pool
 from fastcnn.ops.thresholding import binarize_local, threshold_local, threshold_otsu
 
@@ -104,6 +105,7 @@ __all__ = [
     "distance_transform_edt",
     "encode_boxes",
     "erosion",
+    "felzenszwalb",
     "fill_holes",
     "gaussian_blur",
     "generalized_box_iou",
@@ -140,6 +142,8 @@ __all__ = [
     "remove_small_objects",
     "roi_align",
     "roi_pool",
+    "selective_search",
+    "selective_search_padded",
     "soft_nms",
     "spatial_pyramid_pool",
     "square",

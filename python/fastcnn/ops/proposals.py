@@ -1,0 +1,191 @@
+"""Segments and boxes where objects may be. Wrapper, docstring, fake kernel and autograd together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from fastcnn import _proposals
+from fastcnn._arguments import planar
+from fastcnn._library import native
+
+
+def _labels(image: Tensor, scale: float, sigma: float, min_size: int) -> Tensor:
+    return image.new_empty((*image.shape[:-3], *image.shape[-2:]), dtype=torch.int32)
+
+
+def _found(
+    image: Tensor, quality: bool, scales: list[float], sigma: float, min_size: int, max_boxes: int, seed: int
+) -> tuple[Tensor, Tensor]:
+    count = torch.library.get_ctx().new_dynamic_size()
+    return image.new_empty((count, 4), dtype=torch.float32), image.new_empty((count,), dtype=torch.float32)
+
+
+def _padded(
+    image: Tensor, quality: bool, scales: list[float], sigma: float, min_size: int, max_boxes: int, seed: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    batch = image.shape[:-3]
+    return (
+        image.new_empty((*batch, max_boxes, 4), dtype=torch.float32),
+        image.new_empty((*batch, max_boxes), dtype=torch.float32),
+        image.new_empty(batch, dtype=torch.int64),
+    )
+
+
+def _no_batch(info: object, in_dims: object, *args: object) -> tuple[object, object]:
+    raise NotImplementedError(
+        "selective_search: each image has its own number of boxes; selective_search_padded batches"
+    )
+
+
+_felzenszwalb = native("felzenszwalb", fake=_labels)
+_selective_search = native("selective_search", fake=_found, batch=_no_batch)
+_selective_search_padded = native("selective_search_padded", fake=_padded)
+
+
+def felzenszwalb(
+    image: Tensor, scale: float = 1.0, sigma: float = 0.8, min_size: int = 20, channel_axis: int | None = None
+) -> Tensor:
+    """Cut an image into segments without strong borders within, by a graph of its pixels.
+
+    As `skimage.segmentation.felzenszwalb`, for a batch. Two segments become one unless the cheapest edge between them
+    costs more than the dearest within one of them, plus scale / size.
+
+    Args:
+        image: (..., H, W), any dtype, of at most 2^30 pixels; with ``channel_axis`` that axis holds channels, and an
+            edge costs the distance of its two pixels' colours. Integers count as fractions of their dtype's range;
+            floats are expected from 0 to 1.
+        scale: the larger, the larger the segments. As in the paper for values up to 255.
+        sigma: of the Gaussian that smooths the image first; 0 for none.
+        min_size: smaller segments join the neighbour behind their cheapest edge. In pixels.
+        channel_axis: where the channels are; None: there are none.
+
+    Returns:
+        int32 (..., H, W): segments 0 to N - 1, in raster order of their first pixels.
+
+    Raises:
+        ArgumentError: too few dimensions, or a negative number.
+
+    Edges of equal cost are taken by direction (right, down, down right, up right) and raster order; in scikit-image
+    their order is left to a sort that is not stable. An edge to a NaN never joins segments, except small ones.
+
+    Complexity: linear in the pixels. Scratch: 112 bytes a pixel, and 16 for each value. Gradient: none; the result is
+    labels. Deterministic: the result does not depend on threads.
+
+    Reference:
+        P. Felzenszwalb, D. Huttenlocher, "Efficient graph-based image segmentation", 2004.
+
+    Example:
+        >>> import torch, fastcnn.ops as F
+        >>> image = torch.tensor([[0.0, 0.0, 0.9], [0.0, 0.1, 0.9]])
+        >>> F.felzenszwalb(image, scale=30, sigma=0, min_size=1)
+        tensor([[0, 0, 1],
+                [0, 0, 1]], dtype=torch.int32)
+    """
+    result: Tensor = _felzenszwalb(planar(image, channel_axis, "felzenszwalb"), float(scale), float(sigma), min_size)
+    return result
+
+
+def selective_search(
+    image: Tensor,
+    mode: str = "fast",
+    max_boxes: int = 2000,
+    scales: Sequence[float] | None = None,
+    sigma: float = 0.8,
+    min_size: int | None = None,
+    seed: int = 0,
+    channel_axis: int = -3,
+) -> tuple[Tensor, Tensor]:
+    """Propose boxes that may hold an object of any kind, as R-CNN takes them.
+
+    Segments (`felzenszwalb`) are joined, the two most similar neighbours first, until one is left; the box of every
+    region on the way is a proposal. This is done in several colour spaces, from segments of several scales, by several
+    measures: how alike colours are, how alike textures (Gaussian derivatives in eight directions), how small both are,
+    and how well both fill a box.
+
+    Args:
+        image: (3, H, W), red, green and blue, or grey: (1, H, W) or (H, W). Integers count as fractions of their
+            dtype's range; floats are cut off at 0 and 1, and NaN is 0.
+        mode: "fast": HSV and L*a*b*, all four measures, and all but colour. "quality": also normalised rg with
+            intensity, hue, and intensity; also by filling alone, and by size alone. Five to ten times as many boxes.
+        max_boxes: the best of them.
+        scales: of `felzenszwalb`. None: (50, 100), "quality": (50, 100, 150, 300), as in the paper.
+        sigma: likewise.
+        min_size: likewise; None: as large as the scale.
+        seed: of the random numbers in the scores.
+        channel_axis: where the channels of an image with three dimensions are.
+
+    Returns:
+        boxes: (N, 4) float32, (x1, y1, x2, y2) with the last row and column within (x2 is the last column + 1), no
+            two equal, by falling score.
+        scores: (N,) float32, in (0, 1): 1 / (1 + r), where r is the region's place in its hierarchy from the top, times
+            a random number, so that boxes of all sizes come first.
+
+    Raises:
+        ArgumentError: another number of channels or dimensions, an unknown mode, or a negative number.
+
+    Complexity: linear in the pixels; joining takes O(regions) similarities where regions have few neighbours, and at
+    worst O(regions^2). Scratch: about 200 bytes a pixel and thread, and 2 kB a region. Gradient: none.
+    Deterministic: given the seed; does not depend on threads.
+
+    Reference:
+        J. Uijlings, K. van de Sande, T. Gevers, A. Smeulders, "Selective search for object recognition", 2013.
+
+    Example:
+        >>> import torch, fastcnn.ops as F
+        >>> image = torch.zeros(3, 40, 60)
+        >>> image[0, 10:25, 20:45] = 1
+        >>> boxes, scores = F.selective_search(image)
+        >>> sorted(boxes.tolist())
+        [[0.0, 0.0, 60.0, 40.0], [20.0, 10.0, 45.0, 25.0]]
+    """
+    arguments = _proposals.prepare(
+        image, mode, max_boxes, scales, sigma, min_size, seed, channel_axis, "selective_search"
+    )
+    boxes, scores = _selective_search(*arguments)
+    return boxes, scores
+
+
+def selective_search_padded(
+    image: Tensor,
+    mode: str = "fast",
+    max_boxes: int = 2000,
+    scales: Sequence[float] | None = None,
+    sigma: float = 0.8,
+    min_size: int | None = None,
+    seed: int = 0,
+    channel_axis: int = -3,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Propose boxes for a batch of images, in results of fixed shape. See `selective_search`.
+
+    Args:
+        image: (..., C, H, W) of one or three channels.
+        mode: "fast" or "quality".
+        max_boxes: rows of the result for each image.
+        scales: of `felzenszwalb`.
+        sigma: likewise.
+        min_size: likewise.
+        seed: of the random numbers in the scores; every image has the same.
+        channel_axis: where the channels are.
+
+    Returns:
+        boxes: (..., max_boxes, 4) float32; zeros behind the last.
+        scores: (..., max_boxes) float32; zeros behind the last.
+        count: (...) int64, how many there are.
+
+    Raises:
+        ArgumentError: as `selective_search`.
+
+    Example:
+        >>> import torch, fastcnn.ops as F
+        >>> boxes, scores, count = F.selective_search_padded(torch.zeros(2, 3, 40, 60), max_boxes=10)
+        >>> boxes.shape, count
+        (torch.Size([2, 10, 4]), tensor([1, 1]))
+    """
+    arguments = _proposals.prepare(
+        image, mode, max_boxes, scales, sigma, min_size, seed, channel_axis, "selective_search_padded"
+    )
+    boxes, scores, count = _selective_search_padded(*arguments)
+    return boxes, scores, count
