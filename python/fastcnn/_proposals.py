@@ -6,7 +6,7 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
-from fastcnn._arguments import planar
+from fastcnn._arguments import planar, sizes
 from fastcnn._boxes import check_choice
 from fastcnn._errors import ArgumentError
 
@@ -40,3 +40,19 @@ def prepare(
         max_boxes,
         operator.index(seed),
     )
+
+
+def window_grid(image: Any, size: int | Sequence[int], stride: int | Sequence[int]) -> tuple[list[int], list[int]]:
+    """Check the arguments of `sliding_windows`; return sizes and strides."""
+    op = "sliding_windows"
+    window, steps = sizes(size, 2, op, "size"), sizes(stride, 2, op, "stride")
+    if image.ndim < 2:
+        raise ArgumentError(f"{op}: expected image of shape (..., H, W), got {tuple(image.shape)}")
+    for name, values in (("size", window), ("stride", steps)):
+        if min(values) < 1:
+            raise ArgumentError(f"{op}: expected {name} of at least 1, got {tuple(values)}")
+    if image.shape[-2] < window[0] or image.shape[-1] < window[1]:
+        raise ArgumentError(
+            f"{op}: expected image of at least {window[0]} x {window[1]} pixels, got {tuple(image.shape)}"
+        )
+    return window, steps

@@ -46,6 +46,9 @@ using IntegerTypes = DTypeList<DType::uint8, DType::uint16, DType::int16, DType:
 using FloatTypes = DTypeList<DType::float16, DType::bfloat16, DType::float32, DType::float64>;
 using AllTypes = DTypeList<DType::boolean, DType::uint8, DType::uint16, DType::int16, DType::int32, DType::int64,
                            DType::float16, DType::bfloat16, DType::float32, DType::float64>;
+/// What filters take: values between two of theirs mean something, and float32 holds most of them.
+using SmoothTypes = DTypeList<DType::uint8, DType::uint16, DType::int16, DType::int32, DType::float16, DType::bfloat16,
+                              DType::float32, DType::float64>;
 
 /// Calls f(TypeTag<T>{}) for a dtype; false where the list lacks it.
 template <DType... Ds, class F>

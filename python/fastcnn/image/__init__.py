@@ -25,6 +25,7 @@ from fastcnn.image.distance import distance_transform_edt
 from fastcnn.image.features import hog
 from fastcnn.image.filtering import gaussian_blur
 from fastcnn.image.flooding import watershed
+from fastcnn.image.geometry import image_pyramid, resize, warp_affine
 from fastcnn.image.labeling import clear_border, label, region_table, relabel_sequential
 from fastcnn.image.morphology import (
     closing,
@@ -58,7 +59,7 @@ from fastcnn.image.pooling import (
     max_unpool3d,
     spatial_pyramid_pool,
 )
-from fastcnn.image.proposals import felzenszwalb, selective_search, selective_search_padded
+from fastcnn.image.proposals import felzenszwalb, selective_search, selective_search_padded, sliding_windows
 from fastcnn.image.roi import roi_align, roi_pool
 from fastcnn.image.thresholding import binarize_local, threshold_local, threshold_otsu
 
@@ -103,6 +104,7 @@ __all__ = [
     "generate_anchors",
     "hexagon",
     "hog",
+    "image_pyramid",
     "label",
     "line",
     "local_maxima",
@@ -128,14 +130,17 @@ __all__ = [
     "remove_small_boxes",
     "remove_small_holes",
     "remove_small_objects",
+    "resize",
     "roi_align",
     "roi_pool",
     "selective_search",
     "selective_search_padded",
+    "sliding_windows",
     "soft_nms",
     "spatial_pyramid_pool",
     "square",
     "threshold_local",
     "threshold_otsu",
+    "warp_affine",
     "watershed",
 ]

@@ -30,6 +30,7 @@ from fastcnn.ops.distance import distance_transform_edt
 from fastcnn.ops.features import hog
 from fastcnn.ops.filtering import gaussian_blur
 from fastcnn.ops.flooding import watershed
+from fastcnn.ops.geometry import image_pyramid, resize, warp_affine
 from fastcnn.ops.labeling import clear_border, label, region_table, relabel_sequential
 from fastcnn.ops.morphology import (
     closing,
@@ -63,7 +64,7 @@ from fastcnn.ops.pooling import (
     max_unpool3d,
     spatial_pyramid_pool,
 )
-from fastcnn.ops.proposals import felzenszwalb, selective_search, selective_search_padded
+from fastcnn.ops.proposals import felzenszwalb, selective_search, selective_search_padded, sliding_windows
 from fastcnn.ops.roi import ps_roi_align, ps_roi_pool, roi_align, roi_pool
 from fastcnn.ops.thresholding import binarize_local, threshold_local, threshold_otsu
 
@@ -113,6 +114,7 @@ __all__ = [
     "generate_anchors",
     "hexagon",
     "hog",
+    "image_pyramid",
     "label",
     "line",
     "local_maxima",
@@ -140,14 +142,17 @@ __all__ = [
     "remove_small_boxes",
     "remove_small_holes",
     "remove_small_objects",
+    "resize",
     "roi_align",
     "roi_pool",
     "selective_search",
     "selective_search_padded",
+    "sliding_windows",
     "soft_nms",
     "spatial_pyramid_pool",
     "square",
     "threshold_local",
     "threshold_otsu",
+    "warp_affine",
     "watershed",
 ]

@@ -7,9 +7,6 @@
 
 namespace fastcnn {
 
-using GaussianTypes = DTypeList<DType::uint8, DType::uint16, DType::int16, DType::int32, DType::float16,
-                                DType::bfloat16, DType::float32, DType::float64>;
-
 /// Checks the arguments and makes the filter.
 SeparableFilter checked_gaussian(const char* op, const char* argument, const TensorView& src, const GaussianBlur& blur,
                                  const TensorView& dst);

@@ -79,7 +79,7 @@ void filter_batch(Types, const char* op, const char* argument, const Context& co
 }  // namespace
 
 void gaussian_blur_ref(const Context& context, const TensorView& src, const GaussianBlur& blur, const TensorView& dst) {
-  filter_batch(GaussianTypes{}, "gaussian_blur_ref", "image", context, src, blur, dst, false);
+  filter_batch(SmoothTypes{}, "gaussian_blur_ref", "image", context, src, blur, dst, false);
 }
 
 void gaussian_blur_backward_ref(const Context& context, const TensorView& grad, const GaussianBlur& blur,
