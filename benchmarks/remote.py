@@ -1,8 +1,9 @@
 """Peers that need an environment of their own: a worker process there computes and times, and takes its turn.
 
-torchvision's wheel needs a CUDA build of torch even on the CPU, and OpenCV 5 has no HOGDescriptor. The environments are
-named by variables: FASTCNN_BENCH_TORCHVISION, the Python of one with ``pip install torch torchvision``, and
-FASTCNN_BENCH_OPENCV4, that of one with ``pip install "opencv-python-headless<5"``.
+torchvision's wheel needs a CUDA build of torch even on the CPU, OpenCV 5 has no HOGDescriptor, and ximgproc comes with
+a package that cannot stand beside OpenCV's plain one. The environments are named by variables:
+FASTCNN_BENCH_TORCHVISION, the Python of one with ``pip install torch torchvision``, and FASTCNN_BENCH_OPENCV4, that of
+one with ``pip install "opencv-contrib-python-headless<5"``.
 """
 
 from __future__ import annotations

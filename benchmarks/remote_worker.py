@@ -24,6 +24,19 @@ def prepared(name: str, arrays: dict[str, np.ndarray], threads: int, options: di
         rows, columns = (n // 8 - 1 for n in image.shape)
         # Down columns first, of blocks and of their cells.
         return lambda: descriptor.compute(image).reshape(columns, rows, 2, 2, 9).transpose(1, 0, 3, 2, 4)
+    if name == "selective_search":
+        import cv2
+
+        cv2.setNumThreads(threads)
+        picture = np.ascontiguousarray(arrays["image"][..., ::-1])
+
+        def search() -> np.ndarray:
+            found = cv2.ximgproc.segmentation.createSelectiveSearchSegmentation()
+            found.setBaseImage(picture)
+            found.switchToSelectiveSearchFast()
+            return np.asarray(found.process())
+
+        return search
     import torch
     import torchvision
 
