@@ -82,4 +82,49 @@ FASTCNN_INLINE bool any(Mask mask) {
 #endif
 }
 
+/// A comparison's lanes as bits, the first lowest.
+template <class T, class Mask>
+FASTCNN_INLINE uint32_t bits_of(Mask mask) {
+#if defined(__AVX2__) && !defined(__AVX512BW__)
+  if constexpr (sizeof(T) == 4)
+    return uint32_t(_mm256_movemask_ps((__m256)mask));
+  else
+    return uint32_t(_mm256_movemask_pd((__m256d)mask));
+#elif defined(__SSE2__) && !defined(__AVX2__)
+  if constexpr (sizeof(T) == 4)
+    return uint32_t(_mm_movemask_ps((__m128)mask));
+  else
+    return uint32_t(_mm_movemask_pd((__m128d)mask));
+#else
+  uint32_t bits = 0;
+  if (any(mask))
+    for (int i = 0; i < lanes<T>; ++i) bits |= uint32_t(mask[i] & 1) << i;
+  return bits;
+#endif
+}
+/// a >= b and a > b, a bit for each lane, the first lowest. AVX-512 compares into such bits, which a vector of masks
+/// would be made from and turned back into.
+template <class T>
+FASTCNN_INLINE uint32_t bits_ge(Vec<T> a, Vec<T> b) {
+#if defined(__AVX512BW__)
+  if constexpr (sizeof(T) == 4)
+    return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_GE_OQ);
+  else
+    return _mm512_cmp_pd_mask((__m512d)a, (__m512d)b, _CMP_GE_OQ);
+#else
+  return bits_of<T>(a >= b);
+#endif
+}
+template <class T>
+FASTCNN_INLINE uint32_t bits_gt(Vec<T> a, Vec<T> b) {
+#if defined(__AVX512BW__)
+  if constexpr (sizeof(T) == 4)
+    return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_GT_OQ);
+  else
+    return _mm512_cmp_pd_mask((__m512d)a, (__m512d)b, _CMP_GT_OQ);
+#else
+  return bits_of<T>(a > b);
+#endif
+}
+
 }  // namespace fastcnn::FASTCNN_ISA

@@ -1,12 +1,12 @@
-// Greedy non-maximum suppression. Kept boxes stand in a grid (box_grid.h), so that each box meets only kept ones near
-// it and of its size: O(n log n) for boxes spread out, O(n * kept) vector operations where all lie on one spot. Several
-// threads look a block of boxes up at a time; what is left of it is decided in order. Scratch: about 100 bytes a box;
-// never a matrix of pairs.
+// Greedy non-maximum suppression, in up to three ways. While each kept box suppresses many, it is compared with all
+// that are left, side by side, and those that are suppressed are taken out. Otherwise a box is compared with the kept
+// ones; when those are many, they stand in a grid (box_grid.h), so that it meets only those near it and of its size:
+// O(n log n) for boxes spread out. Several threads look a block of boxes up at a time; what is left of it is decided in
+// order. Scratch: about 100 bytes a box; never a matrix of pairs.
 #include "fastcnn/ops/boxes.h"
 
 #include <algorithm>
 #include <atomic>
-#include <utility>
 
 #include "ops/boxes/box_checks.h"
 #include "ops/boxes/box_grid.h"
@@ -20,14 +20,19 @@ using namespace boxes;
 /// Boxes looked up in parallel before one is added; kept boxes that need no grid; and boxes that repay waking other
 /// threads, block after block.
 constexpr int64_t kBlock = 512, kFew = 256, kMany = 32768;
+/// Comparing a box with all that are left costs each of those about 0.6 cycles, looking one of them up in a grid 300:
+/// it is repaid where 1 / kSweeps of them fall in kSweeps / 2 rounds.
+constexpr int64_t kSweeps = 32;
+/// So few that comparing all is faster than anything else.
+constexpr int64_t kSweep = 512;
 
 template <class T>
-bool overlaps(const BoxArrays<T>& kept, int64_t n, const NmsQuery<T>& query) {
+const NmsRows<T>& kernels_of() {
   const NmsKernels& kernels = FASTCNN_SELECT(nms_kernels);
   if constexpr (sizeof(T) == 4)
-    return kernels.overlaps_f32(kept, n, query);
+    return kernels.f32;
   else
-    return kernels.overlaps_f64(kept, n, query);
+    return kernels.f64;
 }
 
 /// Boxes sorted by class, then score, and what is kept of each class.
@@ -41,25 +46,35 @@ class Suppression {
         sorted(BoxList<T>::in(scratch_, n)),
         keep(scratch_.get<bool>(n)),
         threshold_(threshold_in<T>(threshold)),
+        near_(share_of(threshold_ * T(1 - 1e-5))),
+        sure_(threshold_ > T(1e-5) ? share_of(threshold_ * T(1 + 1e-5)) : kNever),
         most_(most),
         kept_(BoxList<T>::in(scratch_, n)),
         fresh_(BoxList<T>::in(scratch_, kBlock)),
         starts_(scratch_.get<int64_t>(BoxGrid::cells_for(n))),
         counts_(scratch_.get<int64_t>(BoxGrid::cells_for(n))),
-        proper_(scratch_.get<int64_t>(n)) {}
+        places_(scratch_.get<int64_t>(n)) {}
 
-  /// One class: positions [begin, end).
+  /// One class: positions [begin, end). Of its boxes those that are left move to its front, in their order.
   void operator()(int64_t begin, int64_t end, bool parallel) {
-    int64_t n = 0, *proper = proper_ + begin;
+    Class c{begin, begin, begin, begin};
     for (int64_t i = begin; i < end; ++i) {
-      keep[i] = true;
-      if (sorted.is_proper(i)) proper[n++] = i;
+      keep[i] = !sorted.is_proper(i);
+      if (keep[i]) continue;
+      places_[i] = i;
+      move(c.end++, i);
     }
-    const auto [next, kept] = one_by_one(begin, proper, n);
-    if (next < n) through_grid(begin, proper + next - kept, kept, n - next + kept, parallel && n - next >= kMany);
+    while (c.next < c.end && sweep(c)) continue;
+    one_by_one(c);
+    if (c.next < c.end) through_grid(c, parallel && c.end - c.next >= kMany);
   }
 
  private:
+  /// Of a class [begin, kept) are kept, [next, end) are left.
+  struct Class {
+    int64_t begin, kept, next, end;
+  };
+
   const Context& context_;
   Scratch scratch_;
 
@@ -69,69 +84,108 @@ class Suppression {
 
  private:
   NmsQuery<T> query(int64_t i) const {
-    return {sorted.x1[i], sorted.y1[i], sorted.x2[i], sorted.y2[i], sorted.area[i], threshold_};
+    constexpr T kTiny = sizeof(T) == 4 ? T(1e-30) : T(1e-290);  // products may be denormal, which round coarsely
+    return {sorted.x1[i],   sorted.y1[i], sorted.x2[i], sorted.y2[i],
+            sorted.area[i], threshold_,   near_,        sorted.area[i] > kTiny ? sure_ : kNever};
+  }
+  void move(int64_t to, int64_t from) {
+    if (to == from) return;
+    sorted.copy(to, sorted, from);
+    places_[to] = places_[from];
+  }
+  bool is_full(const Class& c) const { return c.kept - c.begin >= most_; }
+  /// Whether the next box is kept was decided.
+  void take(Class& c, bool is_kept) {
+    keep[places_[c.next]] = is_kept;
+    if (is_kept) move(c.kept++, c.next);
+    ++c.next;
   }
 
-  /// Compares each box with all kept ones, until those are so many that a grid is worth it. Returns the next box, and
-  /// how many were kept; they stand right before it in `proper` then.
-  std::pair<int64_t, int64_t> one_by_one(int64_t begin, int64_t* proper, int64_t n) {
-    int64_t kept = 0, k = 0;
-    for (; k < n && (kept < kFew || n - k < kFew); ++k) {
-      const int64_t i = proper[k];
-      keep[i] = kept < most_ && !overlaps(kept_.from(begin), kept, query(i));
-      if (!keep[i]) continue;
-      kept_.copy(begin + kept, sorted, i);
-      proper[kept++] = i;
+  /// Takes out what the next kept boxes suppress, while that is much; all, where there are few. False where another way
+  /// is better. Needs kept == next.
+  bool sweep(Class& c) {
+    // Counted from where vectors are aligned; what stands there before the first counts as dead.
+    const int64_t before = c.next % 64, base = c.next - before, n = c.end - base, words = (n + 63) / 64;
+    auto* dead = reinterpret_cast<uint64_t*>(counts_ + 2 * c.begin);  // the grid is not there yet
+    std::fill_n(dead, words, uint64_t{0});
+    dead[0] = (uint64_t{1} << before) - 1;
+    int64_t k = before, fresh = 0, fallen = before;
+    bool is_worth_it = true;
+    while (k < n && is_worth_it && 2 * (fallen - before) < n - before && c.kept + fresh - c.begin < most_) {
+      const int64_t last = n - before <= kSweep ? n : fresh + kSweeps / 2;
+      for (; k < n && fresh < last && c.kept + fresh - c.begin < most_; ++k) {
+        if (dead[k / 64] >> k % 64 & 1) continue;
+        keep[places_[base + k]] = true;
+        ++fresh;
+        // What stands before it does not overlap it, or is dead.
+        kernels_of<T>().mark(sorted.from(base), k, n, query(base + k), dead);
+        dead[k / 64] &= ~(uint64_t{1} << k % 64);  // itself
+      }
+      int64_t now = 0;
+      for (int64_t w = 0; w < words; ++w) now += __builtin_popcountll(dead[w]);
+      is_worth_it = (now - fallen) * kSweeps >= n - fallen;
+      fallen = now;
     }
-    if (k < n) std::copy_backward(proper, proper + kept, proper + k);
-    return {k, kept};
+    int64_t to = c.next;
+    for (int64_t w = 0; w < words; ++w) {
+      const uint64_t whole = w + 1 == words && n % 64 != 0 ? (uint64_t{1} << n % 64) - 1 : ~uint64_t{0};
+      for (uint64_t left = ~dead[w] & whole; left != 0; left &= left - 1)
+        move(to++, base + 64 * w + __builtin_ctzll(left));
+    }
+    c.kept += fresh, c.next = c.kept, c.end = is_full(c) ? c.next : to;
+    return is_worth_it;
   }
 
-  /// Of n boxes the first `kept` are kept.
-  void through_grid(int64_t begin, const int64_t* proper, int64_t kept, int64_t n, bool parallel) {
+  /// Compares each box with all kept ones, until those are so many that a grid is worth it.
+  void one_by_one(Class& c) {
+    while (c.next < c.end && (c.kept - c.begin < kFew || c.end - c.next < kFew))
+      take(c, !is_full(c) && !kernels_of<T>().any(sorted.from(c.begin), c.kept - c.begin, query(c.next)));
+  }
+
+  void through_grid(Class& c, bool parallel) {
     const double least = std::max(0.0, static_cast<double>(threshold_) * (1 - 1e-4));
-    BoxGrid grid(n, least, starts_ + 2 * begin, counts_ + 2 * begin,
-                 [&](int64_t k) { return extent_of(sorted, proper[k]); });
+    const int64_t kept = c.kept - c.begin;
+    BoxGrid grid(kept + c.end - c.next, least, starts_ + 2 * c.begin, counts_ + 2 * c.begin,
+                 [&](int64_t k) { return extent_of(sorted, k < kept ? c.begin + k : c.next + k - kept); });
     const auto is_suppressed = [&](int64_t i) {
       const NmsQuery<T> q = query(i);
-      return grid.any(extent_of(sorted, i),
-                      [&](int64_t slot, int64_t count) { return overlaps(kept_.from(begin + slot), count, q); });
+      return grid.any(extent_of(sorted, i), [&](int64_t slot, int64_t count) {
+        return kernels_of<T>().any(kept_.from(c.begin + slot), count, q);
+      });
     };
-    const auto add = [&](int64_t i) { kept_.copy(begin + grid.insert(extent_of(sorted, i)), sorted, i); };
-    for (int64_t k = 0; k < kept; ++k) add(proper[k]);
+    const auto add = [&](int64_t i) { kept_.copy(c.begin + grid.insert(extent_of(sorted, i)), sorted, i); };
+    for (int64_t i = c.begin; i < c.kept; ++i) add(i);
     if (!parallel) {
-      for (int64_t k = kept; k < n; ++k) {
-        const int64_t i = proper[k];
-        keep[i] = kept < most_ && !is_suppressed(i);
-        if (keep[i]) add(i), ++kept;
+      while (c.next < c.end) {
+        const bool is_kept = !is_full(c) && !is_suppressed(c.next);
+        if (is_kept) add(c.next);
+        take(c, is_kept);
       }
       return;
     }
-    for (int64_t first = kept; first < n; first += kBlock) {
-      const int64_t last = std::min(n, first + kBlock);
-      if (kept >= most_) {
-        for (int64_t k = first; k < n; ++k) keep[proper[k]] = false;
-        return;
-      }
-      context_.parallel_for(first, last, kBlock / 8, [&](int64_t k, int64_t to) {
-        for (; k < to; ++k) keep[proper[k]] = !is_suppressed(proper[k]);
+    while (c.next < c.end && !is_full(c)) {
+      const int64_t first = c.next, last = std::min(c.end, first + kBlock);
+      context_.parallel_for(first, last, kBlock / 8, [&](int64_t i, int64_t to) {
+        for (; i < to; ++i) keep[places_[i]] = !is_suppressed(i);
       });
       int64_t fresh = 0;  // kept in this block
-      for (int64_t k = first; k < last; ++k) {
-        const int64_t i = proper[k];
-        if (!keep[i]) continue;
-        keep[i] = !overlaps(fresh_.from(0), fresh, query(i));
-        if (keep[i]) fresh_.copy(fresh++, sorted, i);
+      for (int64_t i = first; i < last; ++i) {
+        bool is_kept = keep[places_[i]];
+        if (is_kept) is_kept = !kernels_of<T>().any(fresh_.from(0), fresh, query(i));
+        if (is_kept) fresh_.copy(fresh++, sorted, i), add(i);
+        take(c, is_kept);
       }
-      for (int64_t k = first; k < last; ++k)
-        if (keep[proper[k]]) add(proper[k]), ++kept;
     }
   }
 
-  const T threshold_;
+  static constexpr T kNever = std::numeric_limits<T>::infinity();
+  /// I / (A + B - I) > t where I > t / (1 + t) * (A + B); further off by far more than both sides' rounding.
+  static T share_of(T threshold) { return threshold / (1 + threshold); }
+
+  const T threshold_, near_, sure_;
   const int64_t most_;
   const BoxList<T> kept_, fresh_;
-  int64_t *starts_, *counts_, *proper_;
+  int64_t *starts_, *counts_, *places_;
 };
 
 /// The kept ones of n boxes box(i, column), in the order of their scores. classes: of each, or null.

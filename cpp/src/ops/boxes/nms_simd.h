@@ -1,4 +1,4 @@
-// Does one of some boxes overlap a box by more than the threshold?
+// Which of some boxes overlap a box by more than the threshold?
 #pragma once
 
 #include <cstdint>
@@ -16,12 +16,23 @@ template <class T>
 struct NmsQuery {
   T x1, y1, x2, y2, area;
   T threshold;
+  /// An intersection below `near` of both areas is not above the threshold, one from `sure` on is; infinity: none is
+  /// sure.
+  T near, sure;
+};
+
+/// Of n boxes of positive, finite area. They read up to 64 bytes behind the last.
+template <class T>
+struct NmsRows {
+  /// Does one of them?
+  bool (*any)(const BoxArrays<T>& boxes, int64_t n, const NmsQuery<T>& box);
+  /// Sets the bits of those from `first` on that do, and perhaps of a few before; bit i of word i / 64.
+  void (*mark)(const BoxArrays<T>& boxes, int64_t first, int64_t n, const NmsQuery<T>& box, uint64_t* bits);
 };
 
 struct NmsKernels {
-  /// Of n boxes of positive, finite area. Reads up to 64 bytes behind the last.
-  bool (*overlaps_f32)(const BoxArrays<float>& kept, int64_t n, const NmsQuery<float>& box);
-  bool (*overlaps_f64)(const BoxArrays<double>& kept, int64_t n, const NmsQuery<double>& box);
+  NmsRows<float> f32;
+  NmsRows<double> f64;
 };
 
 }  // namespace fastcnn::boxes

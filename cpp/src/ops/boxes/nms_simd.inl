@@ -1,5 +1,5 @@
-// One box against many. The quotient decides, in the order of operations of torchvision's kernel; where no product
-// comes near the threshold, no quotient is taken.
+// One box against many. The quotient decides, in the order of operations of torchvision's kernel; it is taken only
+// where a test without a division is not sure: I / (A + B - I) > t where I > t / (1 + t) * (A + B).
 #include <stdint.h>
 
 #include "core/simd.h"
@@ -8,32 +8,61 @@
 namespace fastcnn::FASTCNN_ISA {
 namespace {
 
+/// A box in all lanes.
 template <class T>
-bool overlaps(const boxes::BoxArrays<T>& kept, int64_t n, const boxes::NmsQuery<T>& box) {
+struct Query {
   using V = Vec<T>;
-  constexpr int L = lanes<T>;
-  const V x1 = splat(box.x1), y1 = splat(box.y1), x2 = splat(box.x2), y2 = splat(box.y2), area = splat(box.area);
-  const V threshold = splat(box.threshold), near = splat(T(box.threshold * (1 - 1e-5))), zero = {};
-  decltype(zero < zero) lane = {};
-  for (int i = 0; i < L; ++i) lane[i] = i;
-  for (int64_t i = 0; i < n; i += L) {
-    const V width = vmax(vmin(x2, load(kept.x2 + i)) - vmax(x1, load(kept.x1 + i)), zero);
-    const V height = vmax(vmin(y2, load(kept.y2 + i)) - vmax(y1, load(kept.y1 + i)), zero);
-    const V shared = width * height, all = load(kept.area + i) + area - shared;
-    auto found = (shared >= near * all) & (shared > zero);
-    if (!any(found)) continue;
-    if (n - i < L) {
-      decltype(lane) left = {};
-      for (int k = 0; k < L; ++k) left[k] = int(n - i);
-      found &= lane < left;
-    }
-    if (any(found & (shared / all > threshold))) return true;
+  explicit FASTCNN_INLINE Query(const boxes::NmsQuery<T>& box)
+      : x1(splat(box.x1)),
+        y1(splat(box.y1)),
+        x2(splat(box.x2)),
+        y2(splat(box.y2)),
+        area(splat(box.area)),
+        threshold(splat(box.threshold)),
+        near(splat(box.near)),
+        sure(splat(box.sure)) {}
+
+  /// The lanes that overlap by more, as bits.
+  FASTCNN_INLINE uint32_t overlapping(const boxes::BoxArrays<T>& boxes, int64_t i) const {
+    const V zero = {}, both = load(boxes.area + i) + area;
+    const V width = vmax(zero, vmin(x2, load(boxes.x2 + i)) - vmax(x1, load(boxes.x1 + i)));
+    // Where this is negative, so is the product.
+    const V height = vmin(y2, load(boxes.y2 + i)) - vmax(y1, load(boxes.y1 + i));
+    const V shared = width * height;
+    const uint32_t may = bits_ge<T>(shared, near * both), must = bits_ge<T>(shared, sure * both);
+    if (__builtin_expect(may == must, 1)) return must;
+    return must | (may & bits_gt<T>(shared / (both - shared), threshold));
+  }
+
+  V x1, y1, x2, y2, area, threshold, near, sure;
+};
+
+template <class T>
+bool any_of(const boxes::BoxArrays<T>& boxes, int64_t n, const boxes::NmsQuery<T>& box) {
+  const Query<T> query(box);
+  for (int64_t i = 0; i < n; i += lanes<T>) {
+    const uint32_t found = query.overlapping(boxes, i);
+    if (found == 0) continue;
+    if (n - i >= lanes<T> || (found & ((1u << (n - i)) - 1)) != 0) return true;
   }
   return false;
 }
 
+template <class T>
+void mark(const boxes::BoxArrays<T>& boxes, int64_t first, int64_t n, const boxes::NmsQuery<T>& box, uint64_t* bits) {
+  const Query<T> query(box);
+  int64_t i = first / lanes<T> * lanes<T>;
+  while (i < n) {
+    const int64_t word = i / 64, end = n < 64 * word + 64 ? n : 64 * word + 64;
+    uint64_t found = 0;
+    for (; i < end; i += lanes<T>) found |= uint64_t(query.overlapping(boxes, i)) << (i % 64);
+    if (n % 64 != 0 && end == n) found &= (uint64_t(1) << (n % 64)) - 1;
+    bits[word] |= found;
+  }
+}
+
 }  // namespace
 
-extern const NmsKernels nms_kernels = {overlaps<float>, overlaps<double>};
+extern const NmsKernels nms_kernels = {{any_of<float>, mark<float>}, {any_of<double>, mark<double>}};
 
 }  // namespace fastcnn::FASTCNN_ISA
