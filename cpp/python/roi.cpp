@@ -30,14 +30,12 @@ FASTCNN_BINDINGS(m) {
     });
     return dst.array();
   });
-  m.def("roi_pool",
-        [](const py::object& input, const py::object& rois, double spatial_scale, int64_t height, int64_t width) {
-          const Input map(input, "roi_pool", "input"), regions(rois, "roi_pool", "rois");
-          const std::vector<int64_t> shape = pooled_shape("roi_pool", map, regions, height, width);
-          const Output dst(shape, dtype_of(map.view())), argmax(shape, DType::int32);
-          release_gil([&] {
-            roi_pool(default_context(), map.view(), regions.view(), spatial_scale, dst.view(), argmax.view());
-          });
-          return dst.array();
-        });
+  m.def("roi_pool", [](const py::object& input, const py::object& rois, double spatial_scale, int64_t height,
+                       int64_t width) {
+    const Input map(input, "roi_pool", "input"), regions(rois, "roi_pool", "rois");
+    const std::vector<int64_t> shape = pooled_shape("roi_pool", map, regions, height, width);
+    const Output dst(shape, dtype_of(map.view()));
+    release_gil([&] { roi_pool(default_context(), map.view(), regions.view(), spatial_scale, dst.view(), nullptr); });
+    return dst.array();
+  });
 }

@@ -104,7 +104,7 @@ void check_regions() {
       break;
     }
   roi_align_backward(context, out.view, rois.view, options, back.view);
-  roi_pool(context, input.view, rois.view, 0.7, out.view, places.view);
+  roi_pool(context, input.view, rois.view, 0.7, out.view, &places.view);
   roi_pool_backward(context, out.view, rois.view, places.view, back.view);
   Floats deep({2, channels * rows * columns, height, width}, DType::float32), to(deep.shape, DType::float32);
   ps_roi_align(context, deep.view, rois.view, 0.7, -1, out.view, places.view);

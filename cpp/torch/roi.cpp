@@ -37,8 +37,16 @@ std::tuple<Tensor, Tensor> roi_pool(const Tensor& input, const Tensor& rois, dou
   const std::vector<int64_t> shape = pooled_shape("roi_pool", input, rois, height, width);
   Tensor result = new_result_like_layout(input, shape, input.scalar_type());
   Tensor argmax = new_result_like_layout(input, shape, ScalarType::Int);
-  fastcnn::roi_pool(context(), view(input), view(rois), spatial_scale, view(result), view(argmax));
+  const TensorView where = view(argmax);
+  fastcnn::roi_pool(context(), view(input), view(rois), spatial_scale, view(result), &where);
   return {result, argmax};
+}
+
+Tensor roi_pool_values(const Tensor& input, const Tensor& rois, double spatial_scale, int64_t height, int64_t width) {
+  const std::vector<int64_t> shape = pooled_shape("roi_pool", input, rois, height, width);
+  Tensor result = new_result_like_layout(input, shape, input.scalar_type());
+  fastcnn::roi_pool(context(), view(input), view(rois), spatial_scale, view(result), nullptr);
+  return result;
 }
 
 Tensor roi_pool_backward(const Tensor& grad, const Tensor& rois, const Tensor& argmax, int64_t batch, int64_t channels,
@@ -88,6 +96,7 @@ STABLE_TORCH_LIBRARY_FRAGMENT(fastcnn, m) {
       "_roi_align_backward(Tensor grad, Tensor rois, float spatial_scale, SymInt batch, SymInt channels, SymInt "
       "height, SymInt width, SymInt sampling_ratio, bool aligned) -> Tensor");
   m.def("roi_pool(Tensor input, Tensor rois, float spatial_scale, SymInt height, SymInt width) -> (Tensor, Tensor)");
+  m.def("_roi_pool_values(Tensor input, Tensor rois, float spatial_scale, SymInt height, SymInt width) -> Tensor");
   m.def(
       "_roi_pool_backward(Tensor grad, Tensor rois, Tensor argmax, SymInt batch, SymInt channels, SymInt height, "
       "SymInt width) -> Tensor");
@@ -107,6 +116,7 @@ STABLE_TORCH_LIBRARY_IMPL(fastcnn, CPU, m) {
   m.impl("roi_align", FASTCNN_BOX(roi_align));
   m.impl("_roi_align_backward", FASTCNN_BOX(roi_align_backward));
   m.impl("roi_pool", FASTCNN_BOX(roi_pool));
+  m.impl("_roi_pool_values", FASTCNN_BOX(roi_pool_values));
   m.impl("_roi_pool_backward", FASTCNN_BOX(roi_pool_backward));
   m.impl("ps_roi_align", FASTCNN_BOX(ps_roi_align));
   m.impl("_ps_roi_align_backward", FASTCNN_BOX(ps_roi_align_backward));

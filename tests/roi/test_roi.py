@@ -208,3 +208,18 @@ def test_more_errors() -> None:
         F.ps_roi_pool(map, rois, 2)
     with pytest.raises(ArgumentError, match=r"roi_align: expected boxes\[1\] of shape \(L, 4\), got \(2, 5\)"):
         F.roi_align(map, [rois[:, 1:], rois], 2)
+
+
+def test_pooling_with_and_without_a_gradient() -> None:
+    """Without one the places of the maxima are not written; torch.func asks for one where none is seen."""
+    map = torch.rand(2, 5, 9, 8, dtype=torch.float64)
+    rois = torch.tensor([[0, 1, 1, 6, 5], [1, 0, 2, 7, 8.0]], dtype=torch.float64)
+    weight = torch.rand(2, 5, 3, 3, dtype=torch.float64)
+    leaf = map.clone().requires_grad_()
+    result = F.roi_pool(leaf, rois, 3)
+    with torch.no_grad():
+        assert torch.equal(F.roi_pool(leaf, rois, 3), result)
+    (result * weight).sum().backward()
+    assert torch.equal(torch.func.grad(lambda x: (F.roi_pool(x, rois, 3) * weight).sum())(map), leaf.grad)
+    torch.library.opcheck(torch.ops.fastcnn._roi_pool_values, (map, rois, 1.0, 3, 3))
+    assert torch.autograd.gradcheck(lambda x: torch.ops.fastcnn._roi_pool_values(x, rois, 1.0, 3, 3), (leaf,))

@@ -186,6 +186,28 @@ _roi_pool: Callable[..., Any] = native(
 _roi_pool_backward = native("_roi_pool_backward", fake=_map, setup_context=_save_grad, backward=_pool_twice)
 
 
+# Where no gradient is asked for, the places of the maxima, as large as they, are not written. If one is asked for after
+# all (torch.func), they are looked for then.
+def _save_values(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    input, rois, *ctx.rest = inputs
+    ctx.save_for_backward(input, rois)
+
+
+def _values_backward(ctx: Any, grad: Tensor) -> Any:
+    input, rois = ctx.saved_tensors
+    argmax = _roi_pool(input, rois, *ctx.rest)[1]
+    return _roi_pool_backward(grad, rois, argmax, *input.shape), *(None,) * 4
+
+
+_roi_pool_values: Callable[..., Any] = native(
+    "_roi_pool_values",
+    fake=_pooled,
+    setup_context=_save_values,
+    backward=_values_backward,
+    batch=_batched(lambda: _roi_pool_values),
+)
+
+
 def roi_pool(
     input: Tensor,
     boxes: Tensor | Sequence[Tensor],
@@ -223,7 +245,10 @@ def roi_pool(
                   [13., 15.]]]])
     """
     height, width = pair(output_size, "roi_pool")
-    result: Tensor = _roi_pool(input, regions(boxes, "roi_pool"), float(spatial_scale), height, width)[0]
+    arguments = input, regions(boxes, "roi_pool"), float(spatial_scale), height, width
+    result: Tensor = (
+        _roi_pool(*arguments)[0] if torch.is_grad_enabled() and input.requires_grad else _roi_pool_values(*arguments)
+    )
     return result
 
 

@@ -24,9 +24,9 @@ FASTCNN_API void roi_align_backward(const Context& context, const TensorView& gr
                                     const RoiAlign& options, const TensorView& dst);
 
 /// Maxima of bins (Girshick, 2015), and where they are: argmax (K, C, height, width) int32, y * W + x, or -1 where a
-/// bin is empty (its maximum is 0) or holds nothing above the lowest number.
+/// bin is empty (its maximum is 0) or holds nothing above the lowest number; null: not wanted.
 FASTCNN_API void roi_pool(const Context& context, const TensorView& input, const TensorView& rois, double spatial_scale,
-                          const TensorView& dst, const TensorView& argmax);
+                          const TensorView& dst, const TensorView* argmax);
 FASTCNN_API void roi_pool_backward(const Context& context, const TensorView& grad, const TensorView& rois,
                                    const TensorView& argmax, const TensorView& dst);
 

@@ -61,7 +61,7 @@ void scatter(const TensorView& grad, const TensorView& argmax, int64_t region, i
 }  // namespace
 
 void roi_pool(const Context& context, const TensorView& input, const TensorView& rois, double spatial_scale,
-              const TensorView& dst, const TensorView& argmax) {
+              const TensorView& dst, const TensorView* argmax) {
   check_map(input, kOp, "input");
   visit(FloatTypes{}, dtype_of(input), [&](auto tag) {
     using T = typename decltype(tag)::type;
@@ -91,7 +91,7 @@ void roi_pool(const Context& context, const TensorView& input, const TensorView&
             const auto k = static_cast<size_t>(i);
             kernels<C>().maximum(rows[k].runs(), columns[k].runs(), blocks.plane(regions[k].image), width, own, where);
             store_bins<T>(dst, i, channel, own);
-            store_bins<int32_t>(argmax, i, channel, where);
+            if (argmax) store_bins<int32_t>(*argmax, i, channel, where);
           }
         }
       });
