@@ -13,6 +13,7 @@ import fastcnn.image as fc
 from benchmarks.harness import Case, load, wanted
 from benchmarks.remote import worker
 
+ALL = 10**6  # boxes: OpenCV returns all
 # OpenCV's scales and its size of the smallest segment, which it does not let one change in this mode.
 OPENCV = {"scales": (150, 300, 450), "min_size": 100}
 
@@ -46,8 +47,7 @@ def cases(size: int) -> Iterator[Case]:
             }
             yield Case(name, run, bytes=image.nbytes, goal=case["goal"])
             continue
-        most = 10**6
-        run = {"fastcnn": lambda i=image: fc.selective_search(i, max_boxes=most, channel_axis=-1, **OPENCV)}
+        run = {"fastcnn": lambda i=image: fc.selective_search(i, max_boxes=ALL, channel_axis=-1, **OPENCV)}
         if peer:
             run["OpenCV 4"] = peer.prepare("selective_search", {"image": image}, cv2.getNumThreads())
         counts = {contender: f"{len(f()[0] if contender == 'fastcnn' else f())} boxes" for contender, f in run.items()}
