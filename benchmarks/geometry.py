@@ -1,4 +1,4 @@
-"""Resizing and affine warps of 720 x 1280 pixels, three channels, against torch (planes) and OpenCV (its own layout)."""
+"""Resizing and affine warps of 720 x 1280 pixels in three channels, against torch (planes) and OpenCV (pixels)."""
 
 from __future__ import annotations
 
