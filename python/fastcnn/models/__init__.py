@@ -1,0 +1,51 @@
+"""Definitions of networks, on `fastcnn.nn`. Names of layers are torchvision's, so that its weights fit."""
+
+from fastcnn.models.alexnet import alexnet
+from fastcnn.models.efficientnet import (
+    efficientnet_b0,
+    efficientnet_b1,
+    efficientnet_b2,
+    efficientnet_b3,
+    efficientnet_b4,
+    efficientnet_b5,
+    efficientnet_b6,
+    efficientnet_b7,
+)
+from fastcnn.models.googlenet import googlenet
+from fastcnn.models.lenet import lenet1, lenet5
+from fastcnn.models.mlp import mlp
+from fastcnn.models.mobilenet import mobilenet_v2
+from fastcnn.models.resnet import resnet18, resnet34, resnet50, resnet101, resnet152
+from fastcnn.models.unet import unet
+from fastcnn.models.vgg import vgg11, vgg11_bn, vgg13, vgg13_bn, vgg16, vgg16_bn, vgg19, vgg19_bn
+
+__all__ = [
+    "alexnet",
+    "efficientnet_b0",
+    "efficientnet_b1",
+    "efficientnet_b2",
+    "efficientnet_b3",
+    "efficientnet_b4",
+    "efficientnet_b5",
+    "efficientnet_b6",
+    "efficientnet_b7",
+    "googlenet",
+    "lenet1",
+    "lenet5",
+    "mlp",
+    "mobilenet_v2",
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "resnet152",
+    "unet",
+    "vgg11",
+    "vgg11_bn",
+    "vgg13",
+    "vgg13_bn",
+    "vgg16",
+    "vgg16_bn",
+    "vgg19",
+    "vgg19_bn",
+]

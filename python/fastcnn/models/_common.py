@@ -1,0 +1,111 @@
+"""What the models share: the check of their input, and layers of a convolution, its norm and an activation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from fastcnn import nn as fnn
+from fastcnn._errors import ArgumentError
+
+
+def check_counts(model: str, in_channels: int, num_classes: int) -> None:
+    """Refuse numbers below 1."""
+    for name, value in (("in_channels", in_channels), ("num_classes", num_classes)):
+        if value < 1:
+            raise ArgumentError(f"{model}: expected {name} of at least 1, got {value}")
+
+
+class Model(nn.Module):
+    """A network on images (B, in_channels, H, W) that says what sizes it takes."""
+
+    def __init__(
+        self, in_channels: int, num_classes: int, least: tuple[int, int], multiple: int = 1, exact: bool = False
+    ) -> None:
+        super().__init__()
+        check_counts(type(self).__name__, in_channels, num_classes)
+        self.in_channels, self.num_classes = in_channels, num_classes
+        self._least, self._multiple, self._exact = least, multiple, exact
+
+    def check(self, x: Tensor) -> None:
+        """Refuse what the layers would fail at with a text about something inside. Not while a graph is traced."""
+        if torch.compiler.is_compiling():
+            return
+        height, width = self._least
+        size = tuple(x.shape[-2:])
+        if x.ndim != 4 or x.shape[1] != self.in_channels:
+            what = f"(B, {self.in_channels}, H, W)"
+        elif self._exact and size != self._least:
+            what = f"(B, {self.in_channels}, {height}, {width})"
+        elif size[0] < height or size[1] < width:
+            what = f"(B, {self.in_channels}, H, W), H and W at least {height} and {width}"
+        elif size[0] % self._multiple or size[1] % self._multiple:
+            what = f"(B, {self.in_channels}, H, W), H and W multiples of {self._multiple}"
+        else:
+            return
+        raise ArgumentError(f"{type(self).__name__}: expected input of shape {what}, got {tuple(x.shape)}")
+
+
+class Encoder(Model):
+    """A network whose features of strides 1 to 32 others build on."""
+
+    widths: tuple[int, ...]  #: channels of each; the first is in_channels where that is the image itself
+
+    def stages(self, x: Tensor) -> list[Tensor]:
+        """Return the features, from large to small."""
+        raise NotImplementedError
+
+
+def conv_norm(
+    channels: int,
+    width: int,
+    kernel: int = 3,
+    stride: int = 1,
+    groups: int = 1,
+    activation: Callable[[], nn.Module] | None = None,
+    eps: float = 1e-5,
+    momentum: float = 0.1,
+) -> nn.Sequential:
+    """Return a convolution without bias, its batch norm and an activation."""
+    layers: list[nn.Module] = [
+        fnn.Conv2d(channels, width, kernel, stride, kernel // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(width, eps=eps, momentum=momentum),
+    ]
+    if activation is not None:
+        layers.append(activation())
+    return nn.Sequential(*layers)
+
+
+def relu() -> nn.Module:
+    """Return a ReLU that writes over its input."""
+    return nn.ReLU(inplace=True)
+
+
+def relu6() -> nn.Module:
+    """Return a ReLU cut off at 6, over its input."""
+    return nn.ReLU6(inplace=True)
+
+
+def silu() -> nn.Module:
+    """Return x * sigmoid(x), over its input."""
+    return nn.SiLU(inplace=True)
+
+
+def divisible(value: float, by: int = 8) -> int:
+    """Round a number of channels to a multiple, not below nine tenths of it."""
+    rounded = max(by, int(value + by / 2) // by * by)
+    return rounded + by if rounded < 0.9 * value else rounded
+
+
+def initialise(model: nn.Module) -> None:
+    """He's initialisation of convolutions (fan out), small random linear layers; as torchvision has them."""
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, 0, 0.01)
+            nn.init.zeros_(module.bias)

@@ -1,0 +1,59 @@
+"""AlexNet, in one tower and in the two of the paper."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from fastcnn import nn as fnn
+from fastcnn._errors import ArgumentError
+from fastcnn.models._common import Model, relu
+
+
+class AlexNet(Model):
+    """Five convolutions, three of them followed by overlapping maxima, and three linear layers."""
+
+    def __init__(self, num_classes: int, in_channels: int, groups: int, dropout: float) -> None:
+        super().__init__(in_channels, num_classes, (63, 63))
+        norm = [nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=2.0)] if groups == 2 else []
+        self.features = nn.Sequential(
+            fnn.Conv2d(in_channels, 96, 11, 4, 2), relu(), *norm, fnn.MaxPool2d(3, 2),
+            fnn.Conv2d(96, 256, 5, 1, 2, groups=groups), relu(), *norm, fnn.MaxPool2d(3, 2),
+            fnn.Conv2d(256, 384, 3, 1, 1), relu(),
+            fnn.Conv2d(384, 384, 3, 1, 1, groups=groups), relu(),
+            fnn.Conv2d(384, 256, 3, 1, 1, groups=groups), relu(), fnn.MaxPool2d(3, 2),
+        )  # fmt: skip
+        self.avgpool = fnn.AdaptiveAvgPool2d(6)
+        self.classifier = nn.Sequential(
+            nn.Dropout(dropout), nn.Linear(256 * 6 * 6, 4096), relu(),
+            nn.Dropout(dropout), nn.Linear(4096, 4096), relu(),
+            nn.Linear(4096, num_classes),
+        )  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, in_channels, H, W), at least 63 x 63, 224 x 224 in the paper, to (B, num_classes)."""
+        self.check(x)
+        result: Tensor = self.classifier(self.avgpool(self.features(x)).flatten(1))
+        return result
+
+
+def alexnet(num_classes: int = 1000, in_channels: int = 3, towers: int = 1, dropout: float = 0.5) -> AlexNet:
+    """Make AlexNet: 62,378,344 parameters in one tower, 60,965,224 in two.
+
+    Args:
+        num_classes: size of the result.
+        in_channels: of the images.
+        towers: 2: the paper's, whose second, fourth and fifth layers see half of the channels each (groups), with local
+            response normalisation. 1: all connected, without it.
+        dropout: before the first two linear layers.
+
+    Reference:
+        A. Krizhevsky, I. Sutskever, G. Hinton, "ImageNet classification with deep convolutional neural networks", 2012.
+
+    Example:
+        >>> import torch, fastcnn.models as M
+        >>> M.alexnet(num_classes=5)(torch.zeros(1, 3, 224, 224)).shape
+        torch.Size([1, 5])
+    """
+    if towers not in (1, 2):
+        raise ArgumentError(f"alexnet: expected towers 1 or 2, got {towers}")
+    return AlexNet(num_classes, in_channels, towers, dropout)

@@ -1,0 +1,89 @@
+"""MobileNet V2; names of layers are torchvision's."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from fastcnn import nn as fnn
+from fastcnn.models._common import Encoder, conv_norm, divisible, initialise, relu6
+
+# Expansion, channels, blocks, stride of the first (table 2).
+_STAGES = (
+    (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1),
+)  # fmt: skip
+
+
+class InvertedResidual(nn.Module):
+    """1 x 1 to more channels, depthwise 3 x 3, 1 x 1 to few without an activation, and the input where it fits."""
+
+    def __init__(self, channels: int, width: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        hidden = channels * expansion
+        layers: list[nn.Module] = []
+        if expansion != 1:
+            layers.append(conv_norm(channels, hidden, 1, activation=relu6))
+        layers.append(conv_norm(hidden, hidden, 3, stride, groups=hidden, activation=relu6))
+        self.conv = nn.Sequential(*layers, *conv_norm(hidden, width, 1))
+        self.adds = stride == 1 and channels == width
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, channels, H, W) to (B, width, H / stride, W / stride)."""
+        y: Tensor = self.conv(x)
+        return x + y if self.adds else y
+
+
+class MobileNetV2(Encoder):
+    """A stem, seventeen inverted residuals and a 1 x 1 convolution, the mean and a linear layer."""
+
+    def __init__(self, num_classes: int, in_channels: int, width_mult: float, dropout: float) -> None:
+        super().__init__(in_channels, num_classes, (32, 32))
+        channels = divisible(32 * width_mult)
+        features: list[nn.Module] = [conv_norm(in_channels, channels, 3, 2, activation=relu6)]
+        for expansion, base, count, first in _STAGES:
+            width = divisible(base * width_mult)
+            for i in range(count):
+                features.append(InvertedResidual(channels, width, first if i == 0 else 1, expansion))
+                channels = width
+        last = divisible(1280 * max(1.0, width_mult))
+        features.append(conv_norm(channels, last, 1, activation=relu6))
+        self.features = nn.Sequential(*features)
+        self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(last, num_classes))
+        self.avgpool = fnn.AdaptiveAvgPool2d(1)
+        self.widths = (in_channels, *(divisible(w * width_mult) for w in (16, 24, 32, 96)), last)
+        initialise(self)
+
+    def stages(self, x: Tensor) -> list[Tensor]:
+        """Return the input and the last features of each stride, 2 to 32."""
+        found = [x]
+        for begin, end in ((0, 2), (2, 4), (4, 7), (7, 14), (14, 19)):
+            x = self.features[begin:end](x)
+            found.append(x)
+        return found
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, in_channels, H, W), at least 32 x 32, to (B, num_classes)."""
+        self.check(x)
+        result: Tensor = self.classifier(self.avgpool(self.features(x)).flatten(1))
+        return result
+
+
+def mobilenet_v2(
+    num_classes: int = 1000, in_channels: int = 3, width_mult: float = 1.0, dropout: float = 0.2
+) -> MobileNetV2:
+    """Make MobileNet V2: 3,504,872 parameters.
+
+    Args:
+        num_classes: size of the result.
+        in_channels: of the images, (B, in_channels, H, W) of at least 32 x 32 pixels, 224 x 224 in the paper.
+        width_mult: of all channels.
+        dropout: before the last layer.
+
+    Reference:
+        M. Sandler et al., "MobileNetV2: inverted residuals and linear bottlenecks", 2018.
+
+    Example:
+        >>> import torch, fastcnn.models as M
+        >>> M.mobilenet_v2(num_classes=5).eval()(torch.zeros(1, 3, 64, 64)).shape
+        torch.Size([1, 5])
+    """
+    return MobileNetV2(num_classes, in_channels, width_mult, dropout)

@@ -1,0 +1,186 @@
+"""U-Nets: the plain one, and one on top of any of the other networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from fastcnn import nn as fnn
+from fastcnn import ops
+from fastcnn._boxes import check_choice
+from fastcnn._errors import ArgumentError
+from fastcnn.models import efficientnet, mobilenet, resnet, vgg
+from fastcnn.models._common import Encoder, Model, initialise, relu
+
+ENCODERS: dict[str, Callable[..., Encoder]] = {
+    f.__name__: f
+    for f in (
+        resnet.resnet18, resnet.resnet34, resnet.resnet50, resnet.resnet101, resnet.resnet152,
+        vgg.vgg11_bn, vgg.vgg13_bn, vgg.vgg16_bn, vgg.vgg19_bn, mobilenet.mobilenet_v2,
+        efficientnet.efficientnet_b0, efficientnet.efficientnet_b1, efficientnet.efficientnet_b2,
+        efficientnet.efficientnet_b3, efficientnet.efficientnet_b4, efficientnet.efficientnet_b5,
+        efficientnet.efficientnet_b6, efficientnet.efficientnet_b7,
+    )
+}  # fmt: skip
+
+
+def _double(channels: int, width: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for c in (channels, width):
+        layers += [fnn.Conv2d(c, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), relu()]
+    return nn.Sequential(*layers)
+
+
+class UNet(Model):
+    """Down by maxima, up again, each level joined to the one of its size on the way down."""
+
+    def __init__(self, in_channels: int, num_classes: int, depth: int, width: int, up: str) -> None:
+        super().__init__(in_channels, num_classes, (2**depth, 2**depth), 2**depth)
+        widths = [width << i for i in range(depth + 1)]
+        self.down = nn.ModuleList(_double(c, w) for c, w in zip([in_channels, *widths], widths[:-1], strict=False))
+        self.pool = fnn.MaxPool2d(2)
+        self.bottom = _double(widths[-2] if depth else in_channels, widths[-1])
+        self.up = nn.ModuleList(
+            fnn.ConvTranspose2d(2 * w, w, 2, stride=2)
+            if up == "transpose"
+            else nn.Sequential(Upsample(), fnn.Conv2d(2 * w, w, 3, padding=1))
+            for w in reversed(widths[:-1])
+        )
+        self.merge = nn.ModuleList(_double(2 * w, w) for w in reversed(widths[:-1]))
+        self.head = fnn.Conv2d(width, num_classes, 1)
+        initialise(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, in_channels, H, W), multiples of 2^depth, to (B, num_classes, H, W)."""
+        self.check(x)
+        skips = []
+        for block in self.down:
+            x = block(x)
+            skips.append(x)
+            x = self.pool(x)
+        x = self.bottom(x)
+        for up, merge in zip(self.up, self.merge, strict=True):
+            x = merge(torch.cat([skips.pop(), up(x)], 1))
+        result: Tensor = self.head(x)
+        return result
+
+
+class Upsample(nn.Module):
+    """Twice as many pixels, each four times."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to (B, C, 2 H, 2 W)."""
+        return ops.resize(x, (2 * x.shape[-2], 2 * x.shape[-1]), "nearest")
+
+
+class DecoderBlock(nn.Module):
+    """Twice as many pixels, joined to the encoder's, and two convolutions; names are segmentation_models_pytorch's."""
+
+    def __init__(self, channels: int, skip: int, width: int) -> None:
+        super().__init__()
+        self.up = Upsample()
+        self.conv1, self.conv2 = (
+            nn.Sequential(fnn.Conv2d(c, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), relu())
+            for c in (channels + skip, width)
+        )
+
+    def forward(self, x: Tensor, skip: Tensor | None) -> Tensor:
+        """(B, channels, H, W) and (B, skip, 2 H, 2 W) to (B, width, 2 H, 2 W)."""
+        x = self.up(x)
+        if skip is not None:
+            x = torch.cat([x, skip], 1)
+        result: Tensor = self.conv2(self.conv1(x))
+        return result
+
+
+class Decoder(nn.Module):
+    """The way up: a block for each stage of an encoder."""
+
+    def __init__(self, stages: Sequence[int], widths: Sequence[int]) -> None:
+        super().__init__()
+        skips, channels, blocks = [*reversed(stages[:-1])], stages[-1], []
+        for skip, width in zip(skips, widths, strict=True):
+            blocks.append(DecoderBlock(channels, skip, width))
+            channels = width
+        self.blocks = nn.ModuleList(blocks)
+
+    def forward(self, stages: list[Tensor | None]) -> Tensor:
+        """Return the last block's (B, width, H, W); None stands for a stage that is not joined."""
+        x = stages.pop()
+        for block in self.blocks:
+            x = block(x, stages.pop())
+        assert x is not None
+        return x
+
+
+class EncoderUNet(Model):
+    """A network that classifies images, without its last layers, and the way up from its stages."""
+
+    def __init__(self, encoder: str, in_channels: int, num_classes: int, widths: Sequence[int]) -> None:
+        super().__init__(in_channels, num_classes, (32, 32), 32)
+        self.encoder = ENCODERS[encoder](in_channels=in_channels)
+        for unused in ("fc", "classifier"):
+            if hasattr(self.encoder, unused):
+                delattr(self.encoder, unused)
+        stages = self.encoder.widths
+        # The image itself is no feature; VGG's first stage, of its size, is one.
+        self.joins_first = not encoder.startswith(("resnet", "mobilenet", "efficientnet"))
+        self.decoder = Decoder(stages if self.joins_first else (0, *stages[1:]), widths)
+        self.segmentation_head = nn.Sequential(fnn.Conv2d(widths[-1], num_classes, 3, padding=1))
+        for part in (self.decoder, self.segmentation_head):
+            initialise(part)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, in_channels, H, W), multiples of 32, to (B, num_classes, H, W)."""
+        self.check(x)
+        stages: list[Tensor | None] = [*self.encoder.stages(x)]
+        if not self.joins_first:
+            stages[0] = None
+        result: Tensor = self.segmentation_head(self.decoder(stages))
+        return result
+
+
+def unet(
+    num_classes: int = 1,
+    in_channels: int = 3,
+    depth: int = 4,
+    width: int = 64,
+    up: str = "transpose",
+    encoder: str | None = None,
+    decoder_widths: Sequence[int] = (256, 128, 64, 32, 16),
+) -> UNet | EncoderUNet:
+    """Make a U-Net with padded convolutions and batch norm: the result has the image's size.
+
+    Args:
+        num_classes: channels of the result.
+        in_channels: of the images, (B, in_channels, H, W), H and W multiples of 2^depth (32 with an encoder).
+        depth: how often the size is halved. 4 in the paper.
+        width: channels of the first level, twice as many on each further one. 64 in the paper: 31,036,481 parameters
+            (with batch norm, for a grey image and one class).
+        up: "transpose": 2 x 2 up-convolutions, as in the paper; "upsample": each pixel four times, then 3 x 3.
+        encoder: the name of a network that goes down instead, `resnet18` for example; the way up is then that of
+            segmentation_models_pytorch.
+        decoder_widths: with an encoder, of the five levels on the way up.
+
+    Raises:
+        ArgumentError: an unknown encoder or `up`, or a number below 1.
+
+    Reference:
+        O. Ronneberger, P. Fischer, T. Brox, "U-Net: convolutional networks for biomedical image segmentation", 2015.
+
+    Example:
+        >>> import torch, fastcnn.models as M
+        >>> M.unet(num_classes=2, width=8)(torch.zeros(1, 3, 64, 48)).shape
+        torch.Size([1, 2, 64, 48])
+    """
+    check_choice(up, ("transpose", "upsample"), "unet", "up")
+    if depth < 1 or width < 1:
+        raise ArgumentError(f"unet: expected depth and width of at least 1, got {depth} and {width}")
+    if encoder is None:
+        return UNet(in_channels, num_classes, depth, width, up)
+    check_choice(encoder, tuple(ENCODERS), "unet", "encoder")
+    if len(decoder_widths) != 5:
+        raise ArgumentError(f"unet: expected decoder_widths of 5 values, got {len(decoder_widths)}")
+    return EncoderUNet(encoder, in_channels, num_classes, decoder_widths)
