@@ -16,7 +16,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 @pytest.mark.slow
 def test_detect_hog_svm(tmp_path: Path) -> None:
     command = [sys.executable, str(EXAMPLES / "detect_hog_svm.py"), "--pictures", "40", "--held-out", "12"]
-    done = subprocess.run([*command, "--out", "found.png"], capture_output=True, text=True, cwd=tmp_path)
+    done = subprocess.run([*command, "--out", str(tmp_path / "found.png")], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found = re.search(r"precision (\S+), recall (\S+) of", done.stdout)
     assert found, done.stdout
