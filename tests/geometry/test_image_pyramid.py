@@ -9,6 +9,7 @@ import torch
 import fastcnn.image as I
 import fastcnn.ops as F
 from fastcnn import ArgumentError
+from tests.geometry.test_resize import interpolate, rounding
 
 
 def test_levels() -> None:
@@ -17,12 +18,11 @@ def test_levels() -> None:
     assert [level.shape[-2:] for level, _ in levels] == [(61, 83), (47, 64), (36, 49), (28, 38), (21, 29)]
     assert levels[0][0] is image
     for level, scale in levels:
-        expected = torch.nn.functional.interpolate(
-            torch.from_numpy(image), level.shape[-2:], mode="bilinear", antialias=True
-        )
-        np.testing.assert_allclose(level, expected, atol=1e-5)
+        expected = interpolate(image, level.shape[-2:], antialias=True)
+        bound = rounding(image.shape, level.shape[-2:], "bilinear", True, 2.0**-24)
+        np.testing.assert_allclose(level, expected, rtol=0, atol=bound)
         whole = np.array([0, 0, level.shape[-1], level.shape[-2]])
-        np.testing.assert_allclose(whole * scale, [0, 0, 83, 61], rtol=1e-6)
+        np.testing.assert_allclose(whole * scale, [0, 0, 83, 61], rtol=2.0**-23)  # the scale and the product in float32
     for (ours, scale), (other, its) in zip(
         F.image_pyramid(torch.from_numpy(image), 1.3, (20, 10)), levels, strict=True
     ):

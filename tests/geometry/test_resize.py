@@ -48,6 +48,32 @@ def interpolate(image: np.ndarray, size: Any, mode: str = "bilinear", antialias:
     return result.reshape(*image.shape[:-2], *size).numpy()
 
 
+def rounding(shape: Any, size: Any, mode: str, antialias: bool, unit: float) -> float:
+    """How far a result may be off, for values up to 1.
+
+    Along each axis at most `taps` products are rounded and summed, with weights that are rounded, of absolute values of
+    a sum of at most 1.375 for the cubic. Places are rounded six times in double, ours and torch's, at up to the side's
+    length; what they shift is at most twice the sum of the weights, by the shift.
+    """
+    size = (size, size) if isinstance(size, int) else tuple(size)
+    cubic = mode == "bicubic"
+    weights = (1.375 if cubic else 1) ** 2
+    error = 0.0
+    for before, after in zip(shape[-2:], size, strict=True):
+        stretch = max(before / after, 1) if antialias else 1
+        taps = min(before, 2 * (2 if cubic else 1) * stretch + 1)
+        error += (taps + 2) * unit + 2 * 6 * max(before, after) * 2.0**-53
+    return error * weights
+
+
+def random_values(rng: np.random.Generator, shape: Any, dtype: str) -> np.ndarray:
+    """Of a dtype's whole range."""
+    if dtype.startswith("float"):
+        return rng.standard_normal(shape).astype(dtype)
+    info = np.iinfo(dtype)
+    return rng.integers(info.min, info.max, shape, dtype=dtype, endpoint=True)
+
+
 class Resizing(OpTester):
     """The result's sides are given: it has pixels where the batch is not empty, and needs an image that has."""
 
@@ -87,13 +113,13 @@ class TestSmooth(Resizing):
     isa_tolerance = 1e-5  # fused multiply-adds
 
     def inputs(self, rng: np.random.Generator, shape: Any, dtype: str) -> tuple[np.ndarray, ...]:
-        if dtype.startswith("float"):
-            return (rng.standard_normal(shape).astype(dtype),)
-        info = np.iinfo(dtype)
-        return (rng.integers(info.min, info.max, shape, dtype=dtype, endpoint=True),)
+        return (random_values(rng, shape, dtype),)
 
     def oracle(self, image: np.ndarray, **kwargs: Any) -> np.ndarray:
-        self.scale = float(np.abs(image.astype(np.float64)).max(initial=1))
+        largest = float(np.abs(image.astype(np.float64)).max(initial=1))
+        unit = 2.0**-53 if image.dtype == np.float64 else 2.0**-24
+        options = {"mode": "bilinear", "antialias": False, **kwargs}
+        self.error = rounding(image.shape, unit=unit, **options) * largest
         expected = interpolate(image, **kwargs)
         if image.dtype.kind != "f":
             expected = expected.clip(np.iinfo(image.dtype).min, np.iinfo(image.dtype).max)
@@ -112,14 +138,10 @@ class TestSmooth(Resizing):
         if expected.dtype != np.longdouble:  # both ours
             np.testing.assert_array_equal(got, expected)
         elif got.dtype.kind == "f":
-            # Two passes of at most 70 products with weights of a sum of absolute values below 1.4 ** 2: each rounds by
-            # half a unit, the weights too. float16 rounds once more.
-            unit = {2: 2.0**-24, 4: 2.0**-24, 8: 2.0**-53}[got.dtype.itemsize]
-            relative = 2.0**-11 * 1.001 if got.dtype.itemsize == 2 else 0
-            np.testing.assert_allclose(got, expected, rtol=relative, atol=2 * 2 * 12 * unit * self.scale)
+            relative = 2.0**-11 * 1.001 if got.dtype.itemsize == 2 else 0  # float16 is rounded to once more
+            np.testing.assert_allclose(got, expected, rtol=relative, atol=self.error)
         else:
-            # Half a unit from rounding, and float32's sums.
-            np.testing.assert_allclose(got, expected, rtol=0, atol=0.5 + 2 * 2 * 12 * 2.0**-24 * self.scale)
+            np.testing.assert_allclose(got, expected, rtol=0, atol=0.5 + self.error)
 
 
 @pytest.mark.parametrize("mode", ["nearest", "nearest-exact"])
@@ -138,15 +160,19 @@ def test_pillow(mode: str) -> None:
     method = PIL.Image.Resampling.BILINEAR if mode == "bilinear" else PIL.Image.Resampling.BICUBIC
     for height, width in ((12, 53), (37, 20), (5, 7), (80, 30)):
         expected = np.asarray(PIL.Image.fromarray(image).resize((width, height), method))
-        np.testing.assert_allclose(I.resize(image, (height, width), mode, antialias=True), expected, atol=1e-6)
+        bound = rounding(image.shape, (height, width), mode, True, 2.0**-24) + 2.0**-24  # and Pillow's result
+        np.testing.assert_allclose(I.resize(image, (height, width), mode, antialias=True), expected, rtol=0, atol=bound)
 
 
 def test_opencv() -> None:
     image = np.random.default_rng(0).random((37, 53, 3)).astype(np.float32)
     for flag, mode in ((cv2.INTER_LINEAR, "bilinear"), (cv2.INTER_CUBIC, "bicubic")):
         expected = cv2.resize(image, (80, 90), interpolation=flag)
-        # OpenCV computes places in float32.
-        np.testing.assert_allclose(I.resize(image, (90, 80), mode, channel_axis=-1), expected, atol=2e-5)
+        # OpenCV computes in float32, places too: two roundings of 2^-19 on each axis, at up to 53, of weights whose
+        # derivatives have absolute values of a sum of at most 2 (cubic: 3.2), half of which values in [0, 1] can meet.
+        places = 2 * 2 * 2.0**-19 * (1 if mode == "bilinear" else 1.6)
+        bound = 2 * rounding(image.shape, (90, 80), mode, False, 2.0**-24) + places
+        np.testing.assert_allclose(I.resize(image, (90, 80), mode, channel_axis=-1), expected, rtol=0, atol=bound)
 
 
 def test_values_outside_the_taps_do_not_count() -> None:
@@ -180,7 +206,11 @@ def test_gradients() -> None:
                 (F.resize(ours, size, mode, antialias) * weight).sum().backward()
                 result = torch.nn.functional.interpolate(theirs, size, mode=mode, antialias=antialias)
                 (result * weight).sum().backward()
-                torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-12, atol=1e-12)
+                # A pixel reaches at most `reached` results, of values below 5; each product and sum rounds, on both
+                # sides, and places six times at up to 22, which the weights (below 1) follow at most twice as fast.
+                reached = min(size[0], 4 * max(1, size[0] / 11) + 1) * min(size[1], 4 * max(1, size[1] / 8) + 1)
+                bound = 2 * 5 * reached * (reached + 2 * 6 * 22) * 2.0**-53
+                torch.testing.assert_close(ours.grad, theirs.grad, rtol=0, atol=bound)
     for dtype in (torch.float16, torch.bfloat16):
         half = x.to(dtype).requires_grad_()
         F.resize(half, 4).sum().backward()
@@ -194,6 +224,7 @@ def test_random_sizes() -> None:
         size = tuple(map(int, rng.integers(1, 90, 2)))
         mode = rng.choice(["bilinear", "bicubic"])
         antialias = bool(rng.integers(2))
+        bound = 2 * rounding(image.shape, size, mode, antialias, 2.0**-53) * max(1, np.abs(image).max())
         np.testing.assert_allclose(
-            I.resize(image, size, mode, antialias), interpolate(image, size, mode, antialias), atol=1e-12
+            I.resize(image, size, mode, antialias), interpolate(image, size, mode, antialias), rtol=0, atol=bound
         )

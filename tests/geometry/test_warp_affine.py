@@ -13,7 +13,7 @@ import torch
 import fastcnn.image as I
 import fastcnn.ops as F
 from fastcnn import ArgumentError
-from tests.geometry.test_resize import Resizing
+from tests.geometry.test_resize import Resizing, random_values
 from tests.op_tester import FLOATS, INTEGERS
 
 TURN = [[0.9, -0.4, 3.3], [0.3, 1.1, -2.2]]
@@ -64,10 +64,7 @@ class TestWarpAffine(Resizing):
     ]
 
     def inputs(self, rng: np.random.Generator, shape: Any, dtype: str) -> tuple[np.ndarray, ...]:
-        if dtype.startswith("float"):
-            return (rng.standard_normal(shape).astype(dtype),)
-        info = np.iinfo(dtype)
-        return (rng.integers(info.min, info.max, shape, dtype=dtype, endpoint=True),)
+        return (random_values(rng, shape, dtype),)
 
     def oracle(self, image: np.ndarray, **kwargs: Any) -> np.ndarray:
         self.scale = float(np.abs(image.astype(np.float64)).max(initial=3))
@@ -81,10 +78,11 @@ class TestWarpAffine(Resizing):
         if expected.dtype != np.longdouble:  # both ours
             np.testing.assert_array_equal(got, expected)
             return
-        # Places are computed in double, by the order of their sum to 1e-14 of a pixel; three interpolations in float32
-        # with rounded fractions, or in double.
+        # Places: the inverse and the product round ten times, ours and the oracle's, at up to 250 pixels; a pixel
+        # further, a value may be twice the largest one away, along either axis. Three interpolations of four roundings,
+        # two deep, and the fractions'.
         unit = 2.0**-53 if got.dtype in (np.float64, np.int32) else 2.0**-24
-        absolute = (8 * unit + 1e-13) * self.scale
+        absolute = (2 * 4 * unit + 2 * 2 * unit + 2 * 2 * 2 * 10 * 250 * 2.0**-53) * self.scale
         if got.dtype.kind != "f":
             absolute += 0.5
         relative = 2.0**-11 * 1.001 if got.dtype.itemsize == 2 and got.dtype.kind == "f" else 0

@@ -102,28 +102,21 @@ FASTCNN_INLINE uint32_t bits_of(Mask mask) {
   return bits;
 #endif
 }
-/// a >= b and a > b, a bit for each lane, the first lowest. AVX-512 compares into such bits, which a vector of masks
-/// would be made from and turned back into.
-template <class T>
-FASTCNN_INLINE uint32_t bits_ge(Vec<T> a, Vec<T> b) {
+/// a > b, or a >= b, a bit for each lane. AVX-512 compares into such bits, which a vector of masks would be made from
+/// and turned back into.
+template <bool or_equal, class T>
+FASTCNN_INLINE uint32_t bits_above(Vec<T> a, Vec<T> b) {
 #if defined(__AVX512BW__)
+  constexpr int kPredicate = or_equal ? _CMP_GE_OQ : _CMP_GT_OQ;
   if constexpr (sizeof(T) == 4)
-    return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_GE_OQ);
+    return _mm512_cmp_ps_mask((__m512)a, (__m512)b, kPredicate);
   else
-    return _mm512_cmp_pd_mask((__m512d)a, (__m512d)b, _CMP_GE_OQ);
+    return _mm512_cmp_pd_mask((__m512d)a, (__m512d)b, kPredicate);
 #else
-  return bits_of<T>(a >= b);
-#endif
-}
-template <class T>
-FASTCNN_INLINE uint32_t bits_gt(Vec<T> a, Vec<T> b) {
-#if defined(__AVX512BW__)
-  if constexpr (sizeof(T) == 4)
-    return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_GT_OQ);
+  if constexpr (or_equal)
+    return bits_of<T>(a >= b);
   else
-    return _mm512_cmp_pd_mask((__m512d)a, (__m512d)b, _CMP_GT_OQ);
-#else
-  return bits_of<T>(a > b);
+    return bits_of<T>(a > b);
 #endif
 }
 

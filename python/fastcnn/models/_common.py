@@ -48,14 +48,28 @@ class Model(nn.Module):
         raise ArgumentError(f"{type(self).__name__}: expected input of shape {what}, got {tuple(x.shape)}")
 
 
-class Encoder(Model):
-    """A network whose features of strides 1 to 32 others build on."""
+class Classifier(Model):
+    """Features, their mean over a few bins, and a classifier on those."""
 
-    widths: tuple[int, ...]  #: channels of each; the first is in_channels where that is the image itself
+    features: nn.Sequential
+    avgpool: nn.Module
+    classifier: nn.Module
 
-    def stages(self, x: Tensor) -> list[Tensor]:
-        """Return the features, from large to small."""
-        raise NotImplementedError
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, in_channels, H, W) to (B, num_classes)."""
+        self.check(x)
+        result: Tensor = self.classifier(self.avgpool(self.features(x)).flatten(1))
+        return result
+
+
+def stages_between(features: nn.Sequential, ends: tuple[int, ...], x: Tensor) -> list[Tensor]:
+    """Return x, and what comes before each of some places in a sequence."""
+    found, begin = [x], 0
+    for end in ends:
+        x = features[begin:end](x)
+        found.append(x)
+        begin = end
+    return found
 
 
 def conv_norm(

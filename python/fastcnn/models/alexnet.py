@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import nn
 
 from fastcnn import nn as fnn
 from fastcnn._errors import ArgumentError
-from fastcnn.models._common import Model, relu
+from fastcnn.models._common import Classifier, relu
 
 
-class AlexNet(Model):
+class AlexNet(Classifier):
     """Five convolutions, three of them followed by overlapping maxima, and three linear layers."""
 
     def __init__(self, num_classes: int, in_channels: int, groups: int, dropout: float) -> None:
@@ -29,19 +29,13 @@ class AlexNet(Model):
             nn.Linear(4096, num_classes),
         )  # fmt: skip
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, in_channels, H, W), at least 63 x 63, 224 x 224 in the paper, to (B, num_classes)."""
-        self.check(x)
-        result: Tensor = self.classifier(self.avgpool(self.features(x)).flatten(1))
-        return result
-
 
 def alexnet(num_classes: int = 1000, in_channels: int = 3, towers: int = 1, dropout: float = 0.5) -> AlexNet:
     """Make AlexNet: 62,378,344 parameters in one tower, 60,965,224 in two.
 
     Args:
         num_classes: size of the result.
-        in_channels: of the images.
+        in_channels: of the images, (B, in_channels, H, W) of at least 63 x 63 pixels, 224 x 224 in the paper.
         towers: 2: the paper's, whose second, fourth and fifth layers see half of the channels each (groups), with local
             response normalisation. 1: all connected, without it.
         dropout: before the first two linear layers.

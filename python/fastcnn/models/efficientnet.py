@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from fastcnn import nn as fnn
-from fastcnn.models._common import Encoder, conv_norm, divisible, initialise, silu
+from fastcnn.models._common import Classifier, conv_norm, divisible, initialise, silu, stages_between
 
 # Expansion, kernel, stride of the first block, channels, blocks (B0, table 1).
 _STAGES = (
@@ -61,7 +61,7 @@ class MBConv(nn.Module):
         return x + y
 
 
-class EfficientNet(Encoder):
+class EfficientNet(Classifier):
     """A stem, seven stages of MBConv, a 1 x 1 convolution, the mean and a linear layer."""
 
     def __init__(
@@ -92,17 +92,7 @@ class EfficientNet(Encoder):
 
     def stages(self, x: Tensor) -> list[Tensor]:
         """Return the input and the last features of each stride, 2 to 32."""
-        found = [x]
-        for begin, end in ((0, 2), (2, 3), (3, 4), (4, 6), (6, 9)):
-            x = self.features[begin:end](x)
-            found.append(x)
-        return found
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, in_channels, H, W), at least 32 x 32, to (B, num_classes)."""
-        self.check(x)
-        result: Tensor = self.classifier(self.avgpool(self.features(x)).flatten(1))
-        return result
+        return stages_between(self.features, (2, 3, 4, 6, 9), x)
 
 
 def _make(

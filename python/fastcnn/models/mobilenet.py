@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from fastcnn import nn as fnn
-from fastcnn.models._common import Encoder, conv_norm, divisible, initialise, relu6
+from fastcnn.models._common import Classifier, conv_norm, divisible, initialise, relu6, stages_between
 
 # Expansion, channels, blocks, stride of the first (table 2).
 _STAGES = (
@@ -32,7 +32,7 @@ class InvertedResidual(nn.Module):
         return x + y if self.adds else y
 
 
-class MobileNetV2(Encoder):
+class MobileNetV2(Classifier):
     """A stem, seventeen inverted residuals and a 1 x 1 convolution, the mean and a linear layer."""
 
     def __init__(self, num_classes: int, in_channels: int, width_mult: float, dropout: float) -> None:
@@ -54,17 +54,7 @@ class MobileNetV2(Encoder):
 
     def stages(self, x: Tensor) -> list[Tensor]:
         """Return the input and the last features of each stride, 2 to 32."""
-        found = [x]
-        for begin, end in ((0, 2), (2, 4), (4, 7), (7, 14), (14, 19)):
-            x = self.features[begin:end](x)
-            found.append(x)
-        return found
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, in_channels, H, W), at least 32 x 32, to (B, num_classes)."""
-        self.check(x)
-        result: Tensor = self.classifier(self.avgpool(self.features(x)).flatten(1))
-        return result
+        return stages_between(self.features, (2, 4, 7, 14, 19), x)
 
 
 def mobilenet_v2(

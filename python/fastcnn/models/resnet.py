@@ -7,7 +7,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from fastcnn import nn as fnn
-from fastcnn.models._common import Encoder, initialise, relu
+from fastcnn.models._common import Model, initialise, relu
 
 
 class BasicBlock(nn.Module):
@@ -55,7 +55,7 @@ class Bottleneck(nn.Module):
         return result
 
 
-class ResNet(Encoder):
+class ResNet(Model):
     """A stem, four stages of residual blocks, the mean and a linear layer."""
 
     def __init__(

@@ -12,8 +12,10 @@ from fastcnn import ops
 from fastcnn._boxes import check_choice
 from fastcnn._errors import ArgumentError
 from fastcnn.models import efficientnet, mobilenet, resnet, vgg
-from fastcnn.models._common import Encoder, Model, initialise, relu
+from fastcnn.models._common import Model, initialise, relu
 
+# Networks with `stages`, features of strides 1 to 32, and their `widths`.
+Encoder = resnet.ResNet | vgg.VGG | mobilenet.MobileNetV2 | efficientnet.EfficientNet
 ENCODERS: dict[str, Callable[..., Encoder]] = {
     f.__name__: f
     for f in (

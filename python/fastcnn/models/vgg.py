@@ -7,15 +7,17 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from fastcnn import nn as fnn
-from fastcnn.models._common import Encoder, initialise, relu
+from fastcnn.models._common import Classifier, initialise, relu
 
 # Convolutions of 64, 128, 256, 512 and 512 channels (table 1: A, B, D, E).
 _DEPTHS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 _WIDTHS = (64, 128, 256, 512, 512)
 
 
-class VGG(Encoder):
+class VGG(Classifier):
     """3 x 3 convolutions in five stages, a maximum after each, and three linear layers."""
+
+    widths = (*_WIDTHS, _WIDTHS[-1])  #: of `stages`
 
     def __init__(self, depth: int, batch_norm: bool, num_classes: int, in_channels: int, dropout: float) -> None:
         super().__init__(in_channels, num_classes, (32, 32))
@@ -38,8 +40,6 @@ class VGG(Encoder):
         )  # fmt: skip
         initialise(self)
 
-    widths = (64, 128, 256, 512, 512, 512)
-
     def stages(self, x: Tensor) -> list[Tensor]:
         """Return what each stage gives before its maximum, and the last maximum: strides 1 to 32."""
         found = []
@@ -48,12 +48,6 @@ class VGG(Encoder):
                 found.append(x)
             x = layer(x)
         return [*found, x]
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, in_channels, H, W), at least 32 x 32, to (B, num_classes)."""
-        self.check(x)
-        result: Tensor = self.classifier(self.avgpool(self.features(x)).flatten(1))
-        return result
 
 
 def _make(depth: int, batch_norm: bool, parameters: str) -> Callable[..., VGG]:

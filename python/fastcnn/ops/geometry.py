@@ -56,6 +56,10 @@ def _warp_backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     return of_image, of_maps, None, None, None, None
 
 
+# Training asks for first derivatives by a matrix; whoever asks for more gets an error, not a term that is missing.
+_NO_SECOND = "warp_affine: second derivatives by the matrix"
+
+
 def _keep_transposed_warp(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     grad, maps, _, _, mode, _ = inputs
     ctx.save_for_backward(maps)
@@ -64,13 +68,13 @@ def _keep_transposed_warp(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> 
 
 def _transposed_warp_backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     if ctx.needs_input_grad[1]:
-        raise NotImplementedError("warp_affine: second derivatives by the matrix")
+        raise NotImplementedError(_NO_SECOND)
     (maps,) = ctx.saved_tensors
     return torch.ops.fastcnn.warp_affine(grad, maps, *ctx.size, ctx.mode, 0.0), None, None, None, None, None
 
 
 def _no_second_derivative(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
-    raise NotImplementedError("warp_affine: second derivatives by the matrix")
+    raise NotImplementedError(_NO_SECOND)
 
 
 def _no_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None: ...

@@ -24,7 +24,7 @@ constexpr int64_t kBlock = 512, kFew = 256, kMany = 32768;
 /// it is repaid where 1 / kSweeps of them fall in kSweeps / 2 rounds.
 constexpr int64_t kSweeps = 32;
 /// So few that comparing all is faster than anything else.
-constexpr int64_t kSweep = 512;
+constexpr int64_t kAll = 512;
 
 template <class T>
 const NmsRows<T>& kernels_of() {
@@ -112,7 +112,7 @@ class Suppression {
     int64_t k = before, fresh = 0, fallen = before;
     bool is_worth_it = true;
     while (k < n && is_worth_it && 2 * (fallen - before) < n - before && c.kept + fresh - c.begin < most_) {
-      const int64_t last = n - before <= kSweep ? n : fresh + kSweeps / 2;
+      const int64_t last = n - before <= kAll ? n : fresh + kSweeps / 2;
       for (; k < n && fresh < last && c.kept + fresh - c.begin < most_; ++k) {
         if (dead[k / 64] >> k % 64 & 1) continue;
         keep[places_[base + k]] = true;

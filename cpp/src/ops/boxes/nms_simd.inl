@@ -29,9 +29,9 @@ struct Query {
     // Where this is negative, so is the product.
     const V height = vmin(y2, load(boxes.y2 + i)) - vmax(y1, load(boxes.y1 + i));
     const V shared = width * height;
-    const uint32_t may = bits_ge<T>(shared, near * both), must = bits_ge<T>(shared, sure * both);
+    const uint32_t may = bits_above<true, T>(shared, near * both), must = bits_above<true, T>(shared, sure * both);
     if (__builtin_expect(may == must, 1)) return must;
-    return must | (may & bits_gt<T>(shared / (both - shared), threshold));
+    return must | (may & bits_above<false, T>(shared / (both - shared), threshold));
   }
 
   V x1, y1, x2, y2, area, threshold, near, sure;
