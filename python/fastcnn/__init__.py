@@ -2,8 +2,8 @@
 
 ``fastcnn.ops`` takes and returns torch tensors, ``fastcnn.image`` NumPy arrays; ``fastcnn.pipelines`` takes both, and
 ``fastcnn.io`` reads and writes image files. ``fastcnn.nn`` has torch.nn's layers on fastcnn's kernels; `convert` brings
-them into a finished model, and `optimize` makes a model's inference form. All are loaded on first use; only
-``fastcnn.ops``, ``fastcnn.nn``, `convert` and `optimize` import torch.
+them into a finished model, and `optimize` makes a model's inference form; ``fastcnn.models`` and ``fastcnn.losses`` are
+made of both. All are loaded on first use; ``fastcnn.image``, ``fastcnn.io`` and ``fastcnn.pipelines`` import no torch.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from fastcnn._info import (
 )
 
 if TYPE_CHECKING:
-    from fastcnn import image, io, nn, ops, pipelines
+    from fastcnn import image, io, losses, models, nn, ops, pipelines
     from fastcnn._convert import convert
     from fastcnn._optimize import optimize
 
-_SUBMODULES = ("image", "io", "nn", "ops", "pipelines")
+_SUBMODULES = ("image", "io", "losses", "models", "nn", "ops", "pipelines")
 _FUNCTIONS = {"convert": "fastcnn._convert", "optimize": "fastcnn._optimize"}
 
 __all__ = [
@@ -40,6 +40,8 @@ __all__ = [
     "image",
     "info",
     "io",
+    "losses",
+    "models",
     "nn",
     "ops",
     "optimize",

@@ -1,16 +1,13 @@
-"""The networks against torchvision's of the same names, and against the papers' numbers of parameters."""
+"""The papers' numbers of parameters, training and graphs. test_weights.py compares results with torchvision's."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-import fastcnn.compat.torchvision  # noqa: F401  # not used by name: without it torchvision may not load here
 import fastcnn.models as M
 from fastcnn import ArgumentError
-from tests.models.graphs import check_graphs, close
-
-import torchvision  # isort: skip
+from tests.models.graphs import check_graphs
 
 # Numbers of parameters: of the papers, or of the implementations whose weights people have.
 COUNTS = {
@@ -45,25 +42,6 @@ def test_parameters_of_the_old_ones() -> None:
     with torch.device("meta"):
         assert parameters(M.alexnet(towers=2)) == 60_965_224  # Krizhevsky et al., 2012: "60 million"
         assert parameters(M.googlenet(auxiliary=True)) == 13_004_888
-
-
-@pytest.mark.parametrize(
-    "name", ["vgg11", "vgg13_bn", "resnet18", "resnet50", "mobilenet_v2", "efficientnet_b0", "googlenet"]
-)
-def test_torchvision(name: str) -> None:
-    """Its weights load as they are, and give the same."""
-    options = {"init_weights": False, "aux_logits": False} if name == "googlenet" else {}
-    theirs = getattr(torchvision.models, name)(num_classes=7, **options).eval()
-    for module in theirs.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.running_mean.uniform_(-0.2, 0.2)
-            module.running_var.uniform_(0.5, 1.5)
-    ours = getattr(M, name)(num_classes=7).eval()
-    ours.load_state_dict(theirs.state_dict())
-    x = torch.randn(2, 3, 96, 64)
-    with torch.no_grad():
-        expected, got = theirs(x), ours(x)
-    close(got, expected)
 
 
 @pytest.mark.parametrize(

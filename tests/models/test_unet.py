@@ -1,16 +1,13 @@
-"""U-Nets: the plain one by its shapes, the ones with encoders against segmentation_models_pytorch."""
+"""U-Nets by their shapes and sizes. test_weights.py compares those with encoders with segmentation_models_pytorch."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-import fastcnn.compat.torchvision  # noqa: F401  # not used by name: without it torchvision may not load here
 import fastcnn.models as M
 from fastcnn import ArgumentError
-from tests.models.graphs import check_graphs, close
-
-import segmentation_models_pytorch as smp  # isort: skip
+from tests.models.graphs import check_graphs
 
 
 @pytest.mark.parametrize("up", ["transpose", "upsample"])
@@ -34,19 +31,6 @@ def test_size_of_the_paper() -> None:
     back = [(1024, 512), (512, 256), (256, 128), (128, 64)]
     expected = sum(9 * (a * b + b * b) for a, b in double + back) + sum(4 * a * b for a, b in back) + 64
     assert weights == expected
-
-
-@pytest.mark.parametrize("name", ["resnet18", "resnet50", "mobilenet_v2"])
-def test_segmentation_models(name: str) -> None:
-    """Its weights load as they are, but for what it keeps of the classifier, and give the same."""
-    theirs = smp.Unet(name, encoder_weights=None, classes=2).eval()
-    ours = M.unet(2, encoder=name).eval()
-    state = {k: v for k, v in theirs.state_dict().items() if not k.startswith("encoder.classifier")}
-    ours.load_state_dict(state)
-    x = torch.randn(2, 3, 64, 96)
-    with torch.no_grad():
-        expected, got = theirs(x), ours(x)
-    close(got, expected)
 
 
 @pytest.mark.parametrize("name", ["vgg16_bn", "efficientnet_b0", "resnet34"])

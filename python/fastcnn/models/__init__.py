@@ -1,5 +1,7 @@
 """Definitions of networks, on `fastcnn.nn`. Names of layers are torchvision's, so that its weights fit."""
 
+from fastcnn.models._detection import Detections
+from fastcnn.models._weights import load_weights
 from fastcnn.models.alexnet import alexnet
 from fastcnn.models.efficientnet import (
     efficientnet_b0,
@@ -18,8 +20,11 @@ from fastcnn.models.mobilenet import mobilenet_v2
 from fastcnn.models.resnet import resnet18, resnet34, resnet50, resnet101, resnet152
 from fastcnn.models.unet import unet
 from fastcnn.models.vgg import vgg11, vgg11_bn, vgg13, vgg13_bn, vgg16, vgg16_bn, vgg19, vgg19_bn
+from fastcnn.models.yolo_v1 import yolo_v1
+from fastcnn.models.yolox import yolox_l, yolox_m, yolox_nano, yolox_s, yolox_tiny, yolox_x
 
 __all__ = [
+    "Detections",
     "alexnet",
     "efficientnet_b0",
     "efficientnet_b1",
@@ -32,6 +37,7 @@ __all__ = [
     "googlenet",
     "lenet1",
     "lenet5",
+    "load_weights",
     "mlp",
     "mobilenet_v2",
     "resnet18",
@@ -48,4 +54,11 @@ __all__ = [
     "vgg16_bn",
     "vgg19",
     "vgg19_bn",
+    "yolo_v1",
+    "yolox_l",
+    "yolox_m",
+    "yolox_nano",
+    "yolox_s",
+    "yolox_tiny",
+    "yolox_x",
 ]

@@ -86,13 +86,13 @@ class EfficientNet(Classifier):
         self.avgpool = fnn.AdaptiveAvgPool2d(1)
         head = nn.Linear(last, num_classes)
         self.classifier = nn.Sequential(nn.Dropout(dropout), head)
-        self.widths = (in_channels, widths[0], widths[1], widths[2], widths[4], last)
+        self.widths = (in_channels, widths[0], widths[1], widths[2], widths[4], widths[6])
         initialise(self)
         nn.init.uniform_(head.weight, -(num_classes**-0.5), num_classes**-0.5)
 
     def stages(self, x: Tensor) -> list[Tensor]:
-        """Return the input and the last features of each stride, 2 to 32."""
-        return stages_between(self.features, (2, 3, 4, 6, 9), x)
+        """Return the input and the last blocks' features of each stride, 2 to 32."""
+        return stages_between(self.features, (2, 3, 4, 6, 8), x)
 
 
 def _make(

@@ -28,11 +28,12 @@ ENCODERS: dict[str, Callable[..., Encoder]] = {
 }  # fmt: skip
 
 
+def _conv(channels: int, width: int) -> nn.Sequential:
+    return nn.Sequential(fnn.Conv2d(channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), relu())
+
+
 def _double(channels: int, width: int) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for c in (channels, width):
-        layers += [fnn.Conv2d(c, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), relu()]
-    return nn.Sequential(*layers)
+    return nn.Sequential(*_conv(channels, width), *_conv(width, width))
 
 
 class UNet(Model):
@@ -83,10 +84,7 @@ class DecoderBlock(nn.Module):
     def __init__(self, channels: int, skip: int, width: int) -> None:
         super().__init__()
         self.up = Upsample()
-        self.conv1, self.conv2 = (
-            nn.Sequential(fnn.Conv2d(c, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), relu())
-            for c in (channels + skip, width)
-        )
+        self.conv1, self.conv2 = _conv(channels + skip, width), _conv(width, width)
 
     def forward(self, x: Tensor, skip: Tensor | None) -> Tensor:
         """(B, channels, H, W) and (B, skip, 2 H, 2 W) to (B, width, 2 H, 2 W)."""
@@ -98,22 +96,24 @@ class DecoderBlock(nn.Module):
 
 
 class Decoder(nn.Module):
-    """The way up: a block for each stage of an encoder."""
+    """The way up: a block for each stage of an encoder, and two convolutions before the first where asked for."""
 
-    def __init__(self, stages: Sequence[int], widths: Sequence[int]) -> None:
+    def __init__(self, stages: Sequence[int], widths: Sequence[int], centre: bool) -> None:
         super().__init__()
-        skips, channels, blocks = [*reversed(stages[:-1])], stages[-1], []
-        for skip, width in zip(skips, widths, strict=True):
+        channels = stages[-1]
+        self.center = nn.Sequential(*(_conv(channels, channels) for _ in range(2))) if centre else nn.Identity()
+        blocks = []
+        for skip, width in zip([*reversed(stages[:-1]), 0], widths, strict=True):
             blocks.append(DecoderBlock(channels, skip, width))
             channels = width
         self.blocks = nn.ModuleList(blocks)
 
-    def forward(self, stages: list[Tensor | None]) -> Tensor:
-        """Return the last block's (B, width, H, W); None stands for a stage that is not joined."""
-        x = stages.pop()
-        for block in self.blocks:
-            x = block(x, stages.pop())
-        assert x is not None
+    def forward(self, stages: Sequence[Tensor]) -> Tensor:
+        """Features of strides 2, 4, ... to the last block's (B, width, H, W)."""
+        *skips, last = stages
+        x: Tensor = self.center(last)
+        for block, skip in zip(self.blocks, [*reversed(skips), None], strict=True):
+            x = block(x, skip)
         return x
 
 
@@ -126,10 +126,10 @@ class EncoderUNet(Model):
         for unused in ("fc", "classifier"):
             if hasattr(self.encoder, unused):
                 delattr(self.encoder, unused)
-        stages = self.encoder.widths
-        # The image itself is no feature; VGG's first stage, of its size, is one.
-        self.joins_first = not encoder.startswith(("resnet", "mobilenet", "efficientnet"))
-        self.decoder = Decoder(stages if self.joins_first else (0, *stages[1:]), widths)
+        if isinstance(self.encoder, efficientnet.EfficientNet):
+            del self.encoder.features[-1]  # the stages end before it
+        # What has the image's own size, be it the image or features, is not joined.
+        self.decoder = Decoder(self.encoder.widths[1:], widths, isinstance(self.encoder, vgg.VGG))
         self.segmentation_head = nn.Sequential(fnn.Conv2d(widths[-1], num_classes, 3, padding=1))
         for part in (self.decoder, self.segmentation_head):
             initialise(part)
@@ -137,10 +137,7 @@ class EncoderUNet(Model):
     def forward(self, x: Tensor) -> Tensor:
         """(B, in_channels, H, W), multiples of 32, to (B, num_classes, H, W)."""
         self.check(x)
-        stages: list[Tensor | None] = [*self.encoder.stages(x)]
-        if not self.joins_first:
-            stages[0] = None
-        result: Tensor = self.segmentation_head(self.decoder(stages))
+        result: Tensor = self.segmentation_head(self.decoder(self.encoder.stages(x)[1:]))
         return result
 
 

@@ -1,0 +1,230 @@
+"""Weights that others have published, by a map from their names of layers to ours."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from fastcnn._boxes import check_choice
+from fastcnn._errors import ArgumentError
+from fastcnn.models.efficientnet import EfficientNet, MBConv
+from fastcnn.models.mobilenet import InvertedResidual, MobileNetV2
+from fastcnn.models.resnet import ResNet
+from fastcnn.models.unet import EncoderUNet
+from fastcnn.models.vgg import VGG
+from fastcnn.models.yolox import YOLOX
+
+_OP = "load_weights"
+_Model = TypeVar("_Model", bound=nn.Module)
+State = dict[str, Tensor]
+# Two prefixes of names each: theirs and ours.
+Pairs = Iterator[tuple[str, str]]
+
+
+def load_weights(
+    model: _Model,
+    weights: str | os.PathLike[str] | Mapping[str, Any],
+    source: str = "fastcnn",
+    skip: Sequence[str] = (),
+) -> _Model:
+    """Load weights, our own or those of another library's model of the same kind.
+
+    Args:
+        model: one of `fastcnn.models`; it is changed, or not at all where anything does not fit.
+        weights: a file (safetensors, or a PyTorch checkpoint, which is read with ``weights_only=True``: no code of a
+            file is ever run), or a state dict, which a checkpoint may have under "state_dict" or "model". A wrapper's
+            prefix "module." goes.
+        source: whose names they have: "fastcnn"; "torchvision" (every classifier); "timm" (ResNet, VGG, MobileNet V2,
+            EfficientNet); "segmentation_models" (Unet on ResNet, VGG, MobileNet V2, and
+            "tu-efficientnet_b..."); "yolox".
+        skip: beginnings of our names that keep their values: ``("fc.",)`` where the number of classes differs.
+
+    Returns:
+        The model.
+
+    Raises:
+        ArgumentError: an unknown source, no map for this model, a file that cannot be read, or weights that do not
+            fit: the first few names that are missing, unknown, or of another shape.
+
+    Example:
+        >>> import fastcnn.models as M
+        >>> trained = M.lenet5(variant="relu")
+        >>> model = M.load_weights(M.lenet5(variant="relu"), trained.state_dict())
+    """
+    check_choice(source, tuple(_MAPS), _OP, "source")
+    state = _unwrapped(dict(weights) if isinstance(weights, Mapping) else _read(weights))
+    state = _MAPS[source](model, state)
+    own = model.state_dict()
+    kept = {name for name in own if name.startswith(tuple(skip))}
+    state = {name: value for name, value in state.items() if not name.startswith(tuple(skip))}
+    # Counted by batch norm, of no effect on results, and left out by some.
+    missing = [n for n in own if n not in state and n not in kept and not n.endswith(".num_batches_tracked")]
+    unknown = [name for name in state if name not in own]
+    shapes = [
+        f"{name} {tuple(state[name].shape)} for {tuple(own[name].shape)}"
+        for name in own
+        if name in state and name not in kept and state[name].shape != own[name].shape
+    ]
+    problems = [
+        f"{what}: {', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"
+        for what, names in (("missing", missing), ("unknown", unknown), ("of another shape", shapes))
+        if names
+    ]
+    if problems:
+        raise ArgumentError(f"{_OP}: the weights do not fit {type(model).__name__}; {'; '.join(problems)}")
+    model.load_state_dict(state, strict=False)
+    return model
+
+
+def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
+    path = Path(path)
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return dict(load_file(path))
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a reader says of a broken file
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ArgumentError(f"{_OP}: {path}: cannot be read as weights ({reason})") from error
+    if not isinstance(found, Mapping):
+        raise ArgumentError(f"{_OP}: {path}: expected a state dict, got {type(found).__name__}")
+    return dict(found)
+
+
+def _unwrapped(state: dict[str, Any]) -> State:
+    for key in ("state_dict", "model"):
+        if isinstance(state.get(key), Mapping):
+            state = dict(state[key])
+            break
+    if state and all(name.startswith("module.") for name in state):
+        state = {name.removeprefix("module."): value for name, value in state.items()}
+    for name, value in state.items():
+        if not isinstance(value, Tensor):
+            raise ArgumentError(f"{_OP}: expected tensors, got {type(value).__name__} for {name}")
+    return state
+
+
+# --- maps: a model and their state to ours ----------------------------------------------------------------------------
+
+
+def _renamed(state: State, pairs: Pairs) -> State:
+    """Change the beginnings of names. What no pair names stays, to be told as unknown."""
+    table = dict(pairs)
+    result = {}
+    for name, value in state.items():
+        prefix, _, last = name.rpartition(".")
+        result[f"{table[prefix]}.{last}" if prefix in table else name] = value
+    return result
+
+
+def _none(model: nn.Module, source: str) -> ArgumentError:
+    return ArgumentError(f"{_OP}: there is no map from {source} to {type(model).__name__}")
+
+
+def _same(model: nn.Module, state: State) -> State:
+    return state
+
+
+def _torchvision(model: nn.Module, state: State) -> State:
+    if isinstance(model, EncoderUNet | YOLOX):
+        raise _none(model, "torchvision")
+    return state
+
+
+def _yolox(model: nn.Module, state: State) -> State:
+    if not isinstance(model, YOLOX):
+        raise _none(model, "yolox")
+    return state
+
+
+def _timm(model: nn.Module, state: State) -> State:
+    if isinstance(model, ResNet):
+        return state
+    if isinstance(model, VGG):
+        state = _renamed(
+            state,
+            iter((("pre_logits.fc1", "classifier.0"), ("pre_logits.fc2", "classifier.3"), ("head.fc", "classifier.6"))),
+        )
+        # Its linear layers are convolutions over all pixels.
+        return {k: v.flatten(1) if k.startswith("classifier.") and v.ndim == 4 else v for k, v in state.items()}
+    if isinstance(model, EfficientNet):
+        return _renamed(state, _timm_efficientnet(model))
+    if isinstance(model, MobileNetV2):
+        return _renamed(state, _timm_mobilenet(model))
+    raise _none(model, "timm")
+
+
+def _timm_ends(last: int) -> Pairs:
+    yield from (("conv_stem", "features.0.0"), ("bn1", "features.0.1"))
+    yield from (("conv_head", f"features.{last}.0"), ("bn2", f"features.{last}.1"), ("classifier", "classifier.1"))
+
+
+def _timm_efficientnet(model: EfficientNet) -> Pairs:
+    yield from _timm_ends(8)
+    for s, stage in enumerate(list(model.features)[1:8]):
+        assert isinstance(stage, nn.Sequential)
+        for b, block in enumerate(stage):
+            theirs, ours = f"blocks.{s}.{b}", f"features.{s + 1}.{b}.block"
+            assert isinstance(block, MBConv)
+            expands = len(block.block) == 4
+            names = [("conv_pw", "bn1")] if expands else []
+            names += [("conv_dw", "bn2"), ("conv_pwl", "bn3")] if expands else [("conv_dw", "bn1"), ("conv_pw", "bn2")]
+            squeeze = len(names) - 1
+            for i, (conv, norm) in enumerate(names):
+                at = i if i < squeeze else i + 1
+                yield from ((f"{theirs}.{conv}", f"{ours}.{at}.0"), (f"{theirs}.{norm}", f"{ours}.{at}.1"))
+            for layer, number in (("conv_reduce", 1), ("conv_expand", 2)):
+                yield f"{theirs}.se.{layer}", f"{ours}.{squeeze}.fc{number}"
+
+
+def _timm_mobilenet(model: MobileNetV2) -> Pairs:
+    yield from _timm_ends(len(model.features) - 1)
+    stage, at, width = -1, 0, None
+    for i, block in enumerate(list(model.features)[1:-1], 1):
+        assert isinstance(block, InvertedResidual)
+        # A new stage begins where the width changes.
+        if (out := block.conv[-1].num_features) != width:
+            stage, at, width = stage + 1, 0, out
+        theirs, ours = f"blocks.{stage}.{at}", f"features.{i}.conv"
+        at += 1
+        layers = [
+            ("conv_pw", "0.0"),
+            ("bn1", "0.1"),
+            ("conv_dw", "1.0"),
+            ("bn2", "1.1"),
+            ("conv_pwl", "2"),
+            ("bn3", "3"),
+        ]
+        if len(block.conv) == 3:
+            layers = [("conv_dw", "0.0"), ("bn1", "0.1"), ("conv_pw", "1"), ("bn2", "2")]
+        yield from ((f"{theirs}.{a}", f"{ours}.{b}") for a, b in layers)
+
+
+def _segmentation_models(model: nn.Module, state: State) -> State:
+    if not isinstance(model, EncoderUNet):
+        raise _none(model, "segmentation_models")
+    # It keeps some encoders' classifiers, which no result depends on.
+    state = {k: v for k, v in state.items() if not k.startswith(("encoder.classifier.", "encoder.fc."))}
+    state = {k.replace("encoder.model.", "encoder.", 1): v for k, v in state.items()}
+    if not isinstance(model.encoder, EfficientNet):
+        return state
+    if not any(name.startswith("encoder.blocks.") for name in state):
+        raise ArgumentError(
+            f"{_OP}: of segmentation_models' EfficientNets only tu-efficientnet_b... has our padding and stages"
+        )
+    return _renamed(state, ((f"encoder.{a}", f"encoder.{b}") for a, b in _timm_efficientnet(model.encoder)))
+
+
+_MAPS: dict[str, Callable[[nn.Module, State], State]] = {
+    "fastcnn": _same,
+    "torchvision": _torchvision,
+    "timm": _timm,
+    "segmentation_models": _segmentation_models,
+    "yolox": _yolox,
+}
