@@ -1,159 +1,21 @@
 #!/usr/bin/env python3
 """Render the sample picture of touching cells that ships with fastcnn.
 
-A fluorescence microscope's view of stained nuclei: clusters of touching, slightly lobed ellipses of differing
-brightness with mottled chromatin, blurred by the optics, on an uneven background, with photon and read-out noise.
-Nothing here is a photograph, so the picture is free of anybody's rights, and the true number of nuclei is known.
+Nothing in it is a photograph, so the picture is free of anybody's rights, and the true number of nuclei is known.
 
     python scripts/render_sample_cells.py [--out FILE] [--labels FILE] [--seed N] [--size N] [--radius R] [--count N]
-
-The result depends on the arguments only: the random numbers come from the raw PCG64 stream, which NumPy promises never
-to change, and the Gaussian ones are made from it here.
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
 from PIL import Image
 
+from fastcnn.data._rendering import render
+
 DEFAULT_OUT = Path(__file__).resolve().parent.parent / "python" / "fastcnn" / "data" / "cells.png"
-
-
-class Scene(NamedTuple):
-    """A rendered picture (uint8) and what is truly in it (int32, 0 background, 1..N nuclei)."""
-
-    image: np.ndarray
-    labels: np.ndarray
-
-
-class Random:
-    """Uniform and normal numbers from the raw PCG64 stream."""
-
-    def __init__(self, seed: int) -> None:
-        self._bits = np.random.PCG64(seed)
-
-    def uniform(self, low: float, high: float, shape: tuple[int, ...] = ()) -> np.ndarray:
-        raw = np.asarray(self._bits.random_raw(shape or None), np.uint64)
-        return low + (high - low) * (raw >> np.uint64(11)) / float(1 << 53)
-
-    def normal(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Box and Muller's method."""
-        radius = np.sqrt(-2.0 * np.log1p(-self.uniform(0, 1, shape)))
-        return radius * np.cos(self.uniform(0, 2 * np.pi, shape))
-
-
-def blur(image: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian blur with mirrored borders, in plain NumPy, so that the picture does not hang on any op's version."""
-    reach = int(4 * sigma + 0.5)
-    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
-    kernel /= kernel.sum()
-    for axis in (0, 1):
-        width = [(reach, reach) if a == axis else (0, 0) for a in (0, 1)]
-        padded = np.pad(image, width, mode="symmetric")
-        image = np.apply_along_axis(np.convolve, axis, padded, kernel, mode="valid")
-    return image
-
-
-def smooth_noise(random: Random, size: int, sigma: float) -> np.ndarray:
-    """Noise with structures of about `sigma` pixels, of mean 0 and standard deviation 1."""
-    # Coarse structures are drawn small and enlarged: a blur as wide as the picture would take long.
-    step = max(1, int(sigma / 4))
-    small = blur(random.normal((size // step + 2,) * 2), sigma / step)
-    at = np.arange(size) / step
-    low, part = at.astype(int), at - at.astype(int)
-    rows = small[low] * (1 - part)[:, None] + small[low + 1] * part[:, None]
-    field = rows[:, low] * (1 - part) + rows[:, low + 1] * part
-    return (field - field.mean()) / field.std()
-
-
-class Shape(NamedTuple):
-    """An ellipse, its outline lobed by three low harmonics."""
-
-    axes: np.ndarray
-    lobes: np.ndarray
-    phases: np.ndarray
-    turn: float
-
-    def distance(self, dy: np.ndarray, dx: np.ndarray) -> np.ndarray:
-        """Distance from the centre relative to the outline: below 1 inside, 1 on it."""
-        angle = np.arctan2(dy, dx) - self.turn
-        outline = self.axes.prod() / np.hypot(self.axes[1] * np.cos(angle), self.axes[0] * np.sin(angle))
-        for k in range(3):
-            outline = outline * (1 + self.lobes[k] * np.cos((k + 2) * angle + self.phases[k]))
-        return np.hypot(dy, dx) / outline
-
-
-def random_shape(random: Random, radius: float) -> Shape:
-    long = radius * random.uniform(0.85, 1.25)
-    axes = np.array([long, long * random.uniform(0.68, 0.97)])
-    return Shape(axes, random.uniform(-0.05, 0.05, (3,)), random.uniform(0, 6.28, (3,)), float(random.uniform(0, 6.28)))
-
-
-def place(random: Random, size: int, radius: float, count: int) -> np.ndarray:
-    """Put `count` nuclei into the picture, most of them touching an earlier one; none may cover another by much."""
-    labels = np.zeros((size, size), np.int32)
-    centres: list[tuple[float, float]] = []
-    y, x = np.mgrid[:size, :size]
-    for _ in range(60 * count):
-        if len(centres) == count:
-            break
-        if centres and random.uniform(0, 1) < 0.75:
-            # Beside an earlier one, a little under two radii away: they touch.
-            cy, cx = centres[int(random.uniform(0, len(centres)))]
-            angle = random.uniform(0, 2 * np.pi)
-            away = radius * random.uniform(1.5, 2.0)
-            cy, cx = cy + away * np.sin(angle), cx + away * np.cos(angle)
-        else:
-            cy, cx = random.uniform(0, size, (2,))
-        margin = 0.5 * radius  # some are cut by the frame, none to a sliver
-        if not (margin < cy < size - margin and margin < cx < size - margin):
-            continue
-        if labels[int(cy), int(cx)]:
-            continue
-        shape = random_shape(random, radius)
-        reach = int(2 * radius)
-        box = np.s_[max(0, int(cy) - reach) : int(cy) + reach, max(0, int(cx) - reach) : int(cx) + reach]
-        body = shape.distance(y[box] - cy, x[box] - cx) < 1
-        if (labels[box][body] > 0).mean() > 0.04:
-            continue
-        centres.append((float(cy), float(cx)))
-        labels[box][body & (labels[box] == 0)] = len(centres)
-    return labels
-
-
-def spots(random: Random, size: int, radius: float, count: int) -> np.ndarray:
-    """The sum of `count` round spots of height 1 at random places."""
-    image = np.zeros((size, size))
-    at = random.uniform(0, size, (2, count)).astype(int)
-    np.add.at(image, (at[0], at[1]), 1.0)
-    return blur(image, radius) * (2 * np.pi * radius * radius)
-
-
-def render(
-    seed: int = 4, size: int = 512, radius: float = 21.0, count: int = 80, background: float = 1.0, noise: float = 1.0
-) -> Scene:
-    """The picture and its truth. `background` scales the unevenness of the light, `noise` that of the camera."""
-    random = Random(seed)
-    labels = place(random, size, radius, count)
-    found = int(labels.max())
-    brightness = np.concatenate([[0.0], random.uniform(90, 165, (found,))])
-    # Chromatin, mottled at a fifth of a radius, with dark nucleoli.
-    texture = 1 + 0.08 * smooth_noise(random, size, radius / 5)
-    nucleoli = spots(random, size, radius / 9, int(3 * (size / (2 * radius)) ** 2))
-    body = blur(brightness[labels] * np.maximum(texture - 0.35 * np.minimum(nucleoli, 1), 0.2), radius / 13)
-    y, x = np.mgrid[:size, :size] / size
-    light = 14 + background * (48 * (0.2 + 0.8 * x) * (0.3 + 0.7 * y) + 5 * smooth_noise(random, size, size / 8))
-    # Light from out of focus around the clusters, and a few specks of debris.
-    haze = 0.18 * blur(body, radius)
-    debris = 60 * np.minimum(spots(random, size, radius / 12, found // 5), 1)
-    signal = np.maximum(body + light + haze + debris, 0)
-    # Photons: noise that grows with the square root of the signal; then the camera's own.
-    signal = signal + noise * (0.35 * np.sqrt(signal) * random.normal(signal.shape) + 1.5 * random.normal(signal.shape))
-    return Scene(np.clip(np.rint(signal), 0, 255).astype(np.uint8), labels)
 
 
 def main() -> None:

@@ -23,11 +23,11 @@ from fastcnn._info import (
 )
 
 if TYPE_CHECKING:
-    from fastcnn import image, io, losses, models, nn, ops, pipelines
+    from fastcnn import data, image, io, losses, models, nn, ops, pipelines
     from fastcnn._convert import convert
     from fastcnn._optimize import optimize
 
-_SUBMODULES = ("image", "io", "losses", "models", "nn", "ops", "pipelines")
+_SUBMODULES = ("data", "image", "io", "losses", "models", "nn", "ops", "pipelines")
 _FUNCTIONS = {"convert": "fastcnn._convert", "optimize": "fastcnn._optimize"}
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "BackendError",
     "__version__",
     "convert",
+    "data",
     "get_conv_algorithm",
     "get_num_threads",
     "image",

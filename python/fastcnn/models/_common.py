@@ -29,6 +29,20 @@ class Model(nn.Module):
         self.in_channels, self.num_classes = in_channels, num_classes
         self._least, self._multiple, self._exact = least, multiple, exact
 
+    def size_for(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return the size next to this one, upwards, that the network takes."""
+        if self._exact:
+            return self._least
+        height, width = (
+            -(-max(s, least) // self._multiple) * self._multiple for s, least in zip(size, self._least, strict=True)
+        )
+        return height, width
+
+    @property
+    def multiple(self) -> int:
+        """Height and width are multiples of it."""
+        return self._multiple
+
     def check(self, x: Tensor) -> None:
         """Refuse what the layers would fail at with a text about something inside. Not while a graph is traced."""
         if torch.compiler.is_compiling():

@@ -66,6 +66,10 @@ class Detector(Model):
     iou_threshold: float
     max_detections: int
 
+    def loss(self, predictions: Any, boxes: Tensor, classes: Tensor) -> dict[str, Tensor]:
+        """Compare predictions with what is there; boxes (B, M, 4), classes (B, M), -1 for none."""
+        raise NotImplementedError  # of each detector
+
     def set_thresholds(self, score: float, iou: float, most: int) -> None:
         """Check and set the three attributes."""
         name = type(self).__name__

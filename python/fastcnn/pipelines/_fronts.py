@@ -140,26 +140,17 @@ class TorchFront:
         """Number points (rows of batch..., y, x) from 1 per image in raster order: (markers, count)."""
         import torch
 
+        from fastcnn._markers import number_flags
+
         flags = torch.zeros_like(image, dtype=torch.bool)
         flags = flags.index_put(tuple(points.unbind(1)), flags.new_ones(()))
-        return self._number_flags(flags.flatten(-2), image)
+        return number_flags(flags.flatten(-2), image)
 
     def number_padded(self, points: Any, image: Any) -> tuple[Any, Any]:
         """Number points (..., K, 2), -1 where there is none, likewise."""
-        import torch
+        from fastcnn._markers import number_padded
 
-        height, width = image.shape[-2:]
-        y, x = points.unbind(-1)
-        behind = height * width  # a place of its own for the absent ones
-        flags = torch.zeros((*image.shape[:-2], behind + 1), dtype=torch.bool, device=image.device)
-        flags = flags.scatter(-1, torch.where(y < 0, behind, y * width + x), True)
-        return self._number_flags(flags[..., :behind], image)
-
-    def _number_flags(self, flags: Any, image: Any) -> tuple[Any, Any]:
-        import torch
-
-        markers = (flags.cumsum(-1, dtype=torch.int32) * flags).reshape(image.shape)
-        return markers, flags.sum(-1, dtype=torch.int32)
+        return number_padded(points, image)
 
     def stack(self, images: list[Any], lead: tuple[int, ...]) -> Any:
         """Join the images of a batch."""

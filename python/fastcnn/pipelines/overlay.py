@@ -73,6 +73,79 @@ def draw_outlines(image: NDArray[Any], labels: NDArray[Any], *, thickness: int |
     return picture
 
 
+def draw_boxes(
+    image: NDArray[Any],
+    boxes: NDArray[Any],
+    classes: NDArray[Any] | None = None,
+    labels: Sequence[str] | None = None,
+    *,
+    thickness: int | None = None,
+) -> NDArray[np.uint8]:
+    """Draw boxes into a picture, each class in a colour of its own, with labels above them.
+
+    Args:
+        image: (H, W) or (H, W, 3), any real dtype, shown as by `draw_outlines`.
+        boxes: (N, 4), ``x1, y1, x2, y2`` in pixels.
+        classes: integer (N). None: all of one class.
+        labels: N words. None: no labels.
+        thickness: of the lines in pixels. None: a four hundredth of the smaller side, at least 1.
+
+    Returns:
+        uint8 (H, W, 3).
+
+    Raises:
+        ArgumentError: if the shapes do not fit.
+
+    Linear time in pixels and boxes; deterministic.
+
+    Example:
+        >>> import numpy as np
+        >>> from fastcnn.pipelines import draw_boxes
+        >>> draw_boxes(np.zeros((5, 5), np.uint8), np.array([[1, 1, 4, 4]]))[..., 0]
+        array([[  0,   0,   0,   0,   0],
+               [  0, 255, 255, 255,   0],
+               [  0, 255,   0, 255,   0],
+               [  0, 255, 255, 255,   0],
+               [  0,   0,   0,   0,   0]], dtype=uint8)
+    """
+    from PIL import Image, ImageDraw, ImageFont
+
+    image, boxes = np.asarray(image), np.asarray(boxes)
+    number = len(boxes)
+    if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3) or boxes.shape != (number, 4):
+        raise ArgumentError(
+            f"draw_boxes: expected image of shape (H, W) or (H, W, 3) and boxes (N, 4), got {image.shape} and "
+            f"{boxes.shape}"
+        )
+    kinds = np.zeros(number, np.intp) if classes is None else np.asarray(classes)
+    if kinds.shape != (number,) or (labels is not None and len(labels) != number):
+        raise ArgumentError(f"draw_boxes: expected classes and labels of {number} boxes")
+    picture = _displayed(image)
+    if picture.size == 0:
+        return picture
+    height, width = picture.shape[:2]
+    thickness = thickness or max(1, round(min(height, width) / 400))
+    canvas = Image.fromarray(picture)
+    draw = ImageDraw.Draw(canvas)
+    font = ImageFont.load_default(max(10, min(height, width) // 40))
+    for i in range(number):
+        if not np.isfinite(boxes[i]).all():
+            continue
+        colour = tuple(int(v) for v in PALETTE[int(kinds[i]) % len(PALETTE)])
+        # Pixels whose middle lies inside; within the picture, or a giant box would take as long.
+        x1, y1, x2, y2 = (
+            int(v) for v in np.clip(np.rint(boxes[i]), -thickness, [width + thickness, height + thickness] * 2)
+        )
+        if x2 > x1 and y2 > y1:
+            draw.rectangle((x1, y1, x2 - 1, y2 - 1), outline=colour, width=thickness)
+        if labels is not None:
+            _, _, right, bottom = draw.textbbox((0, 0), labels[i], font=font)
+            x, y = max(0, min(x1, width - int(right))), max(0, y1 - int(bottom) - 2)
+            draw.rectangle((x, y, x + right + 2, y + bottom + 2), fill=colour)
+            draw.text((x + 1, y + 1), labels[i], font=font, fill=(0, 0, 0))
+    return np.array(canvas)
+
+
 def _displayed(image: NDArray[Any]) -> NDArray[np.uint8]:
     if image.dtype == bool:
         grey = image.astype(np.uint8) * np.uint8(255)

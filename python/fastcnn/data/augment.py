@@ -1,0 +1,391 @@
+"""Random changes that carry masks and boxes along.
+
+A transform is called with a `Sample` and a generator. Everything random comes from the generator, so that a sample of
+an epoch is always the same, in whatever process it is made.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Generator, Tensor
+
+from fastcnn import ops
+from fastcnn._errors import ArgumentError
+from fastcnn.data.sample import Sample, Samples
+
+Transform = Callable[[Sample, Generator], Sample]
+
+
+def _uniform(generator: Generator, low: float, high: float) -> float:
+    return low + (high - low) * float(torch.rand((), generator=generator, dtype=torch.float64))
+
+
+def _integer(generator: Generator, below: int) -> int:
+    return int(torch.randint(below, (), generator=generator))
+
+
+def _check_chance(name: str, p: float) -> None:
+    if not 0 <= p <= 1:
+        raise ArgumentError(f"{name}: expected p from 0 to 1, got {p}")
+
+
+def _check_size(name: str, size: int | Sequence[int]) -> tuple[int, int]:
+    height, width = (size, size) if isinstance(size, int) else size
+    if min(height, width) < 1:
+        raise ArgumentError(f"{name}: expected size of at least 1, got {size}")
+    return height, width
+
+
+def _cut(sample: Sample, before: Tensor, least: float) -> Sample:
+    """Cut boxes at the picture's edges; drop those of which less than a share is left of `before`, an area each."""
+    assert sample.boxes is not None
+    assert sample.classes is not None
+    height, width = sample.image.shape[-2:]
+    boxes = ops.clip_boxes_to_image(sample.boxes, (height, width))
+    sides = boxes[:, 2:] - boxes[:, :2]
+    kept = (sides > 0).all(1) & (sides.prod(1) >= least * before)
+    return sample.replaced(boxes=boxes[kept], classes=sample.classes[kept])
+
+
+def _area(boxes: Tensor) -> Tensor:
+    return (boxes[:, 2:] - boxes[:, :2]).prod(1)
+
+
+class Compose:
+    """One transform after another.
+
+    Args:
+        transforms: from first to last.
+
+    Example:
+        >>> import torch
+        >>> from fastcnn.data import Cells, Compose, Flip, Crop
+        >>> augment = Compose([Flip(), Crop(48)])
+        >>> augment(Cells(1, size=64)[0], torch.Generator().manual_seed(0)).mask.shape
+        torch.Size([48, 48])
+    """
+
+    def __init__(self, transforms: Sequence[Transform]) -> None:
+        self.transforms = list(transforms)
+
+    def __call__(self, sample: Sample, generator: Generator) -> Sample:
+        """Change a sample."""
+        for transform in self.transforms:
+            sample = transform(sample, generator)
+        return sample
+
+
+class Flip:
+    """Mirror left and right, top and bottom, each with its chance.
+
+    Args:
+        horizontal: chance to mirror left and right.
+        vertical: chance to mirror top and bottom.
+    """
+
+    def __init__(self, horizontal: float = 0.5, vertical: float = 0.0) -> None:
+        _check_chance("Flip", horizontal)
+        _check_chance("Flip", vertical)
+        self.horizontal, self.vertical = horizontal, vertical
+
+    def __call__(self, sample: Sample, generator: Generator) -> Sample:
+        """Change a sample."""
+        for axis, chance in ((-1, self.horizontal), (-2, self.vertical)):
+            if _uniform(generator, 0, 1) >= chance:
+                continue
+            side = sample.image.shape[axis]
+            boxes, mask = sample.boxes, sample.mask
+            if boxes is not None:
+                boxes = boxes.clone()
+                low, high = (0, 2) if axis == -1 else (1, 3)
+                boxes[:, low], boxes[:, high] = side - boxes[:, high], side - boxes[:, low].clone()
+            sample = sample.replaced(
+                image=sample.image.flip(axis), boxes=boxes, mask=None if mask is None else mask.flip(axis)
+            )
+        return sample
+
+
+class Crop:
+    """Take a piece of a fixed size from a random place; smaller pictures are put on ground of the fill value.
+
+    Args:
+        size: (height, width) of the piece, or one number for both.
+        least: of a box at least this share must be left, or it goes.
+        fill: of the image, where it is smaller. Masks have 0 there.
+        centre: take the middle instead of a random place.
+    """
+
+    def __init__(self, size: int | Sequence[int], least: float = 0.2, fill: float = 0.0, centre: bool = False) -> None:
+        self.size = _check_size("Crop", size)
+        self.least, self.fill, self.centre = least, fill, centre
+
+    def __call__(self, sample: Sample, generator: Generator) -> Sample:
+        """Change a sample."""
+        offsets = []
+        for have, want in zip(sample.image.shape[-2:], self.size, strict=True):
+            room = abs(have - want)
+            at = room // 2 if self.centre else _integer(generator, room + 1)
+            offsets.append(at if have > want else -at)
+        top, left = offsets
+
+        def piece(values: Tensor, fill: float) -> Tensor:
+            result = values.new_full((*values.shape[:-2], *self.size), fill)
+            found = values[..., max(top, 0) : top + self.size[0], max(left, 0) : left + self.size[1]]
+            y, x = max(-top, 0), max(-left, 0)
+            result[..., y : y + found.shape[-2], x : x + found.shape[-1]] = found
+            return result
+
+        changed = sample.replaced(
+            image=piece(sample.image, self.fill), mask=None if sample.mask is None else piece(sample.mask, 0)
+        )
+        if sample.boxes is None:
+            return changed
+        shift = sample.boxes.new_tensor([left, top, left, top])
+        return _cut(changed.replaced(boxes=sample.boxes - shift), _area(sample.boxes), self.least)
+
+
+class Resize:
+    """Bring to a size: stretched, or as large as fits with ground around it.
+
+    Args:
+        size: (height, width), or one number for both.
+        keep_aspect: do not stretch, but fill up at the bottom and on the right.
+        fill: of the image, where it is filled up. Masks have 0 there.
+    """
+
+    def __init__(self, size: int | Sequence[int], keep_aspect: bool = False, fill: float = 0.5) -> None:
+        self.size = _check_size("Resize", size)
+        self.keep_aspect, self.fill = keep_aspect, fill
+
+    def __call__(self, sample: Sample, generator: Generator) -> Sample:
+        """Change a sample."""
+        height, width = sample.image.shape[-2:]
+        inner = self.size
+        if self.keep_aspect:
+            scale = min(self.size[0] / height, self.size[1] / width)
+            inner = max(1, round(height * scale)), max(1, round(width * scale))
+        image, mask, boxes = sample.image, sample.mask, sample.boxes
+        if inner != (height, width):
+            image = ops.resize(image, inner, antialias=True)
+            mask = None if mask is None else ops.resize(mask, inner, "nearest-exact")
+        if inner != self.size:
+            canvas = image.new_full((len(image), *self.size), self.fill)
+            canvas[:, : inner[0], : inner[1]] = image
+            image = canvas
+            if mask is not None:
+                ground = mask.new_zeros(self.size)
+                ground[: inner[0], : inner[1]] = mask
+                mask = ground
+        if boxes is not None:
+            y, x = inner[0] / height, inner[1] / width
+            boxes = boxes * boxes.new_tensor([x, y, x, y])
+        return sample.replaced(image=image, mask=mask, boxes=boxes)
+
+
+class Affine:
+    """Turn, scale, shear and shift about the middle.
+
+    Args:
+        degrees: turned by up to so much either way.
+        scale: least and largest factor.
+        shear: up to so many degrees either way.
+        shift: up to this share of width and height either way.
+        least: of a box at least this share must be left, or it goes.
+        fill: of the image, where nothing of it is. Masks have 0 there.
+        p: chance that anything is done.
+
+    Boxes become the upright ones around their four turned corners, and so grow where they are turned: keep `degrees`
+    small for detection.
+    """
+
+    def __init__(
+        self,
+        degrees: float = 10.0,
+        scale: tuple[float, float] = (0.8, 1.25),
+        shear: float = 0.0,
+        shift: float = 0.1,
+        least: float = 0.2,
+        fill: float = 0.5,
+        p: float = 1.0,
+    ) -> None:
+        if not 0 < scale[0] <= scale[1]:
+            raise ArgumentError(f"Affine: expected 0 < scale[0] <= scale[1], got {scale}")
+        if not abs(shear) < 90:
+            raise ArgumentError(f"Affine: expected shear below 90 degrees, got {shear}")
+        _check_chance("Affine", p)
+        self.degrees, self.scale, self.shear, self.shift = degrees, scale, shear, shift
+        self.least, self.fill, self.p = least, fill, p
+
+    def __call__(self, sample: Sample, generator: Generator) -> Sample:
+        """Change a sample."""
+        if _uniform(generator, 0, 1) >= self.p:
+            return sample
+        height, width = sample.image.shape[-2:]
+        turn = math.radians(_uniform(generator, -self.degrees, self.degrees))
+        factor = math.exp(_uniform(generator, *(math.log(s) for s in self.scale)))
+        lean = math.tan(math.radians(_uniform(generator, -self.shear, self.shear)))
+        moved = [_uniform(generator, -self.shift, self.shift) * side for side in (width, height)]
+        cos, sin = factor * math.cos(turn), factor * math.sin(turn)
+        a, b, c, d = cos, cos * lean - sin, sin, sin * lean + cos
+        x, y = width / 2, height / 2
+        # On edges' coordinates, which boxes have; pixels' centres, which warps have, lie half a pixel further.
+        matrix = torch.tensor(
+            [[a, b, x - a * x - b * y + moved[0]], [c, d, y - c * x - d * y + moved[1]]], dtype=torch.float64
+        )
+        pixels = matrix.clone()
+        pixels[:, 2] += matrix[:, :2].sum(1) / 2 - 0.5
+        image = ops.warp_affine(sample.image, pixels, fill=self.fill)
+        mask = None if sample.mask is None else ops.warp_affine(sample.mask, pixels, mode="nearest")
+        changed = sample.replaced(image=image, mask=mask)
+        if sample.boxes is None:
+            return changed
+        corners = sample.boxes[:, [0, 1, 2, 1, 0, 3, 2, 3]].reshape(-1, 4, 2).double()
+        corners = corners @ matrix[:, :2].T + matrix[:, 2]
+        boxes = torch.cat([corners.amin(1), corners.amax(1)], 1).to(sample.boxes.dtype)
+        return _cut(changed.replaced(boxes=boxes), _area(boxes), self.least)
+
+
+class Color:
+    """Change brightness, contrast, saturation and gamma, and add noise.
+
+    Args:
+        brightness: added, up to so much either way.
+        contrast: the distance from the mean times 1 and up to so much more or less.
+        saturation: the distance from grey likewise; colour pictures only.
+        gamma: to the power of 1 and up to so much more, or its inverse.
+        noise: standard deviation of noise, from 0 to this.
+    """
+
+    def __init__(
+        self,
+        brightness: float = 0.1,
+        contrast: float = 0.2,
+        saturation: float = 0.2,
+        gamma: float = 0.0,
+        noise: float = 0.0,
+    ) -> None:
+        for name, value in (
+            ("brightness", brightness), ("contrast", contrast), ("saturation", saturation), ("gamma", gamma),
+            ("noise", noise),
+        ):  # fmt: skip
+            if not 0 <= value < math.inf:
+                raise ArgumentError(f"Color: expected {name} of at least 0, got {value}")
+        self.brightness, self.contrast, self.saturation = brightness, contrast, saturation
+        self.gamma, self.noise = gamma, noise
+
+    def __call__(self, sample: Sample, generator: Generator) -> Sample:
+        """Change a sample."""
+        image = sample.image
+        mean = image.mean()
+        added = _uniform(generator, -self.brightness, self.brightness)
+        factor = _uniform(generator, 1 - self.contrast, 1 + self.contrast)
+        image = (image - mean) * factor + (mean + added)
+        if self.saturation and len(image) == 3:
+            grey = image.mean(0, keepdim=True)
+            image = grey + (image - grey) * _uniform(generator, 1 - self.saturation, 1 + self.saturation)
+        if self.gamma:
+            power = math.exp(_uniform(generator, -1, 1) * math.log1p(self.gamma))
+            image = image.clamp(0, 1) ** power
+        if self.noise:
+            strength = _uniform(generator, 0, self.noise)
+            image = image + strength * torch.randn(image.shape, generator=generator)
+        return sample.replaced(image=image.clamp(0, 1))
+
+
+class Mosaic:
+    """Put four pictures around a random point, as YOLO's trainers do.
+
+    Args:
+        dataset: the other three come from it.
+        size: (height, width) of the result, or one number for both.
+        least: of a box at least this share must be left, or it goes.
+        fill: of the image, where none of the four is.
+        p: chance that anything is done. Otherwise a picture is fitted to the size.
+        objects: masks hold objects' numbers, which go on from one picture to the next. False: classes, which stay.
+
+    Reference:
+        A. Bochkovskiy, C.-Y. Wang, H.-Y. M. Liao, "YOLOv4", 2020.
+    """
+
+    def __init__(
+        self,
+        dataset: Samples,
+        size: int | Sequence[int],
+        least: float = 0.2,
+        fill: float = 0.5,
+        p: float = 1.0,
+        objects: bool = True,
+    ) -> None:
+        self.size = _check_size("Mosaic", size)
+        _check_chance("Mosaic", p)
+        self.dataset, self.least, self.fill, self.p, self.objects = dataset, least, fill, p, objects
+
+    def __call__(self, sample: Sample, generator: Generator) -> Sample:
+        """Change a sample."""
+        if _uniform(generator, 0, 1) >= self.p:
+            return Resize(self.size, keep_aspect=True, fill=self.fill)(sample, generator)
+        height, width = self.size
+        y, x = (round(_uniform(generator, 0.3, 0.7) * side) for side in self.size)
+        others = [self.dataset[_integer(generator, len(self.dataset))] for _ in range(3)]
+        image = sample.image.new_full((len(sample.image), height, width), self.fill)
+        mask = None if sample.mask is None else sample.mask.new_zeros(height, width)
+        boxes, classes, numbers = [], [], 0
+        for i, one in enumerate((sample, *others)):
+            top, left = (0 if i < 2 else y), (0 if i % 2 == 0 else x)
+            piece = (y if i < 2 else height - y), (x if i % 2 == 0 else width - x)
+            part = Crop(piece, self.least, self.fill)(one, generator)
+            image[:, top : top + piece[0], left : left + piece[1]] = part.image
+            if mask is not None and part.mask is not None:
+                mask[top : top + piece[0], left : left + piece[1]] = torch.where(part.mask > 0, part.mask + numbers, 0)
+                numbers += int(part.mask.max()) if self.objects and part.mask.numel() else 0
+            if part.boxes is not None and part.classes is not None:
+                boxes.append(part.boxes + part.boxes.new_tensor([left, top, left, top]))
+                classes.append(part.classes)
+        return sample.replaced(
+            image=image,
+            mask=mask,
+            boxes=torch.cat(boxes) if boxes else None,
+            classes=torch.cat(classes) if classes else None,
+        )
+
+
+class Augmented(Samples):
+    """A dataset whose samples are changed at random, others in every epoch.
+
+    Args:
+        dataset: what is changed.
+        transform: how.
+        seed: of the changes.
+
+    Sample i of an epoch is the same in every process and order. `set_epoch` reaches the workers of a data loader too.
+
+    Example:
+        >>> from fastcnn.data import Augmented, Cells, Crop
+        >>> Augmented(Cells(4, size=64), Crop(32))[2].image.shape
+        torch.Size([1, 32, 32])
+    """
+
+    def __init__(self, dataset: Samples, transform: Transform, seed: int = 0) -> None:
+        self.dataset, self.transform, self.seed = dataset, transform, seed
+        self.class_names = dataset.class_names
+        self._epoch = torch.zeros((), dtype=torch.int64)
+        self._epoch.share_memory_()  # type: ignore[no-untyped-call]  # torch has no type here
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch, and so the changes."""
+        self._epoch.fill_(epoch)
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Return a changed sample."""
+        sample = self.dataset[index]
+        # Three numbers to one of 64 bits, far apart for near ones (the constants of SplitMix64's increments).
+        mixed = self.seed * 0x9E3779B97F4A7C15 + int(self._epoch) * 0xBF58476D1CE4E5B9 + index * 0x94D049BB133111EB
+        generator = torch.Generator().manual_seed(mixed & ((1 << 63) - 1))
+        return self.transform(sample, generator)

@@ -1,0 +1,124 @@
+"""Boxes in COCO's form: one JSON file for all pictures."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fastcnn.data.errors import DataError
+from fastcnn.data.sample import FileSamples, Sample, load_picture
+
+
+class CocoDetection(FileSamples):
+    """Pictures with boxes, from a COCO annotation file.
+
+    Args:
+        images: the folder that the file's names are in.
+        annotations: the JSON file, as of COCO's ``instances_*.json``. Crowds are left out.
+        on_error: "refuse": a broken picture or annotation raises; "skip": it warns; the picture, or the one annotation,
+            is left out.
+        channels: 1 for grey, 3 for colour, None for what the files have.
+
+    Raises:
+        DataError: a file that is no such JSON, or an annotation without a picture, a known category, or a box of four
+            finite numbers; boxes without an area are such, too. Boxes that reach over the picture are cut.
+
+    Classes are numbered in the order of the categories' ids; `class_names` has their names.
+
+    Example:
+        >>> from fastcnn.data import CocoDetection
+        >>> CocoDetection("/nowhere", "/nowhere/instances.json")
+        Traceback (most recent call last):
+            ...
+        fastcnn.data.errors.DataError: /nowhere/instances.json: cannot be read (No such file or directory)
+    """
+
+    def __init__(
+        self,
+        images: str | os.PathLike[str],
+        annotations: str | os.PathLike[str],
+        on_error: str = "refuse",
+        channels: int | None = 3,
+    ) -> None:
+        super().__init__(on_error, channels)
+        self._folder, self._file = Path(images), Path(annotations)
+        content = self._content()
+        categories = sorted(content["categories"], key=lambda c: int(self._field(c, "id", int, "category")))
+        self.class_names = [str(self._field(c, "name", str, "category")) for c in categories]
+        numbers = {c["id"]: i for i, c in enumerate(categories)}
+        self._images: list[str] = []
+        places: dict[Any, int] = {}
+        for image in content["images"]:
+            name = str(self._field(image, "file_name", str, "image"))
+            inside = os.path.normpath(name)
+            if os.path.isabs(inside) or inside.startswith(".."):
+                raise DataError(self._file, f"names a picture outside of the folder: {name!r}")
+            places[self._field(image, "id", int, "image")] = len(self._images)
+            self._images.append(name)
+        self._boxes: list[list[tuple[float, ...]]] = [[] for _ in self._images]
+        self._classes: list[list[int]] = [[] for _ in self._images]
+        for annotation in content["annotations"]:
+            try:
+                self._add(annotation, places, numbers)
+            except DataError as error:
+                self.skipped(error)
+
+    def _content(self) -> dict[str, list[Any]]:
+        try:
+            content = json.loads(self._file.read_bytes())
+        except OSError as error:
+            raise DataError(self._file, f"cannot be read ({error.strerror})") from None
+        except (ValueError, RecursionError) as error:
+            raise DataError(self._file, f"is not JSON ({str(error)[:80]})") from None
+        for part in ("images", "annotations", "categories"):
+            if not isinstance(content, dict) or not isinstance(content.get(part), list):
+                raise DataError(self._file, f"is not of COCO's form: it has no list {part!r}")
+        return dict(content)
+
+    def _field(self, of: Any, name: str, kind: type, what: str) -> Any:
+        value = of.get(name) if isinstance(of, dict) else None
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise DataError(self._file, f"has an {what} without {name}".replace("an cat", "a cat"))
+        return value
+
+    def _add(self, annotation: Any, places: dict[Any, int], numbers: dict[Any, int]) -> None:
+        at = f"annotation {annotation.get('id', '')}" if isinstance(annotation, dict) else "annotation"
+        if isinstance(annotation, dict) and annotation.get("iscrowd"):
+            return
+        image = places.get(self._field(annotation, "image_id", int, "annotation"))
+        number = numbers.get(self._field(annotation, "category_id", int, "annotation"))
+        if image is None or number is None:
+            what = f"image_id {annotation['image_id']}" if image is None else f"category_id {annotation['category_id']}"
+            raise DataError(self._file, f"{at} has an unknown {what}")
+        box = self._field(annotation, "bbox", list, "annotation")
+        numeric = len(box) == 4 and all(isinstance(v, (int, float)) and math.isfinite(v) for v in box)
+        if not numeric or box[2] <= 0 or box[3] <= 0:
+            raise DataError(self._file, f"{at} has no box of an area: {str(box)[:60]}")
+        self._boxes[image].append((box[0], box[1], box[0] + box[2], box[1] + box[3]))
+        self._classes[image].append(number)
+
+    def __len__(self) -> int:
+        """Return the number of pictures, those without boxes among them."""
+        return len(self._images)
+
+    def read(self, index: int) -> Sample:
+        """Read picture and boxes."""
+        path = self._folder / self._images[index]
+        image = load_picture(path, self.channels)
+        return with_boxes(image, self._boxes[index], self._classes[index], str(path))
+
+
+def with_boxes(image: torch.Tensor, boxes: list[Any], classes: list[int], source: str) -> Sample:
+    """Make a sample of plain numbers; boxes are cut at the picture's edges."""
+    height, width = image.shape[-2:]
+    corners = torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4)
+    corners[:, 0::2] = corners[:, 0::2].clamp(0, width)
+    corners[:, 1::2] = corners[:, 1::2].clamp(0, height)
+    there = (corners[:, 2:] > corners[:, :2]).all(1)
+    kinds = torch.tensor(classes, dtype=torch.int64)
+    return Sample(image, boxes=corners[there], classes=kinds[there], source=source)

@@ -1,0 +1,108 @@
+"""Datasets that are folders of pictures."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from fastcnn.data.errors import DataError
+from fastcnn.data.sample import FileSamples, Sample, listed, load_mask, load_picture
+
+_SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff"}
+
+
+def pictures_of(folder: Path) -> list[Path]:
+    """Return the folder's pictures by name."""
+    return [path for path in listed(folder, "pictures") if path.suffix.lower() in _SUFFIXES]
+
+
+class ImageFolder(FileSamples):
+    """Pictures in a folder for each class: ``root/cat/1.png``, ``root/dog/2.jpg``.
+
+    Args:
+        root: its folders' names, sorted, are the classes.
+        on_error: "refuse": reading a broken file raises; "skip": it warns, and the next one is taken in its place.
+        channels: 1 for grey, 3 for colour, None for what the files have.
+
+    Raises:
+        DataError: no such folder, or no pictures in it.
+
+    Example:
+        >>> from fastcnn.data import ImageFolder
+        >>> ImageFolder("/nowhere")
+        Traceback (most recent call last):
+            ...
+        fastcnn.data.errors.DataError: /nowhere: cannot be read as a folder of classes (No such file or directory)
+    """
+
+    def __init__(self, root: str | os.PathLike[str], on_error: str = "refuse", channels: int | None = 3) -> None:
+        super().__init__(on_error, channels)
+        folders = [path for path in listed(Path(root), "classes") if path.is_dir()]
+        self.class_names = [folder.name for folder in folders]
+        self._files = [(path, label) for label, folder in enumerate(folders) for path in pictures_of(folder)]
+        if not self._files:
+            raise DataError(root, "has no folders with PNG, JPEG or TIFF pictures in them")
+
+    def __len__(self) -> int:
+        """Return the number of pictures."""
+        return len(self._files)
+
+    def read(self, index: int) -> Sample:
+        """Read picture and label."""
+        path, label = self._files[index]
+        return Sample(load_picture(path, self.channels), label, source=str(path))
+
+
+class MaskFolder(FileSamples):
+    """Pictures in one folder, and for each a mask of the same name in another.
+
+    Args:
+        images: folder of pictures.
+        masks: folder of PNG or TIFF files of the same stems. A palette's indices, or grey values, are classes or
+            objects' numbers, 0 for background.
+        on_error: "refuse": a broken file, one without a mask, or of another size raises; "skip": it warns, and the next
+            one is taken in its place.
+        channels: 1 for grey, 3 for colour, None for what the files have.
+
+    Raises:
+        DataError: no such folders, no pictures, or a picture without a mask.
+
+    Example:
+        >>> from fastcnn.data import MaskFolder
+        >>> MaskFolder("/nowhere", "/nor/here")
+        Traceback (most recent call last):
+            ...
+        fastcnn.data.errors.DataError: /nowhere: cannot be read as a folder of pictures (No such file or directory)
+    """
+
+    def __init__(
+        self,
+        images: str | os.PathLike[str],
+        masks: str | os.PathLike[str],
+        on_error: str = "refuse",
+        channels: int | None = 3,
+    ) -> None:
+        super().__init__(on_error, channels)
+        pictures, by_stem = pictures_of(Path(images)), {path.stem: path for path in pictures_of(Path(masks))}
+        if not pictures:
+            raise DataError(images, "has no PNG, JPEG or TIFF pictures")
+        self._files = []
+        for path in pictures:
+            if path.stem in by_stem:
+                self._files.append((path, by_stem[path.stem]))
+            else:
+                self.skipped(DataError(path, f"has no mask in {masks}"))
+        if not self._files:
+            raise DataError(masks, f"has no mask for any picture of {images}")
+
+    def __len__(self) -> int:
+        """Return the number of pictures."""
+        return len(self._files)
+
+    def read(self, index: int) -> Sample:
+        """Read picture and mask."""
+        path, mask_path = self._files[index]
+        image, mask = load_picture(path, self.channels), load_mask(mask_path)
+        if mask.shape != image.shape[1:]:
+            raise DataError(mask_path, f"has size {tuple(mask.shape)}, its picture {tuple(image.shape[1:])}")
+        return Sample(image, mask=mask, source=str(path))

@@ -1,0 +1,164 @@
+"""What every dataset gives: one picture, and what is known of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from fastcnn._boxes import check_choice
+from fastcnn.data.errors import DataError, warn
+from fastcnn.io import ImageFileError, Picture, read_image, to_dtype
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A picture and what is known of it; what is not known is None.
+
+    Attributes:
+        image: float32 (C, H, W), from 0 to 1.
+        label: the picture's class.
+        mask: int64 (H, W): a class, or an object's number, for each pixel.
+        boxes: float32 (M, 4), ``x1, y1, x2, y2`` in pixels from the picture's top left corner.
+        classes: int64 (M): the boxes' classes.
+        source: where it came from, for messages.
+    """
+
+    image: Tensor
+    label: int | None = None
+    mask: Tensor | None = None
+    boxes: Tensor | None = None
+    classes: Tensor | None = None
+    source: str = ""
+
+    def replaced(self, **changes: Any) -> Sample:
+        """Return a copy with other values."""
+        return replace(self, **changes)
+
+
+class Samples(Dataset[Sample]):
+    """A dataset of `Sample`s, with names for the classes.
+
+    Attributes:
+        class_names: by number; empty where it has none.
+    """
+
+    class_names: Sequence[str] = ()
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        raise NotImplementedError  # of each dataset
+
+    def __getitem__(self, index: int) -> Sample:
+        """Read or make a sample."""
+        raise NotImplementedError  # of each dataset
+
+
+Item = TypeVar("Item")
+
+
+class FileSamples(Samples):
+    """A dataset of files, some of which may be broken.
+
+    Args:
+        on_error: "refuse": raise what is wrong with a file; "skip": warn once, and give the next sample that can be
+            read in its place.
+        channels: 1 for grey, 3 for colour, None for what the files have.
+    """
+
+    def __init__(self, on_error: str, channels: int | None) -> None:
+        check_choice(on_error, ("refuse", "skip"), type(self).__name__, "on_error")
+        if channels not in (None, 1, 3):
+            raise ValueError(f"{type(self).__name__}: expected channels of 1, 3 or None, got {channels}")
+        self.on_error, self.channels = on_error, channels
+        self._told: set[str] = set()
+
+    def read(self, index: int) -> Sample:
+        """Read a sample or raise."""
+        raise NotImplementedError  # of each dataset
+
+    def __getitem__(self, index: int) -> Sample:
+        """Read a sample."""
+        number = len(self)
+        if not -number <= index < number:
+            raise IndexError(index)
+        index %= number
+        for at in range(index, index + number):
+            try:
+                return self.read(at % number)
+            except (DataError, ImageFileError) as error:
+                if self.on_error == "refuse":
+                    raise
+                self.skipped(error)
+        raise DataError(type(self).__name__, "nothing of it can be read")
+
+    def skipped(self, error: DataError | ImageFileError) -> None:
+        """Tell of a broken file, once; or raise what is wrong with it."""
+        if self.on_error == "refuse":
+            raise error
+        if str(error) not in self._told:
+            self._told.add(str(error))
+            warn(f"skipped {error}")
+
+
+def load_picture(path: str | os.PathLike[str], channels: int | None) -> Tensor:
+    """Read a picture as float32 (C, H, W) from 0 to 1; the first page of several."""
+    picture = read_image(path)
+    pixels, had = picture.pixels, picture.channels
+    if picture.pages is not None:
+        pixels = pixels[0]
+    if channels == 1:
+        pixels = Picture(pixels, had).grey()
+    elif had == 2:
+        pixels, had = pixels[..., 0], None
+    elif had == 4:
+        pixels, had = pixels[..., :3], 3
+    if pixels.dtype.kind == "f":
+        if not np.isfinite(pixels).all():
+            raise ImageFileError(path, "has NaN or infinite pixels")
+        pixels = pixels.astype(np.float32)
+    else:
+        pixels = to_dtype(pixels, np.float32)
+    image = torch.from_numpy(np.ascontiguousarray(pixels))
+    image = image[None] if image.ndim == 2 else image.permute(2, 0, 1).contiguous()
+    return image.expand(3, -1, -1).contiguous() if channels == 3 and len(image) == 1 else image
+
+
+def load_mask(path: str | os.PathLike[str]) -> Tensor:
+    """Read a mask as int64 (H, W): a palette's indices, or grey values as they are."""
+    from PIL import Image
+
+    from fastcnn.io import MAX_PIXELS
+
+    def palette() -> NDArray[Any] | None:
+        with Image.open(path, formats=("PNG",)) as image:
+            if image.mode != "P" or image.width * image.height > MAX_PIXELS:
+                return None
+            return np.asarray(image)
+
+    try:
+        found = palette()
+    except Exception:  # another kind, or broken: the reader below says which
+        found = None
+    if found is None:
+        picture = read_image(path)
+        if picture.channels is not None or picture.pages is not None or picture.pixels.dtype.kind not in "bui":
+            raise DataError(path, "is no mask: expected one channel of whole numbers")
+        found = picture.pixels
+    return torch.from_numpy(found.astype(np.int64))
+
+
+def listed(folder: Path, what: str) -> list[Path]:
+    """Return a folder's entries by name, hidden ones left out, or say that there is none."""
+    try:
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        raise DataError(folder, f"cannot be read as a folder of {what} ({error.strerror})") from None

@@ -1,0 +1,134 @@
+"""Boxes in PASCAL VOC's form: an XML file for each picture."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+from xml.etree import ElementTree
+
+from fastcnn.data.coco import with_boxes
+from fastcnn.data.errors import DataError
+from fastcnn.data.sample import FileSamples, Sample, listed, load_picture
+
+CLASSES = (
+    "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog",
+    "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
+)  # fmt: skip
+_MAX_BYTES = 1 << 24
+
+
+class _Objects(NamedTuple):
+    picture: str
+    boxes: list[tuple[float, ...]]
+    classes: list[int]
+
+
+class VocDetection(FileSamples):
+    """Pictures with boxes: ``root/Annotations/*.xml`` and ``root/JPEGImages``.
+
+    Args:
+        root: a year's folder, ``VOCdevkit/VOC2012`` for example.
+        split: take the names of ``ImageSets/Main/SPLIT.txt``. None: every annotation.
+        class_names: of the objects; others are an error. VOC's twenty by default.
+        difficult: take objects marked so, too.
+        on_error: "refuse": a broken picture or annotation raises; "skip": it warns, and the picture is left out.
+        channels: 1 for grey, 3 for colour, None for what the files have.
+
+    Raises:
+        DataError: folders or files that are not there or not of this form, a class that is not named, a box that is not
+            four finite numbers with an area. VOC counts pixels from 1, its last ones inside: 1, 1, 2, 2 is here
+            0, 0, 2, 2.
+
+    Files with a document type are refused: their entities could name other files, or grow without end.
+
+    Example:
+        >>> from fastcnn.data import VocDetection
+        >>> VocDetection("/nowhere", "train")
+        Traceback (most recent call last):
+            ...
+        fastcnn.data.errors.DataError: /nowhere/ImageSets/Main/train.txt: cannot be read (No such file or directory)
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        split: str | None = None,
+        class_names: Sequence[str] = CLASSES,
+        difficult: bool = False,
+        on_error: str = "refuse",
+        channels: int | None = 3,
+    ) -> None:
+        super().__init__(on_error, channels)
+        root = Path(root)
+        self.class_names, self._difficult = list(class_names), difficult
+        self._pictures = root / "JPEGImages"
+        self._annotations: list[tuple[Path, _Objects]] = []
+        if split is None:
+            files = [path for path in listed(root / "Annotations", "annotations") if path.suffix == ".xml"]
+        else:
+            names = _text(root / "ImageSets" / "Main" / f"{split}.txt").decode("utf-8", "replace").split("\n")
+            files = [root / "Annotations" / f"{line.split()[0]}.xml" for line in names if line.strip()]
+        for path in files:
+            try:
+                self._annotations.append((path, self._parse(path)))
+            except DataError as error:
+                self.skipped(error)
+        if not self._annotations:
+            raise DataError(root, "has no annotation that can be read")
+
+    def _parse(self, path: Path) -> _Objects:
+        text = _text(path)
+        if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
+            raise DataError(path, "has a document type, which is not read")
+        try:
+            top = ElementTree.fromstring(text)
+        except (ElementTree.ParseError, ValueError, LookupError) as error:
+            raise DataError(path, f"is not XML ({error})") from None
+        picture = (top.findtext("filename") or "").strip()
+        if not picture or os.path.basename(picture) != picture:
+            raise DataError(path, f"names no picture of the folder: {picture!r}")
+        boxes, classes = [], []
+        for item in top.findall("object"):
+            if (item.findtext("difficult") or "0").strip() == "1" and not self._difficult:
+                continue
+            name = (item.findtext("name") or "").strip()
+            if name not in self.class_names:
+                raise DataError(path, f"has an object of an unknown class {name!r}")
+            boxes.append(_box(item, path))
+            classes.append(self.class_names.index(name))
+        return _Objects(picture, boxes, classes)
+
+    def __len__(self) -> int:
+        """Return the number of pictures, those without boxes among them."""
+        return len(self._annotations)
+
+    def read(self, index: int) -> Sample:
+        """Read picture and boxes."""
+        objects = self._annotations[index][1]
+        path = self._pictures / objects.picture
+        return with_boxes(load_picture(path, self.channels), objects.boxes, objects.classes, str(path))
+
+
+def _text(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise DataError(path, f"cannot be read ({error.strerror})") from None
+    if len(text) > _MAX_BYTES:
+        raise DataError(path, f"has more than {_MAX_BYTES} bytes")
+    return text
+
+
+def _box(item: ElementTree.Element, path: Path) -> tuple[float, ...]:
+    try:
+        x1, y1, x2, y2 = (float(item.findtext(f"bndbox/{name}") or "") for name in ("xmin", "ymin", "xmax", "ymax"))
+    except ValueError:
+        raise DataError(path, "has an object without a box of four numbers") from None
+    box = x1 - 1, y1 - 1, x2, y2
+    if not all(math.isfinite(value) for value in box) or box[2] <= box[0] or box[3] <= box[1]:
+        raise DataError(path, f"has a box without an area: {x1:g}, {y1:g}, {x2:g}, {y2:g}")
+    return box

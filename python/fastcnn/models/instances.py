@@ -1,0 +1,139 @@
+"""From a network's picture of bodies and borders to labelled objects, in one graph."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from fastcnn import ops
+from fastcnn._errors import ArgumentError
+from fastcnn._markers import number_padded
+
+
+class ObjectMaps(NamedTuple):
+    """Labelled objects of a batch, in fixed shapes.
+
+    Attributes:
+        labels: int32 (B, H, W): 0 background, 1 to count.
+        count: int32 (B).
+        regions: the `RegionTable` of area, box, centroid and intensity, each (B, max_objects[, k]).
+    """
+
+    labels: Tensor
+    count: Any  # a Tensor; but tuples have a method of this name
+    regions: Any
+
+
+class ObjectSegmenter(nn.Module):
+    """Tell touching objects apart: network, exact distance transform, peaks, watershed, table of regions.
+
+    Args:
+        network: (B, C, H, W) to logits (B, 2, H, W): of bodies, and of borders between bodies that touch, as
+            `border_maps` draws them.
+        multiple: sizes that the network takes; pictures are padded to it at the bottom and on the right, and results
+            cut.
+        max_objects: N, for results of fixed shape: of more objects those of the highest distance stay.
+        min_distance: least distance of two objects' centres, in pixels.
+        smooth: sigma of the distance's blur, in pixels.
+        min_size: bodies of at most so many pixels go.
+        threshold: of the body's probability.
+
+    The distance is that to the nearest pixel which is no body or is border; its peaks are flooded into the bodies.
+
+    Raises:
+        ArgumentError: numbers out of range, or pictures that are not (B, C, H, W).
+
+    Everything is of fixed shape and reads no data, so that it can be compiled and exported. The regions' intensities
+    have gradients, nothing else. Deterministic.
+
+    References:
+        O. Ronneberger, P. Fischer, T. Brox, "U-Net", 2015, for borders between cells that touch; L. Vincent, P. Soille,
+        "Watersheds in digital spaces", 1991.
+
+    Example:
+        >>> import torch, fastcnn.models as M
+        >>> found = M.ObjectSegmenter(M.unet(2, 1, depth=2, width=4).eval(), 4, max_objects=9)(torch.rand(1, 1, 30, 41))
+        >>> found.labels.shape, found.regions.area.shape
+        (torch.Size([1, 30, 41]), torch.Size([1, 9]))
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        multiple: int,
+        max_objects: int = 512,
+        min_distance: int = 4,
+        smooth: float = 1.0,
+        min_size: int = 15,
+        threshold: float = 0.5,
+    ) -> None:
+        super().__init__()
+        for name, value, least in (
+            ("multiple", multiple, 1), ("max_objects", max_objects, 1), ("min_distance", min_distance, 1),
+            ("smooth", smooth, 0), ("min_size", min_size, 0),
+        ):  # fmt: skip
+            if value < least:
+                raise ArgumentError(f"ObjectSegmenter: expected {name} of at least {least}, got {value}")
+        if not 0 < threshold < 1:
+            raise ArgumentError(f"ObjectSegmenter: expected threshold between 0 and 1, got {threshold}")
+        self.network, self.multiple, self.max_objects = network, multiple, max_objects
+        self.min_distance, self.smooth, self.min_size, self.threshold = min_distance, smooth, min_size, threshold
+
+    def forward(self, x: Tensor) -> ObjectMaps:
+        """(B, C, H, W) to `ObjectMaps`; intensities are the channels' mean."""
+        if x.ndim != 4:
+            raise ArgumentError(f"ObjectSegmenter: expected input of shape (B, C, H, W), got {tuple(x.shape)}")
+        height, width = x.shape[-2:]
+        below, right = -height % self.multiple, -width % self.multiple
+        padded = nn.functional.pad(x, (0, right, 0, below), mode="replicate")
+        return self.objects(self.network(padded)[..., :height, :width], x.mean(1))
+
+    def objects(self, logits: Tensor, intensity: Tensor) -> ObjectMaps:
+        """Logits (B, 2, H, W) and a grey picture (B, H, W) to `ObjectMaps`."""
+        probability = logits.float().sigmoid()
+        body = ops.remove_small_objects(probability[:, 0] > self.threshold, self.min_size)
+        inner = body & (probability[:, 1] < 0.5)
+        distance = ops.distance_transform_edt(inner)
+        if self.smooth:
+            distance = ops.gaussian_blur(distance, self.smooth)
+        pieces = ops.label(body, connectivity=1)
+        assert isinstance(pieces, Tensor)  # no count was asked for
+        points, _ = ops.peak_local_max_padded(
+            distance, self.max_objects, self.min_distance, threshold_abs=0.5, labels=pieces
+        )
+        markers, count = number_padded(points, distance)
+        labels = ops.watershed(-distance, markers, connectivity=1, mask=body)
+        regions = ops.region_table(labels, intensity.float(), self.max_objects)
+        return ObjectMaps(labels, count, regions)
+
+
+def border_maps(labels: Tensor, width: int = 1) -> Tensor:
+    """Draw what the network of an `ObjectSegmenter` is to learn.
+
+    Args:
+        labels: integer (..., H, W): a number for each object, 0 for background.
+        width: pixels up to so far from another object's are border.
+
+    Returns:
+        float32 (..., 2, H, W): bodies, and pixels of bodies that lie near another object's.
+
+    Raises:
+        ArgumentError: a width below 1.
+
+    Example:
+        >>> import torch, fastcnn.models as M
+        >>> M.border_maps(torch.tensor([[0, 1, 1, 2, 2, 2]]))[1]
+        tensor([[0., 0., 1., 1., 0., 0.]])
+    """
+    if width < 1:
+        raise ArgumentError(f"border_maps: expected width of at least 1, got {width}")
+    labels = labels.to(torch.int32)
+    body = labels > 0
+    disk = ops.disk(width)
+    highest = ops.dilation(labels, disk)
+    # Background counts as higher than every object, so that the least around a pixel is an object's.
+    lowest = ops.erosion(torch.where(body, labels, torch.iinfo(torch.int32).max), disk)
+    border = body & ((highest != labels) | (lowest != labels))
+    return torch.stack([body, border], -3).float()

@@ -1,0 +1,91 @@
+"""Samples to batches: collation, order, and what is done to pictures on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, DistributedSampler
+
+from fastcnn.data import Augmented, DataError, Sample, Samples
+from fastcnn.train.settings import Settings
+from fastcnn.train.sources import Sources
+
+Collate = Callable[[list[Sample]], Any]
+
+
+class Loading(LightningDataModule):
+    """Loaders for training and validation.
+
+    The order of an epoch depends on seed and epoch alone, and every process takes its share, so that a run that was
+    interrupted goes on as if it had not been.
+    """
+
+    def __init__(self, sources: Sources, settings: Settings, train: Any, validate: Any, collate: Collate) -> None:
+        super().__init__()
+        self.settings, self.collate = settings, collate
+        self.train_set = Augmented(sources.train, train, settings.seed)
+        self.validation_set = Augmented(sources.validation, validate, settings.seed)
+        if len(self.train_set) == 0 or len(self.validation_set) == 0:
+            raise DataError(settings.data, "has no pictures for training, or none for validation")
+
+    def train_dataloader(self) -> DataLoader[Sample]:
+        """Return the loader for an epoch."""
+        return self._loader(self.train_set, shuffle=True)
+
+    def val_dataloader(self) -> DataLoader[Sample]:
+        """Return the loader for validation."""
+        return self._loader(self.validation_set, shuffle=False)
+
+    def _loader(self, dataset: Samples, shuffle: bool) -> DataLoader[Sample]:
+        trainer = self.trainer
+        replicas, rank = (trainer.world_size, trainer.global_rank) if trainer is not None else (1, 0)
+        sampler: DistributedSampler[Sample] = DistributedSampler(
+            dataset, replicas, rank, shuffle=shuffle, seed=self.settings.seed
+        )
+        # The last batch of an epoch may be small; of one picture, batch norm has nothing to measure.
+        rest = len(sampler) % self.settings.batch_size
+        return DataLoader(
+            dataset,
+            self.settings.batch_size,
+            sampler=sampler,
+            num_workers=self.settings.workers,
+            collate_fn=self.collate,
+            persistent_workers=self.settings.workers > 0,
+            drop_last=shuffle and rest == 1 and len(sampler) > 1,
+        )
+
+
+def mean_and_deviation(dataset: Dataset[Sample], most: int = 64) -> tuple[list[float], list[float]]:
+    """Measure each channel over some of a dataset's pictures, evenly chosen."""
+    number = len(dataset)  # type: ignore[arg-type]  # a Samples
+    chosen = sorted({round(i * (number - 1) / max(1, most - 1)) for i in range(most)}) if number else []
+    pixels = [dataset[i].image.flatten(1).double() for i in chosen]
+    sums = torch.stack([p.mean(1) for p in pixels]).mean(0)
+    squares = torch.stack([p.square().mean(1) for p in pixels]).mean(0)
+    deviation = (squares - sums.square()).clamp(min=0).sqrt().clamp(min=1e-3)
+    return sums.tolist(), deviation.tolist()
+
+
+def pictures(samples: Sequence[Sample]) -> Tensor:
+    """Join pictures, which must be of one size."""
+    shapes = {tuple(sample.image.shape) for sample in samples}
+    if len(shapes) > 1:
+        raise DataError(samples[0].source, f"and others have pictures of sizes {sorted(shapes)}; give image_size")
+    return torch.stack([sample.image for sample in samples])
+
+
+def padded_boxes(samples: Sequence[Sample]) -> tuple[Tensor, Tensor]:
+    """Join boxes (B, M, 4) and classes (B, M), -1 where there is none."""
+    most = max((len(sample.boxes) for sample in samples if sample.boxes is not None), default=0)
+    boxes = torch.zeros(len(samples), most, 4)
+    classes = torch.full((len(samples), most), -1)
+    for i, sample in enumerate(samples):
+        if sample.boxes is None or sample.classes is None:
+            raise DataError(sample.source, "has no boxes")
+        boxes[i, : len(sample.boxes)] = sample.boxes
+        classes[i, : len(sample.boxes)] = sample.classes
+    return boxes, classes

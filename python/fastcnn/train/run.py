@@ -1,0 +1,176 @@
+"""A training run, from settings to a folder with everything that came of it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import warnings
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from lightning.pytorch import Trainer, seed_everything
+from lightning.pytorch.callbacks import Callback, EarlyStopping, LearningRateMonitor, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from fastcnn._errors import ArgumentError
+from fastcnn.io import replacing, write_image
+from fastcnn.models import save_model
+from fastcnn.train.averaging import MovingAverage
+from fastcnn.train.loading import Loading
+from fastcnn.train.settings import Settings
+from fastcnn.train.sources import find_sources
+from fastcnn.train.task import Task
+
+SETTINGS, WEIGHTS, METRICS, PICTURES, CHECKPOINTS = (
+    "settings.yaml",
+    "weights.safetensors",
+    "metrics.json",
+    "pictures",
+    "checkpoints",
+)
+_PICTURES = 8
+
+
+class Finished(NamedTuple):
+    """What came of a run.
+
+    Attributes:
+        folder: with ``weights.safetensors``, which `fastcnn.models.load_model` takes; ``settings.yaml``;
+            ``metrics.json``; ``pictures/``; ``curves/``, for TensorBoard; and ``checkpoints/``.
+        metrics: of the kept weights, on the validation data.
+    """
+
+    folder: Path
+    metrics: dict[str, float]
+
+
+def train(settings: Settings, out: str | os.PathLike[str], *, resume: bool = False, quiet: bool = False) -> Finished:
+    """Train a model.
+
+    Args:
+        settings: what, on what, how.
+        out: a folder for the run, which is made. One that holds a run already is refused, unless it is resumed.
+        resume: go on with the run that is there, after whichever epoch was finished last; with nothing there, begin.
+        quiet: no progress bar and no summary.
+
+    Returns:
+        `Finished`. The kept weights are those of the best epoch.
+
+    Raises:
+        ArgumentError: settings that contradict themselves, the data, or those of the run to be resumed; a loss that is
+            not finite.
+        DataError, ImageFileError: data that is not there or broken.
+
+    One device of one machine gives the same weights again for the same settings, and an interrupted run those of one
+    that was not, as far as the model draws no random numbers itself (dropout does).
+
+    Example:
+        >>> import tempfile
+        >>> from fastcnn.train import Settings, train
+        >>> settings = Settings("classify", "digits", epochs=1, batch_size=128)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     finished = train(settings, f"{folder}/run", quiet=True)
+        ...     sorted(path.name for path in finished.folder.iterdir())
+        ['checkpoints', 'curves', 'metrics.json', 'pictures', 'settings.yaml', 'weights.safetensors']
+    """
+    folder = Path(out)
+    _prepare(folder, settings, resume)
+    # Lightning's remarks on hardware and on workers are not for those who only want a model.
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        for text in (
+            ".*does not have many workers.*",
+            ".*number of training batches.*",
+            ".*Checkpoint directory.*",
+            ".*isinstance.treespec.*",
+            ".*LeafSpec.*",
+            ".*lr_scheduler.step.*",
+            ".*weights_only.*",
+        ):
+            warnings.filterwarnings("ignore", text)
+        return _run(settings, folder, resume, quiet)
+
+
+def _prepare(folder: Path, settings: Settings, resume: bool) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise ArgumentError(f"train: {folder} is not a folder")
+    there = folder / SETTINGS
+    if there.exists():
+        if not resume:
+            raise ArgumentError(f"train: {folder} holds a run already; resume it, or take another folder")
+        if Settings.load(there) != settings:
+            raise ArgumentError(f"train: the run in {folder} has other settings than these; see {there}")
+    folder.mkdir(parents=True, exist_ok=True)
+    settings.save(there)
+
+
+def make_task(settings: Settings) -> tuple[Task, Loading]:
+    """Make what is trained and what it is trained on."""
+    from fastcnn.train.classify import Classify
+    from fastcnn.train.detect import Detect
+    from fastcnn.train.segment import Segment
+
+    sources = find_sources(settings)
+    kinds: dict[str, Any] = {"classify": Classify, "segment": Segment, "detect": Detect}
+    task: Task = kinds[settings.task](settings, sources)
+    loading = Loading(sources, settings, task.augmentation(sources.train), task.preparation(), task.collate)
+    return task, loading
+
+
+def _run(settings: Settings, folder: Path, resume: bool, quiet: bool) -> Finished:
+    seed_everything(settings.seed, verbose=False)
+    task, loading = make_task(settings)
+    best = ModelCheckpoint(
+        folder / CHECKPOINTS, "best", monitor=task.metric, mode="max", save_last=True, enable_version_counter=False
+    )
+    callbacks: list[Callback] = [best, LearningRateMonitor("step")]
+    if settings.average:
+        callbacks.append(MovingAverage(settings.average))
+    if settings.patience:
+        callbacks.append(EarlyStopping(task.metric, patience=settings.patience, mode="max"))
+    if not quiet:
+        callbacks.append(RichProgressBar())
+    trainer = Trainer(
+        accelerator="auto",
+        devices=settings.devices,
+        strategy="auto" if settings.devices == 1 else "ddp",
+        precision=settings.precision,  # type: ignore[arg-type]  # checked
+        max_epochs=settings.epochs,
+        gradient_clip_val=settings.clip or None,
+        callbacks=callbacks,
+        logger=TensorBoardLogger(folder, "curves", ""),
+        log_every_n_steps=10,
+        use_distributed_sampler=False,
+        enable_model_summary=False,
+        enable_progress_bar=not quiet,
+        num_sanity_val_steps=0,
+        default_root_dir=folder,
+    )
+    last = folder / CHECKPOINTS / "last.ckpt"
+    trainer.fit(task, loading, ckpt_path=last if resume and last.exists() else None, weights_only=True)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    kept = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
+    task.load_state_dict(kept)
+    values = trainer.validate(task, loading, verbose=False)[0]
+    metrics = {name: float(value) for name, value in values.items()}
+    if trainer.is_global_zero:
+        _write(task, loading, folder, metrics)
+    trainer.strategy.barrier()
+    return Finished(folder, metrics)
+
+
+def _write(task: Task, loading: Loading, folder: Path, metrics: dict[str, float]) -> None:
+    settings = task.settings
+    task.eval()
+    save_model(
+        folder / WEIGHTS, task.network, settings.model_name, task.arguments, {**task.about(), "metrics": metrics},
+        half=settings.half,
+    )  # fmt: skip
+    with replacing(folder / METRICS) as (file,):
+        Path(file).write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+    (folder / PICTURES).mkdir(exist_ok=True)
+    for i in range(min(_PICTURES, len(loading.validation_set))):
+        write_image(folder / PICTURES / f"{i}.png", task.picture(loading.validation_set[i]))

@@ -1,0 +1,160 @@
+"""Training of segmentation: objects that touch, or classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torchmetrics.classification import MulticlassJaccardIndex
+from torchmetrics.detection import PanopticQuality
+
+from fastcnn._errors import ArgumentError
+from fastcnn.data import Affine, Color, Compose, Crop, DataError, Flip, Resize, Sample, Samples
+from fastcnn.losses import cross_entropy_loss, dice_loss
+from fastcnn.models import ObjectSegmenter, border_maps
+from fastcnn.models.unet import EncoderUNet, UNet
+from fastcnn.pipelines import draw_outlines
+from fastcnn.train.loading import pictures
+from fastcnn.train.metrics import ObjectF1
+from fastcnn.train.settings import Settings
+from fastcnn.train.sources import Sources
+from fastcnn.train.task import Task
+
+# In masks of classes, as VOC has it: no class at all.
+VOID = 255
+
+
+class Segment(Task):
+    """Which pixels are of which object, or of which class."""
+
+    def __init__(self, settings: Settings, sources: Sources) -> None:
+        first = sources.train[0]
+        if first.mask is None:
+            raise DataError(first.source, "has no mask")
+        self.metric = "f1" if settings.objects else "iou"
+        classes = 2 if settings.objects else _classes_of(sources.train)
+        names = sources.train.class_names or [str(i) for i in range(classes)]
+        arguments: dict[str, Any] = {"num_classes": classes, "in_channels": len(first.image)}
+        if settings.model_name == "unet" and not settings.model_arguments:
+            arguments |= {"depth": 3, "width": 16}
+        super().__init__(settings, arguments, names)
+        self.classes = classes
+        if not isinstance(self.network, UNet | EncoderUNet):
+            raise ArgumentError(f"train: {settings.model_name} does not segment")
+        self.multiple = self.network.multiple
+        self.fixed = settings.image_size if any(settings.image_size) else None
+        if settings.objects:
+            self.f1, self.quality = ObjectF1(), PanopticQuality({1}, {0}, allow_unknown_preds_category=True)
+        else:
+            self.iou = MulticlassJaccardIndex(classes, ignore_index=VOID)
+
+    def segmenter(self) -> ObjectSegmenter:
+        """Return the network with what makes objects of its result."""
+        return ObjectSegmenter(self.network, self.multiple)
+
+    def augmentation(self, train: Samples) -> Any:
+        """Turned, mirrored, scaled and lit otherwise; a piece where that is wanted."""
+        steps: list[Any] = [Resize(self.fixed)] if self.fixed else []
+        height, width = train[0].image.shape[-2:] if not self.fixed else self.fixed
+        if self.settings.augment:
+            steps += [
+                Affine(180, (0.8, 1.25), 5, 0.0, fill=0.0, p=0.5),
+                Flip(0.5, 0.5),
+                Color(0.05, 0.3, 0.2, 0.3, 0.03),
+            ]
+        steps.append(Crop((height // self.multiple * self.multiple, width // self.multiple * self.multiple)))
+        return Compose(steps)
+
+    def preparation(self) -> Any:
+        """Bring to the size, and to a multiple that the network takes."""
+        steps: list[Any] = [Resize(self.fixed)] if self.fixed else []
+        return Compose([*steps, _ToMultiple(self.multiple)])
+
+    @staticmethod
+    def collate(samples: list[Sample]) -> tuple[Tensor, Tensor]:
+        """Pictures (B, C, H, W) and masks (B, H, W)."""
+        masks = [sample.mask for sample in samples]
+        if any(mask is None for mask in masks):
+            raise DataError(samples[0].source, "or one beside it has no mask")
+        return pictures(samples), torch.stack([mask for mask in masks if mask is not None])
+
+    def losses(self, batch: Any) -> dict[str, Tensor]:
+        """Cross entropy, and Dice's loss of regions."""
+        images, masks = batch
+        logits = self.network(images)
+        if self.settings.objects:
+            target = border_maps(masks)
+            # Borders are few.
+            weights = [1.0, 2.0]
+            return {
+                "entropy": cross_entropy_loss(logits, target, weights),
+                "dice": dice_loss(logits, target, smooth=1.0),
+            }
+        return {
+            "entropy": cross_entropy_loss(logits, masks, ignore_index=VOID),
+            "dice": dice_loss(logits, masks, smooth=1.0, ignore_index=VOID),
+        }
+
+    def measure(self, batch: Any) -> None:
+        """Compare objects, or classes."""
+        images, masks = batch
+        if not self.settings.objects:
+            self.iou.update(self.network(images).argmax(1), masks)
+            return
+        labels = self.segmenter()(images).labels.long()
+        self.f1.update(labels, masks)
+        self.quality.update(*(torch.stack([(x > 0).long(), x], -1) for x in (labels, masks)))
+
+    def measured(self) -> dict[str, float]:
+        """F1 at an IoU of 0.5 and panoptic quality of objects, or the mean IoU of classes."""
+        metrics: dict[str, Any] = {"f1": self.f1, "pq": self.quality} if self.settings.objects else {"iou": self.iou}
+        values = {name: float(metric.compute()) for name, metric in metrics.items()}
+        for metric in metrics.values():
+            metric.reset()
+        return values
+
+    def picture(self, sample: Sample) -> NDArray[np.uint8]:
+        """The picture with outlines."""
+        image = sample.image[None].to(self.device)
+        with torch.no_grad():
+            if self.settings.objects:
+                labels = self.segmenter()(image).labels[0]
+            else:
+                labels = self.network(image)[0].argmax(0).int()
+        pixels = (sample.image.clamp(0, 1) * 255).byte()
+        shown = pixels[0].numpy() if len(pixels) == 1 else pixels[:3].permute(1, 2, 0).contiguous().numpy()
+        return draw_outlines(shown, labels.cpu().numpy(), thickness=2)
+
+    def about(self) -> dict[str, Any]:
+        """With what follows the network."""
+        return {**super().about(), "objects": self.settings.objects, "multiple": self.multiple}
+
+
+def _classes_of(dataset: Samples, most: int = 200) -> int:
+    """Count classes in some of a dataset's masks, evenly chosen."""
+    if dataset.class_names:
+        return len(dataset.class_names)
+    number = len(dataset)
+    highest = 1
+    for i in sorted({round(i * (number - 1) / max(1, most - 1)) for i in range(most)}):
+        mask = dataset[i].mask
+        if mask is not None and (mask != VOID).any():
+            highest = max(highest, int(mask[mask != VOID].max()))
+    return highest + 1
+
+
+class _ToMultiple:
+    """Cut at the bottom and on the right."""
+
+    def __init__(self, multiple: int) -> None:
+        self.multiple = multiple
+
+    def __call__(self, sample: Sample, generator: torch.Generator) -> Sample:
+        height, width = (side // self.multiple * self.multiple for side in sample.image.shape[-2:])
+        if not height or not width:
+            raise DataError(sample.source, f"is smaller than {self.multiple} pixels, which the network needs")
+        mask = None if sample.mask is None else sample.mask[:height, :width]
+        return sample.replaced(image=sample.image[:, :height, :width], mask=mask)

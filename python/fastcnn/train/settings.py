@@ -1,0 +1,143 @@
+"""What a training run is told, checked before anything is loaded, and kept beside its result."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from fastcnn._boxes import check_choice
+from fastcnn._errors import ArgumentError
+
+TASKS = ("classify", "segment", "detect")
+_MODELS = {"classify": "lenet5", "segment": "unet", "detect": "yolox_nano"}
+_PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of a run.
+
+    Attributes:
+        task: "classify", "segment" or "detect".
+        data: "digits", "cells" or "shapes", which need no files; or a path, see `find_sources`.
+        model: a function of `fastcnn.models`; "" for the task's own: lenet5, unet or yolox_nano.
+        model_arguments: of that function. Channels and classes follow from the data.
+        weights: a file to start from, with the names of `weights_source`; the last layers where they do not fit.
+        weights_source: see `fastcnn.models.load_weights`.
+        image_size: (height, width) that pictures are brought to; 0, 0 for the data's own.
+        objects: masks hold objects' numbers, and touching ones are to be told apart. False: classes.
+        epochs: times through the data.
+        batch_size: pictures in a step, on each device.
+        optimizer: "adamw" or "sgd" (Nesterov's momentum, 0.9).
+        learning_rate: at its highest: it rises over `warmup`, and falls with a cosine to a hundredth.
+        weight_decay: of weights, not of biases and norms.
+        warmup: share of all steps.
+        clip: largest norm of the gradient; 0 for any.
+        augment: change training pictures at random.
+        mosaic: chance of four pictures in one, in detection, until the last fifth of the epochs.
+        label_smoothing: in classification.
+        average: decay of the weights' moving average, which is what is kept in the end; 0 for none.
+        precision: "32-true", "bf16-mixed" or "16-mixed".
+        patience: stop once so many epochs have brought nothing better; 0 for never.
+        devices: how many processes or GPUs.
+        workers: processes that prepare pictures, for each device.
+        seed: of everything random.
+        on_error: "refuse" broken files, or "skip" them with a warning.
+        validation: share of the data, if it does not say itself which part is for validation.
+        half: keep the result's weights in float16: half the file.
+    """
+
+    task: str
+    data: str
+    model: str = ""
+    model_arguments: dict[str, Any] = field(default_factory=dict)
+    weights: str = ""
+    weights_source: str = "fastcnn"
+    image_size: tuple[int, int] = (0, 0)
+    objects: bool = True
+    epochs: int = 20
+    batch_size: int = 16
+    optimizer: str = "adamw"
+    learning_rate: float = 0.002
+    weight_decay: float = 0.01
+    warmup: float = 0.05
+    clip: float = 0.0
+    augment: bool = True
+    mosaic: float = 0.5
+    label_smoothing: float = 0.0
+    average: float = 0.99
+    precision: str = "32-true"
+    patience: int = 0
+    devices: int = 1
+    workers: int = 0
+    seed: int = 0
+    on_error: str = "refuse"
+    validation: float = 0.2
+    half: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        for name, known in (
+            ("task", TASKS), ("optimizer", ("adamw", "sgd")), ("precision", _PRECISIONS),
+            ("on_error", ("refuse", "skip")),
+        ):  # fmt: skip
+            check_choice(getattr(self, name), known, "train", name)
+        if not self.data:
+            raise ArgumentError("train: expected data, got nothing")
+        for name in ("epochs", "batch_size", "devices"):
+            self._number(name, 1)
+        for name in ("patience", "workers", "seed", "learning_rate", "weight_decay", "clip"):
+            self._number(name, 0)
+        for name in ("warmup", "mosaic", "average", "label_smoothing", "validation"):
+            self._number(name, 0, 1)
+        if self.learning_rate == 0:
+            raise ArgumentError("train: expected learning_rate above 0, got 0")
+        if len(self.image_size) != 2 or min(self.image_size) < 0 or (0 in self.image_size and any(self.image_size)):
+            raise ArgumentError(f"train: expected image_size of two numbers, got {self.image_size}")
+
+    def _number(self, name: str, low: float, high: float = math.inf) -> None:
+        value = getattr(self, name)
+        if not (low <= value <= high and value < math.inf):
+            allowed = f"of at least {low}" if high == math.inf else f"from {low} to {high}"
+            raise ArgumentError(f"train: expected {name} {allowed}, got {value}")
+
+    @property
+    def model_name(self) -> str:
+        """The function of `fastcnn.models`."""
+        return self.model or _MODELS[self.task]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write them as YAML."""
+        import yaml
+
+        from fastcnn.io import replacing
+
+        values = asdict(self)
+        values["image_size"] = list(self.image_size)
+        with replacing(Path(path)) as (file,):
+            Path(file).write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+
+    @staticmethod
+    def load(path: str | os.PathLike[str]) -> Settings:
+        """Read them from YAML.
+
+        Raises:
+            ArgumentError: a file that cannot be read, or says what is no setting.
+        """
+        import yaml
+
+        try:
+            values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            raise ArgumentError(f"train: {path}: cannot be read ({' '.join(str(error).split())[:120]})") from None
+        known = {f.name for f in fields(Settings)}
+        if not isinstance(values, dict) or not {"task", "data"} <= values.keys() <= known:
+            raise ArgumentError(f"train: {path}: does not hold the settings of a run")
+        values["image_size"] = tuple(values.get("image_size", (0, 0)))
+        try:
+            return Settings(**values)
+        except TypeError as error:
+            raise ArgumentError(f"train: {path}: {error}") from None

@@ -1,0 +1,169 @@
+"""From the word that names data to datasets for training and validation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch.utils.data import Subset
+
+from fastcnn._errors import ArgumentError
+from fastcnn.data import (
+    ArrayImages,
+    Cells,
+    CocoDetection,
+    DataError,
+    IdxImages,
+    ImageFolder,
+    MaskFolder,
+    Sample,
+    Samples,
+    Shapes,
+    VocDetection,
+)
+from fastcnn.data.voc import CLASSES
+from fastcnn.train.settings import Settings
+
+
+class Sources(NamedTuple):
+    """Datasets of a run."""
+
+    train: Samples
+    validation: Samples
+
+
+class Part(Samples):
+    """Some samples of a dataset."""
+
+    def __init__(self, dataset: Samples, indices: list[int]) -> None:
+        self._subset = Subset(dataset, indices)
+        self.class_names = dataset.class_names
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self._subset)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Return a sample."""
+        sample: Sample = self._subset[index]
+        return sample
+
+
+def find_sources(settings: Settings) -> Sources:
+    """Find the data of a run.
+
+    "digits" (scikit-learn's, a third held out), "cells" and "shapes" (drawn; other seeds for validation) need no files.
+    A folder is taken for what is in it:
+
+    - classify: MNIST's IDX files; or ``train/`` and ``val/`` (or none) with a folder of pictures for each class;
+    - segment: ``images/`` and ``masks/``, within ``train/`` and ``val/`` or not;
+    - detect: ``annotations/instances_train*.json`` and ``..._val*.json`` with ``train*/`` and ``val*/`` beside them
+      (COCO), or ``Annotations/`` and ``JPEGImages/`` (VOC; a ``classes.txt`` may name other classes than VOC's).
+
+    What does not say which part is for validation is divided at random by the seed.
+
+    Args:
+        settings: of the run.
+
+    Returns:
+        Two datasets.
+
+    Raises:
+        ArgumentError: drawn data of another task.
+        DataError: what is there is none of these.
+    """
+    drawn = {"digits": ("classify", _digits), "cells": ("segment", _cells), "shapes": ("detect", _shapes)}
+    if settings.data in drawn:
+        task, make = drawn[settings.data]
+        if task != settings.task:
+            raise ArgumentError(f"train: {settings.data} is data for {task}, not for {settings.task}")
+        return make(settings)
+    root = Path(settings.data)
+    if not root.is_dir():
+        raise DataError(root, f"is no folder, nor one of {', '.join(drawn)}")
+    found = {"classify": _classes, "segment": _masks, "detect": _boxes}[settings.task](root, settings)
+    if not isinstance(found, Sources):
+        return _divided(found, settings)
+    return found
+
+
+def _divided(dataset: Samples, settings: Settings) -> Sources:
+    order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(settings.seed)).tolist()
+    held = max(1, round(settings.validation * len(order)))
+    if held >= len(order):
+        raise DataError(settings.data, f"has {len(order)} pictures, too few to hold some out for validation")
+    return Sources(Part(dataset, sorted(order[held:])), Part(dataset, sorted(order[:held])))
+
+
+def _digits(settings: Settings) -> Sources:
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError:
+        raise ArgumentError("train: the digits need scikit-learn: pip install 'fastcnn[train]'") from None
+    found = load_digits()
+    dataset = ArrayImages(found.images / 16, found.target)
+    order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(0)).tolist()
+    third = len(order) // 3
+    return Sources(Part(dataset, sorted(order[third:])), Part(dataset, sorted(order[:third])))
+
+
+# So many pictures to an epoch; validation has other seeds.
+_DRAWN, _HELD_OUT, _OTHER_SEED = 400, 48, 1_000_003
+
+
+def _cells(settings: Settings) -> Sources:
+    size = max(settings.image_size) or 256
+    return Sources(Cells(_DRAWN, size, settings.seed), Cells(_HELD_OUT, size, settings.seed + _OTHER_SEED))
+
+
+def _shapes(settings: Settings) -> Sources:
+    size = max(settings.image_size) or 160
+    return Sources(Shapes(5 * _DRAWN, size, settings.seed), Shapes(4 * _HELD_OUT, size, settings.seed + _OTHER_SEED))
+
+
+def _parts(root: Path, make: Callable[[Path], Samples]) -> Sources | Samples:
+    for held in ("val", "valid", "validation", "test"):
+        if (root / "train").is_dir() and (root / held).is_dir():
+            return Sources(make(root / "train"), make(root / held))
+    return make(root / "train" if (root / "train").is_dir() else root)
+
+
+def _classes(root: Path, settings: Settings) -> Sources | Samples:
+    if any(path.name.startswith("train-images") for path in root.iterdir()):
+        return Sources(IdxImages(root, train=True), IdxImages(root, train=False))
+    found = _parts(root, lambda folder: ImageFolder(folder, settings.on_error))
+    if isinstance(found, Sources) and list(found.train.class_names) != list(found.validation.class_names):
+        raise DataError(root, "has other classes for validation than for training")
+    return found
+
+
+def _masks(root: Path, settings: Settings) -> Sources | Samples:
+    return _parts(root, lambda folder: MaskFolder(folder / "images", folder / "masks", settings.on_error))
+
+
+def _boxes(root: Path, settings: Settings) -> Sources | Samples:
+    if (root / "Annotations").is_dir():
+        names = root / "classes.txt"
+        classes = names.read_text(encoding="utf-8").split() if names.is_file() else CLASSES
+        splits = [(root / "ImageSets" / "Main" / f"{part}.txt").is_file() for part in ("train", "val")]
+
+        def voc(split: str | None) -> VocDetection:
+            return VocDetection(root, split, classes, on_error=settings.on_error)
+
+        return Sources(voc("train"), voc("val")) if all(splits) else voc(None)
+    found = []
+    for part in ("train", "val"):
+        files = sorted((root / "annotations").glob(f"instances_{part}*.json"))
+        if not files:
+            break
+        folder = root / files[0].stem.removeprefix("instances_")
+        found.append(CocoDetection(folder if folder.is_dir() else root / part, files[0], settings.on_error))
+    if len(found) == 2:
+        if list(found[0].class_names) != list(found[1].class_names):
+            raise DataError(root, "has other classes for validation than for training")
+        return Sources(*found)
+    if found:
+        return found[0]
+    raise DataError(root, "has neither annotations/instances_train*.json (COCO) nor Annotations/ (VOC)")

@@ -1,0 +1,147 @@
+"""What training has in common, whatever is learned."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningModule
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from fastcnn import models
+from fastcnn._errors import ArgumentError
+from fastcnn.data import Sample, Samples
+from fastcnn.train.settings import Settings
+
+
+class Task(LightningModule):
+    """A network and what it is trained for. Subclasses say which loss, metrics and pictures.
+
+    Attributes:
+        metric: the name of the number that tells the best epoch.
+    """
+
+    metric: str
+
+    def __init__(self, settings: Settings, arguments: dict[str, Any], class_names: Sequence[str]) -> None:
+        super().__init__()
+        self.settings, self.class_names = settings, list(class_names)
+        self.arguments = {**arguments, **settings.model_arguments}
+        name = settings.model_name
+        if name not in models.FACTORIES:
+            raise ArgumentError(f"train: expected a model of fastcnn.models, got {name}")
+        try:
+            self.network: nn.Module = getattr(models, name)(**self.arguments)
+        except TypeError as error:
+            raise ArgumentError(f"train: {name} does not take these arguments ({error})") from None
+        if settings.weights:
+            start_from(self.network, settings.weights, settings.weights_source)
+
+    # --- what a task has of its own ----------------------------------------------------------------------------------
+
+    def augmentation(self, train: Samples) -> Any:
+        """Return the transform of training pictures."""
+        raise NotImplementedError  # of each task
+
+    def preparation(self) -> Any:
+        """Return the transform of pictures for validation."""
+        raise NotImplementedError  # of each task
+
+    @staticmethod
+    def collate(samples: list[Sample]) -> Any:
+        """Join samples to a batch."""
+        raise NotImplementedError  # of each task
+
+    def losses(self, batch: Any) -> dict[str, Tensor]:
+        """Return the loss's parts by name."""
+        raise NotImplementedError  # of each task
+
+    def measure(self, batch: Any) -> None:
+        """Add a batch to the metrics."""
+        raise NotImplementedError  # of each task
+
+    def measured(self) -> dict[str, float]:
+        """Return the metrics by name, and begin anew."""
+        raise NotImplementedError  # of each task
+
+    def picture(self, sample: Sample) -> NDArray[np.uint8]:
+        """Return a picture (H, W, 3) of what is found in a sample."""
+        raise NotImplementedError  # of each task
+
+    def about(self) -> dict[str, Any]:
+        """Return what is to be known of the model, for its file."""
+        return {"task": self.settings.task, "classes": self.class_names, "image_size": list(self.settings.image_size)}
+
+    # --- Lightning ----------------------------------------------------------------------------------------------------
+
+    def on_train_epoch_start(self) -> None:
+        """Choose the epoch's changes."""
+        self.trainer.datamodule.train_set.set_epoch(self.current_epoch)  # type: ignore[attr-defined]  # a Loading
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """Return the loss."""
+        parts = self.losses(batch)
+        total = torch.stack(list(parts.values())).sum()
+        for name, value in parts.items():
+            self.log(f"loss/{name}", value.detach(), batch_size=len(batch[0]))
+        self.log("loss", total.detach(), prog_bar=True, batch_size=len(batch[0]))
+        if not torch.compiler.is_compiling() and not math.isfinite(float(total.detach())):
+            raise ArgumentError(
+                f"train: the loss is {float(total.detach())} in epoch {self.current_epoch}: lower the learning rate"
+            )
+        return total
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        """Measure."""
+        self.measure(batch)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log what was measured."""
+        for name, value in self.measured().items():
+            self.log(name, value, prog_bar=name == self.metric, sync_dist=False)
+
+    def configure_optimizers(self) -> Any:
+        """Make optimiser and schedule."""
+        settings = self.settings
+        decayed = [p for p in self.network.parameters() if p.ndim > 1]
+        others = [p for p in self.network.parameters() if p.ndim <= 1]
+        groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}]
+        optimizer: torch.optim.Optimizer
+        if settings.optimizer == "adamw":
+            optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate)
+        else:
+            optimizer = torch.optim.SGD(groups, lr=settings.learning_rate, momentum=0.9, nesterov=True)
+        steps = max(1, int(self.trainer.estimated_stepping_batches))
+        rise = max(1, round(settings.warmup * steps))
+
+        def factor(step: int) -> float:
+            if step < rise:
+                return (step + 1) / rise
+            return 0.01 + 0.99 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise))) / 2
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def start_from(network: nn.Module, path: str, source: str) -> None:
+    """Load weights; layers of another number of classes or channels keep their own."""
+    if path in models.shipped() or Path(path).suffix == ".safetensors":
+        try:
+            state: Any = models.load_model(path).model.state_dict()
+        except ArgumentError:
+            state = path
+    else:
+        state = path
+    if isinstance(state, str):
+        models.load_weights(network, state, source)
+        return
+    own = network.state_dict()
+    other = {
+        key.rpartition(".")[0] + "." for key, value in own.items() if key in state and state[key].shape != value.shape
+    }
+    models.load_weights(network, state, source, skip=sorted(other))
