@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 
 from fastcnn._boxes import check_choice
 from fastcnn.data.errors import DataError, warn
-from fastcnn.io import ImageFileError, Picture, read_image, to_dtype
+from fastcnn.io import ImageFileError, Picture, read_image
 
 
 @dataclass(frozen=True)
@@ -122,11 +122,15 @@ def load_picture(path: str | os.PathLike[str], channels: int | None) -> Tensor:
     elif had == 4:
         pixels, had = pixels[..., :3], 3
     if pixels.dtype.kind == "f":
-        if not np.isfinite(pixels).all():
-            raise ImageFileError(path, "has NaN or infinite pixels")
+        if not (np.isfinite(pixels).all() and pixels.min() >= 0 and pixels.max() <= 1):
+            raise DataError(path, "has values that are not from 0 to 1")
         pixels = pixels.astype(np.float32)
+    elif pixels.dtype == bool:
+        pixels = pixels.astype(np.float32)
+    elif pixels.dtype in (np.uint8, np.uint16):
+        pixels = pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
     else:
-        pixels = to_dtype(pixels, np.float32)
+        raise DataError(path, f"has pixels of {pixels.dtype}, of which it is not known what is white")
     image = torch.from_numpy(np.ascontiguousarray(pixels))
     image = image[None] if image.ndim == 2 else image.permute(2, 0, 1).contiguous()
     return image.expand(3, -1, -1).contiguous() if channels == 3 and len(image) == 1 else image

@@ -37,6 +37,7 @@ class Detect(Task):
         height, width = settings.image_size if any(settings.image_size) else first.image.shape[-2:]
         self.size = self.detector.size_for((height, width))
         self.precision_metric = MeanAveragePrecision(backend="pycocotools")
+        self.precision_metric.warn_on_many_detections = False  # those beyond COCO's 100 have the lowest scores
 
     def augmentation(self, train: Samples) -> Any:
         """Mosaics, small moves, mirrored, and lit otherwise."""

@@ -1,0 +1,327 @@
+"""Datasets of files: what they read, and what they say of broken ones."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import pickle
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from fastcnn.data import (
+    CocoDetection,
+    DataError,
+    DataWarning,
+    IdxImages,
+    ImageFolder,
+    MaskFolder,
+    VocDetection,
+    read_idx,
+)
+from fastcnn.io import ImageFileError
+
+
+def picture(path: Path, size: tuple[int, int] = (6, 8), seed: int = 0, mode: str = "RGB") -> np.ndarray:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    channels = () if mode == "L" else (len(mode),)
+    pixels = np.random.default_rng(seed).integers(0, 256, (*size, *channels), dtype=np.uint8)
+    Image.fromarray(pixels, mode).save(path)
+    return pixels
+
+
+# --- IDX --------------------------------------------------------------------------------------------------------------
+
+
+def idx(array: np.ndarray) -> bytes:
+    code = {"u1": 8, "i1": 9, "i2": 0xB, "i4": 0xC, "f4": 0xD, "f8": 0xE}[array.dtype.str[1:]]
+    head = bytes([0, 0, code, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
+    return head + array.astype(array.dtype.newbyteorder(">")).tobytes()
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i1", "i2", "i4", "f4", "f8"])
+@pytest.mark.parametrize("shape", [(5,), (2, 3, 4), (0, 3)])
+@pytest.mark.parametrize("zipped", [False, True])
+def test_idx(tmp_path: Path, dtype: str, shape: tuple[int, ...], zipped: bool) -> None:
+    array = (np.random.default_rng(0).random(shape) * 100 - (0 if dtype == "u1" else 50)).astype(dtype)
+    content = idx(array)
+    (tmp_path / "x").write_bytes(gzip.compress(content) if zipped else content)
+    found = read_idx(tmp_path / "x")
+    assert found.dtype == array.dtype
+    assert found.dtype.isnative
+    np.testing.assert_array_equal(found, array)
+
+
+def test_broken_idx(tmp_path: Path) -> None:
+    good = idx(np.arange(12, dtype=np.uint8).reshape(3, 4))
+    for content, text in (
+        (b"", "is not an IDX file"),
+        (b"\x89PNG\r\n", "is not an IDX file"),
+        (b"\0\0\x08\0", "is not an IDX file"),
+        (b"\0\0\x0a\1\0\0\0\0", "is not an IDX file"),
+        (good[:6], "is truncated"),
+        (good[:-1], "is truncated: 11 of 12 bytes"),
+        (good + b"x", "has more than the 12 bytes"),
+        (gzip.compress(good)[:-12], "is truncated or damaged"),
+        (gzip.compress(good)[:12] + b"\xff" * 20, "is (truncated or damaged|not an IDX file)"),
+        (b"\0\0\x08\3" + b"\xff" * 12, "over the limit"),
+        # 3 GB claimed, none there: an error, and no 3 GB taken.
+        (b"\0\0\x08\2" + struct.pack(">2I", 3 << 20, 1 << 10), "is truncated: 0 of 3221225472 bytes"),
+        # A bomb: 64 MB of zeros in 64 kB.
+        (gzip.compress(good + b"\0" * (1 << 26)), "has more than the 12 bytes"),
+    ):
+        (tmp_path / "x").write_bytes(content)
+        with pytest.raises(DataError, match=text) as caught:
+            read_idx(tmp_path / "x")
+        assert str(caught.value).startswith(f"{tmp_path / 'x'}: ")
+    with pytest.raises(DataError, match="no such file"):
+        read_idx(tmp_path / "y")
+
+
+@pytest.mark.parametrize("name", ["{}-idx{}-ubyte", "{}-idx{}-ubyte.gz", "{}.idx{}-ubyte"])
+def test_idx_images(tmp_path: Path, name: str) -> None:
+    images = np.random.default_rng(1).integers(0, 256, (7, 28, 28), dtype=np.uint8)
+    labels = np.array([0, 1, 2, 9, 4, 5, 6], np.uint8)
+    for kind, array in (("images", images), ("labels", labels)):
+        content = idx(array)
+        file = tmp_path / name.format(f"train-{kind}", array.ndim)
+        file.write_bytes(gzip.compress(content) if file.suffix == ".gz" else content)
+    found = IdxImages(tmp_path)
+    assert len(found) == 7
+    assert len(found.class_names) == 10
+    sample = found[3]
+    assert sample.label == 9
+    np.testing.assert_array_equal(sample.image[0].numpy(), images[3].astype(np.float32) / np.float32(255))
+    with pytest.raises(IndexError):
+        found[7]
+    with pytest.raises(DataError, match="has no t10k-images-idx3-ubyte"):
+        IdxImages(tmp_path, train=False)
+    file = tmp_path / name.format("train-labels", 1)
+    content = idx(labels[:5])
+    file.write_bytes(gzip.compress(content) if file.suffix == ".gz" else content)
+    with pytest.raises(DataError, match="7 images of train, but 5 labels"):
+        IdxImages(tmp_path)
+    content = idx(images)
+    file.write_bytes(gzip.compress(content) if file.suffix == ".gz" else content)
+    with pytest.raises(DataError, match="expected bytes of 1 dimensions"):
+        IdxImages(tmp_path)
+
+
+# --- folders ----------------------------------------------------------------------------------------------------------
+
+
+def test_image_folder(tmp_path: Path) -> None:
+    first = picture(tmp_path / "cat" / "1.png")
+    picture(tmp_path / "cat" / "2.JPG")
+    grey = picture(tmp_path / "dog" / "1.tif", mode="L")
+    picture(tmp_path / "dog" / "3.png", mode="RGBA")
+    (tmp_path / "dog" / "notes.txt").write_text("no picture")
+    (tmp_path / ".hidden").mkdir()
+    found = ImageFolder(tmp_path)
+    assert found.class_names == ["cat", "dog"]
+    assert [found[i].label for i in range(4)] == [0, 0, 1, 1]
+    np.testing.assert_array_equal((found[0].image * 255).round().byte().permute(1, 2, 0).numpy(), first)
+    np.testing.assert_array_equal((found[2].image * 255).round().byte().numpy(), np.stack([grey] * 3))
+    assert all(found[i].image.shape == (3, 6, 8) for i in range(4))
+    assert ImageFolder(tmp_path, channels=1)[0].image.shape == (1, 6, 8)
+    assert ImageFolder(tmp_path, channels=None)[2].image.shape == (1, 6, 8)
+    assert found[-1].source == str(tmp_path / "dog" / "3.png")
+
+
+def test_depths(tmp_path: Path) -> None:
+    """White is 1 in every depth, and what has no white is refused."""
+    tifffile = pytest.importorskip("tifffile")
+    folder = tmp_path / "a"
+    folder.mkdir()
+    for i, (array, expected) in enumerate(
+        (
+            (np.array([[0, 65535]], np.uint16), [0.0, 1.0]),
+            (np.array([[False, True]]), [0.0, 1.0]),
+            (np.array([[0.25, 1]], np.float32), [0.25, 1.0]),
+            (np.array([[0, 9]], np.int32), None),
+            (np.array([[0, 9]], np.float32), None),
+            (np.array([[0, np.nan]], np.float32), None),
+        )
+    ):
+        tifffile.imwrite(folder / f"{i}.tif", array, photometric="minisblack")
+        found = ImageFolder(tmp_path, channels=1)
+        if expected is None:
+            with pytest.raises(DataError, match=rf"{i}\.tif: has "):
+                found[i]
+        else:
+            assert found[i].image.flatten().tolist() == expected
+
+
+def test_broken_pictures(tmp_path: Path) -> None:
+    """Refused with their path, or skipped with a warning that comes once."""
+    for i in range(3):
+        picture(tmp_path / "a" / f"{i}.png", seed=i)
+    whole = (tmp_path / "a" / "1.png").read_bytes()
+    (tmp_path / "a" / "1.png").write_bytes(whole[: len(whole) // 2])
+    strict, lenient = ImageFolder(tmp_path), ImageFolder(tmp_path, on_error="skip")
+    with pytest.raises(ImageFileError, match=r"1\.png: "):
+        strict[1]
+    with pytest.warns(DataWarning, match=r"skipped .*1\.png: "):
+        sample = lenient[1]
+    assert torch.equal(sample.image, strict[2].image)
+    assert torch.equal(lenient[1].image, strict[2].image)  # no second warning, which would be an error
+    for i in (0, 2):
+        (tmp_path / "a" / f"{i}.png").write_bytes(b"")
+    with pytest.warns(DataWarning), pytest.raises(DataError, match="nothing of it can be read"):
+        lenient[0]
+    with pytest.raises(DataError, match="no folders with PNG, JPEG or TIFF pictures"):
+        ImageFolder(tmp_path / "a")
+    with pytest.raises(ValueError, match="ImageFolder: expected on_error to be one of refuse, skip, got stop"):
+        ImageFolder(tmp_path, on_error="stop")
+
+
+def test_mask_folder(tmp_path: Path) -> None:
+    """Grey values, 16 bits and palettes' indices are masks' values."""
+    for name in "abc":
+        picture(tmp_path / "images" / f"{name}.png")
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    values = np.arange(48, dtype=np.uint8).reshape(6, 8)
+    Image.fromarray(values).save(masks / "a.png")
+    Image.fromarray(values.astype(np.uint16) * 1000).save(masks / "b.tif")
+    palette = Image.fromarray(values, "P")
+    palette.putpalette(np.random.default_rng(0).integers(0, 256, 768, dtype=np.uint8).tobytes())
+    palette.save(masks / "c.png")
+    found = MaskFolder(tmp_path / "images", masks)
+    for i, factor in enumerate((1, 1000, 1)):
+        sample = found[i]
+        assert sample.mask.dtype == torch.int64
+        np.testing.assert_array_equal(sample.mask.numpy(), values.astype(np.int64) * factor)
+
+    picture(tmp_path / "images" / "d.png")
+    with pytest.raises(DataError, match=r"d\.png: has no mask in "):
+        MaskFolder(tmp_path / "images", masks)
+    with pytest.warns(DataWarning, match=r"d\.png: has no mask"):
+        assert len(MaskFolder(tmp_path / "images", masks, on_error="skip")) == 3
+    Image.fromarray(values[:5]).save(masks / "d.png")
+    with pytest.raises(DataError, match=r"d\.png: has size \(5, 8\), its picture \(6, 8\)"):
+        MaskFolder(tmp_path / "images", masks)[3]
+    picture(masks / "d.png")
+    with pytest.raises(DataError, match=r"d\.png: is no mask"):
+        MaskFolder(tmp_path / "images", masks)[3]
+
+
+# --- boxes ------------------------------------------------------------------------------------------------------------
+
+
+def coco(folder: Path, **changes: Any) -> Path:
+    content: dict[str, Any] = {
+        "images": [{"id": 7, "file_name": "a.png"}, {"id": 3, "file_name": "b.png"}],
+        "categories": [{"id": 44, "name": "bottle"}, {"id": 2, "name": "bicycle"}],
+        "annotations": [
+            {"id": 1, "image_id": 7, "category_id": 44, "bbox": [1, 2, 3, 4]},
+            {"id": 2, "image_id": 7, "category_id": 2, "bbox": [5.5, 0.5, 9, 2]},
+            {"id": 3, "image_id": 7, "category_id": 2, "bbox": [0, 0, 8, 6], "iscrowd": 1},
+        ],
+        **changes,
+    }
+    file = folder / "instances.json"
+    file.write_text(json.dumps(content))
+    return file
+
+
+def test_coco(tmp_path: Path) -> None:
+    for name in "ab":
+        picture(tmp_path / f"{name}.png")
+    found = CocoDetection(tmp_path, coco(tmp_path))
+    assert found.class_names == ["bicycle", "bottle"]
+    sample = found[0]
+    assert sample.boxes.tolist() == [[1, 2, 4, 6], [5.5, 0.5, 8, 2.5]]  # the second is cut at 8
+    assert sample.classes.tolist() == [1, 0]
+    assert found[1].boxes.shape == (0, 4)
+
+
+def test_broken_coco(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    one = {"id": 9, "image_id": 7, "category_id": 44, "bbox": [1, 2, 3, 4]}
+    for change, text in (
+        ({"annotations": [{**one, "image_id": 8}]}, "annotation 9 has an unknown image_id 8"),
+        ({"annotations": [{**one, "category_id": 8}]}, "annotation 9 has an unknown category_id 8"),
+        ({"annotations": [{**one, "bbox": [1, 2, 0, 4]}]}, "annotation 9 has no box of an area"),
+        ({"annotations": [{**one, "bbox": [1, 2, float("nan"), 4]}]}, "annotation 9 has no box of an area"),
+        ({"annotations": [{**one, "bbox": ["1", 2, 3, 4]}]}, "annotation 9 has no box of an area"),
+        ({"annotations": [{**one, "bbox": 5}]}, "has an annotation without bbox"),
+        ({"annotations": ["x"]}, "has an annotation without image_id"),
+    ):
+        file = coco(tmp_path, **change)
+        with pytest.raises(DataError, match=text):
+            CocoDetection(tmp_path, file)
+        with pytest.warns(DataWarning, match=text):
+            assert CocoDetection(tmp_path, file, on_error="skip")[0].boxes.shape == (0, 4)
+    for change, text in (
+        ({"images": [{"id": 1, "file_name": "../../etc/passwd"}]}, "names a picture outside of the folder"),
+        ({"images": [{"id": 1, "file_name": "/etc/passwd"}]}, "names a picture outside of the folder"),
+        ({"images": [{"id": 1}]}, "has an image without file_name"),
+        ({"categories": [{"id": True, "name": "x"}]}, "has a category without id"),
+        ({"annotations": None}, "it has no list 'annotations'"),
+    ):
+        with pytest.raises(DataError, match=text):
+            CocoDetection(tmp_path, coco(tmp_path, **change), on_error="skip")
+    file = tmp_path / "bad.json"
+    for content in (b"{", b"\xff\xfe\x00", b"[" * 100_000, b"[1]", pickle.dumps({})):
+        file.write_bytes(content)
+        with pytest.raises(DataError, match=r"bad\.json: (is not JSON|is not of COCO's form)"):
+            CocoDetection(tmp_path, file)
+
+
+VOC = """<annotation><filename>{name}</filename>
+<object><name>cat</name><difficult>0</difficult>
+  <bndbox><xmin>1</xmin><ymin>2</ymin><xmax>4</xmax><ymax>6</ymax></bndbox></object>
+<object><name>dog</name><difficult>1</difficult>
+  <bndbox><xmin>3</xmin><ymin>1</ymin><xmax>9</xmax><ymax>3</ymax></bndbox></object>{more}</annotation>"""
+
+
+def voc(root: Path, name: str = "a", text: str = VOC, picture_name: str | None = None, more: str = "") -> None:
+    (root / "Annotations").mkdir(parents=True, exist_ok=True)
+    (root / "Annotations" / f"{name}.xml").write_text(text.format(name=picture_name or f"{name}.jpg", more=more))
+
+
+def test_voc(tmp_path: Path) -> None:
+    for name in "ab":
+        picture(tmp_path / "JPEGImages" / f"{name}.jpg")
+        voc(tmp_path, name)
+    found = VocDetection(tmp_path)
+    assert len(found) == 2
+    assert found[0].boxes.tolist() == [[0, 1, 4, 6]]
+    assert found.class_names[int(found[0].classes)] == "cat"
+    both = VocDetection(tmp_path, difficult=True, class_names=["dog", "cat"])[1]
+    assert both.boxes.tolist() == [[0, 1, 4, 6], [2, 0, 8, 3]]
+    assert both.classes.tolist() == [1, 0]
+    (tmp_path / "ImageSets" / "Main").mkdir(parents=True)
+    (tmp_path / "ImageSets" / "Main" / "val.txt").write_text("b  1\n\n")
+    assert [VocDetection(tmp_path, "val")[i].source[-5:] for i in range(1)] == ["b.jpg"]
+
+
+def test_broken_voc(tmp_path: Path) -> None:
+    picture(tmp_path / "JPEGImages" / "a.jpg")
+    voc(tmp_path)
+    box = "<object><name>cat</name><bndbox><xmin>{}</xmin><ymin>2</ymin><xmax>4</xmax><ymax>6</ymax></bndbox></object>"
+    bomb = '<!DOCTYPE a [<!ENTITY b "bbbbbbbbbb">]><annotation><filename>&b;</filename></annotation>'
+    for options, text in (
+        ({"more": "<object><name>unicorn</name></object>"}, "has an object of an unknown class 'unicorn'"),
+        ({"more": "<object><name>cat</name></object>"}, "without a box of four numbers"),
+        ({"more": box.format("x")}, "without a box of four numbers"),
+        ({"more": box.format("nan")}, "has a box without an area"),
+        ({"more": box.format("9")}, "has a box without an area"),
+        ({"picture_name": "../../secret.jpg"}, "names no picture of the folder"),
+        ({"picture_name": " "}, "names no picture of the folder"),
+        ({"text": "<annotation>"}, "is not XML"),
+        ({"text": bomb}, "has a document type"),
+    ):
+        voc(tmp_path, "b", **options)
+        with pytest.raises(DataError, match=rf"b\.xml: .*{text}"):
+            VocDetection(tmp_path)
+        with pytest.warns(DataWarning, match=text):
+            assert len(VocDetection(tmp_path, on_error="skip")) == 1
+    with pytest.raises(DataError, match=r"val\.txt: cannot be read"):
+        VocDetection(tmp_path, "val")
