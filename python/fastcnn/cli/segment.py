@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import math
-import os
-import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from fastcnn.cli._console import Reporter
+from fastcnn.cli._files import check_names, each, sample_picture, targets
+from fastcnn.cli._models import load_named
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from fastcnn.cli._console import Reporter
     from fastcnn.io import Picture
-    from fastcnn.pipelines import Instances, Settings
+    from fastcnn.pipelines import Settings
 
 _SUFFIXES = ("_labels.tif", "_overlay.png", "_regions.csv")
 _FINDING, _SPLITTING, _OTHER = "Finding objects", "Telling touching objects apart", "Files"
@@ -62,6 +63,7 @@ def _odd(value: int | None) -> int | None:
 
 
 def segment(
+    context: typer.Context,
     images: Annotated[
         list[Path] | None,
         typer.Argument(
@@ -74,6 +76,15 @@ def segment(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results.", rich_help_panel=_OTHER)] = Path(
         "fastcnn-segment"
     ),
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|PATH",
+            help="Find objects with a trained network instead: unet (of fastcnn, for bright touching cells), or the "
+            "weights of fastcnn train segment.",
+            rich_help_panel=_FINDING,
+        ),
+    ] = None,
     threshold: Annotated[
         Any,
         typer.Option(
@@ -178,41 +189,72 @@ def segment(
 
     Exit status: 0, all done; 1, some input failed, each named on stderr; 2, wrong usage.
     """
-    from fastcnn.cli._console import Reporter, Terminated, ending_cleanly
-
     reporter = Reporter(quiet)
     options = {
         "threshold": threshold, "block_size": block_size, "offset": offset, "dark_objects": dark_objects,
         "sigma": sigma, "closing": closing, "opening": opening, "fill_holes": fill_holes, "min_size": min_size,
         "smooth_distance": smooth_distance, "min_distance": min_distance,
     }  # fmt: skip
+    if model is not None:
+        _check_unused(context, options)
     paths = list(images or [])
-    _check_names(paths, out)
+    check_names(paths, out, _SUFFIXES)
+    find = _with_model(model, reporter) if model is not None else _classically(options)
     if not paths:
-        from importlib.resources import files
-
-        paths = [Path(str(files("fastcnn") / "data" / "cells.png"))]
-        reporter.say("No image given: using the sample picture of touching cells that comes with fastcnn.")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise typer.BadParameter(f"{out} is not a folder.", param_hint="--out") from None
-    except OSError as error:
-        reporter.problem(f"{out}: cannot be made ({error.strerror})")
-        raise typer.Exit(1) from None
-    try:
-        with ending_cleanly():
-            done = _run(paths, out, options, max_pixels, reporter)
-    except KeyboardInterrupt:
-        reporter.problem("interrupted")
-        raise typer.Exit(130) from None
-    except Terminated as end:
-        reporter.problem("terminated")
-        raise typer.Exit(end.status) from None
+        paths = sample_picture("cells.png", "touching cells", reporter)
+    done = each(paths, out, lambda path: _one(path, out, find, dark_objects, max_pixels), reporter)
     if done and not quiet:
         _print_table(done, out, reporter)
     if len(done) < len(paths):
         raise typer.Exit(1)
+
+
+def _check_unused(context: typer.Context, options: dict[str, Any]) -> None:
+    """A model finds objects in its own way: say which options would have no effect."""
+    # By name: which module the enumeration is of depends on typer's version.
+    sources = {name: context.get_parameter_source(name) for name in options}
+    given = [name for name, source in sources.items() if source is not None and source.name != "DEFAULT"]
+    if given:
+        named = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise typer.BadParameter(f"{named} cannot be combined with it.", param_hint="--model")
+
+
+class _Found(NamedTuple):
+    """What was found, and how: a word for the table, and the options that do it again."""
+
+    labels: Any
+    regions: Any
+    count: Any
+    how: str
+    options: str | None
+
+
+Find = Callable[["Picture", float], _Found]
+
+
+def _classically(options: dict[str, Any]) -> Find:
+    def find(picture: Picture, background: float) -> _Found:
+        from fastcnn.pipelines import segment_instances
+
+        found = segment_instances(picture.grey(background), **options)
+        kinds = {s.threshold if isinstance(s.threshold, str) else f"{s.threshold:g}" for s in found.settings}
+        command = _command(found.settings[0]) if len(found.settings) == 1 else None
+        return _Found(found.labels, found.regions, found.count, ", ".join(sorted(kinds)), command)
+
+    return find
+
+
+def _with_model(name: str, reporter: Reporter) -> Find:
+    model = load_named(name, "segment", reporter)
+
+    def find(picture: Picture, background: float) -> _Found:
+        from fastcnn.pipelines import segment_with_model
+
+        pixels = picture.grey(background) if picture.channels in (2, 4) else picture.pixels
+        found = segment_with_model(pixels, model, channel_axis=-1 if picture.channels == 3 else None)
+        return _Found(found.labels, found.regions, found.count, Path(name).name, None)
+
+    return find
 
 
 class _Done(NamedTuple):
@@ -221,98 +263,38 @@ class _Done(NamedTuple):
     path: Path
     size: tuple[int, int]
     pages: int
-    settings: tuple[Settings, ...]
+    how: str
+    options: str | None
     objects: int
     segment_s: float
     total_s: float
 
 
-def _check_names(paths: Sequence[Path], out: Path) -> None:
-    """Refuse what would overwrite a result of the same call, or an input."""
-    insensitive = sys.platform in ("win32", "darwin")
-    seen: dict[str, Path] = {}
-    for path in paths:
-        stem = path.stem.casefold() if insensitive else path.stem
-        if stem in seen:
-            raise typer.BadParameter(
-                f"{seen[stem]} and {path} have the same name {path.stem}, and so would their results.",
-                param_hint="IMAGE",
-            )
-        seen[stem] = path
-    inputs = {os.path.realpath(path): path for path in paths}
-    for path in paths:
-        for target in _targets(path, out):
-            if os.path.realpath(target) in inputs:
-                raise typer.BadParameter(f"{target} would be overwritten by a result of {path}.", param_hint="IMAGE")
-
-
-def _targets(path: Path, out: Path) -> list[Path]:
-    return [out / f"{path.stem}{suffix}" for suffix in _SUFFIXES]
-
-
-def _run(paths: Sequence[Path], out: Path, options: dict[str, Any], max_pixels: int, reporter: Reporter) -> list[_Done]:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from fastcnn.cli._console import printable
-
-    shown = len(paths) > 1 and reporter.err.is_terminal and not reporter.quiet
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}", markup=False))
-    done: list[_Done] = []
-    # Without its refreshing thread, which would write while decoders_silenced holds stderr.
-    with Progress(*columns, console=reporter.err, transient=True, auto_refresh=False, disable=not shown) as progress:
-        task = progress.add_task("", total=len(paths))
-        for path in paths:
-            progress.update(task, description=printable(path.name), refresh=True)
-            try:
-                done.append(_one(path, out, options, max_pixels))
-            except Exception as error:  # whatever it is, the other files are still done
-                reporter.problem(_reason(path, error))
-            progress.advance(task)
-    return done
-
-
-def _reason(path: Path, error: Exception) -> str:
-    from fastcnn import ArgumentError
-    from fastcnn.io import ImageFileError
-
-    if isinstance(error, ImageFileError):
-        return str(error)
-    if isinstance(error, MemoryError):
-        return f"{path}: not enough memory"
-    if isinstance(error, OSError):
-        return f"{path}: results cannot be written ({error.strerror or error})"
-    text = " ".join(str(error).split())
-    if isinstance(error, (ArgumentError, TypeError)):
-        return f"{path}: {text}"
-    return f"{path}: {type(error).__name__}: {text}"
-
-
-def _one(path: Path, out: Path, options: dict[str, Any], max_pixels: int) -> _Done:
+def _one(path: Path, out: Path, find: Find, dark_objects: bool, max_pixels: int) -> _Done:
     from fastcnn.cli._console import decoders_silenced
     from fastcnn.io import read_image, replacing
     from fastcnn.io.writing import save_png, save_tiff
-    from fastcnn.pipelines import segment_instances, write_region_csv
+    from fastcnn.pipelines import write_region_csv
 
     start = time.perf_counter()
     with decoders_silenced():
         picture = read_image(path, max_pixels=max_pixels)
     # What is transparent is background: dark among bright objects, bright among dark ones.
-    background = 1.0 if options["dark_objects"] else 0.0
-    grey = picture.grey(background)
+    background = 1.0 if dark_objects else 0.0
     before = time.perf_counter()
-    found = segment_instances(grey, **options)
+    found = find(picture, background)
     after = time.perf_counter()
-    with replacing(*_targets(path, out)) as (labels, overlay, regions):
+    with replacing(*targets(path, out, _SUFFIXES)) as (labels, overlay, regions):
         save_tiff(labels, found.labels)
         save_png(overlay, _overlay(picture, found, background))
         write_region_csv(regions, found.regions, found.count)
     return _Done(
-        path, picture.size, picture.pages or 1, found.settings, int(found.count.sum()), after - before,
+        path, picture.size, picture.pages or 1, found.how, found.options, int(found.count.sum()), after - before,
         time.perf_counter() - start,
     )  # fmt: skip
 
 
-def _overlay(picture: Picture, found: Instances, background: float) -> NDArray[np.uint8]:
+def _overlay(picture: Picture, found: _Found, background: float) -> NDArray[np.uint8]:
     import numpy as np
 
     from fastcnn.io import to_grey
@@ -348,16 +330,15 @@ def _print_table(done: Sequence[_Done], out: Path, reporter: Reporter) -> None:
         cells: list[str | Text] = [Text(printable(row.path.name)), f"{row.size[1]} x {row.size[0]}"]
         if paged:
             cells.append(str(row.pages))
-        kinds = {s.threshold if isinstance(s.threshold, str) else f"{s.threshold:g}" for s in row.settings}
-        cells += [", ".join(sorted(kinds)), str(row.objects), f"{row.segment_s:.3f}", f"{row.total_s:.3f}"]
+        cells += [row.how, str(row.objects), f"{row.segment_s:.3f}", f"{row.total_s:.3f}"]
         table.add_row(*cells)
     reporter.out.print(table)
-    if not many and len(done[0].settings) == 1:
-        reporter.say(f"Settings: {_command(done[0].settings[0])}")
+    if not many and done[0].options is not None:
+        reporter.say(f"Settings: {done[0].options}")
     if many:
         reporter.say(f"Results: {', '.join(f'IMAGE{suffix}' for suffix in _SUFFIXES)} in {out}")
     else:
-        reporter.say(f"Results: {', '.join(map(str, _targets(done[0].path, out)))}")
+        reporter.say(f"Results: {', '.join(map(str, targets(done[0].path, out, _SUFFIXES)))}")
 
 
 def _command(settings: Settings) -> str:

@@ -83,12 +83,17 @@ class ObjectSegmenter(nn.Module):
 
     def forward(self, x: Tensor) -> ObjectMaps:
         """(B, C, H, W) to `ObjectMaps`; intensities are the channels' mean."""
+        return self.objects(self.logits(x), x.mean(1))
+
+    def logits(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) of any size to the network's (B, 2, H, W)."""
         if x.ndim != 4:
             raise ArgumentError(f"ObjectSegmenter: expected input of shape (B, C, H, W), got {tuple(x.shape)}")
         height, width = x.shape[-2:]
         below, right = -height % self.multiple, -width % self.multiple
         padded = nn.functional.pad(x, (0, right, 0, below), mode="replicate")
-        return self.objects(self.network(padded)[..., :height, :width], x.mean(1))
+        result: Tensor = self.network(padded)[..., :height, :width]
+        return result
 
     def objects(self, logits: Tensor, intensity: Tensor) -> ObjectMaps:
         """Logits (B, 2, H, W) and a grey picture (B, H, W) to `ObjectMaps`."""

@@ -1,15 +1,19 @@
 """Whole jobs on images, made of the ops: arrays in, results out. Works on NumPy arrays and torch tensors alike."""
 
+from fastcnn.pipelines.learned import FoundBoxes, detect, segment_with_model
 from fastcnn.pipelines.overlay import contact_sheet, draw_boxes, draw_outlines
 from fastcnn.pipelines.report import write_region_csv
 from fastcnn.pipelines.segmentation import Instances, Settings, segment_instances
 
 __all__ = [
+    "FoundBoxes",
     "Instances",
     "Settings",
     "contact_sheet",
+    "detect",
     "draw_boxes",
     "draw_outlines",
     "segment_instances",
+    "segment_with_model",
     "write_region_csv",
 ]

@@ -76,7 +76,8 @@ def train(settings: Settings, out: str | os.PathLike[str], *, resume: bool = Fal
         ['checkpoints', 'curves', 'metrics.json', 'pictures', 'settings.yaml', 'weights.safetensors']
     """
     folder = Path(out)
-    _prepare(folder, settings, resume)
+    if os.environ.get("LOCAL_RANK", "0") == "0":  # others of the same run find the folder prepared
+        _prepare(folder, settings, resume)
     # Lightning's remarks on hardware and on workers are not for those who only want a model.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     with warnings.catch_warnings():

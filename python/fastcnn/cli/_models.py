@@ -1,0 +1,31 @@
+"""Trained models by the words of the command line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from fastcnn.cli._console import Reporter
+
+if TYPE_CHECKING:
+    from fastcnn.models import ModelFile
+
+# Short words for what comes with fastcnn.
+SHORT = {"unet": "unet-cells", "yolox": "yolox-shapes", "lenet5": "lenet5-digits"}
+
+
+def load_named(name: str, task: str, reporter: Reporter) -> ModelFile:
+    """Load a model for a task, or say in one line why not."""
+    from fastcnn import ArgumentError
+    from fastcnn.models import load_model
+
+    try:
+        found = load_model(SHORT.get(name, name))
+    except ArgumentError as error:
+        raise typer.BadParameter(str(error).removeprefix("load_model: "), param_hint="--model") from None
+    if found.about.get("task") != task:
+        raise typer.BadParameter(
+            f"{name} is trained to {found.about.get('task')}, not to {task}.", param_hint="--model"
+        )
+    return found
