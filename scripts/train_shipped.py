@@ -21,7 +21,7 @@ WEIGHTS = Path(__file__).resolve().parent.parent / "python" / "fastcnn" / "model
 RUNS = {
     "lenet5-digits": Settings("classify", "digits", epochs=40, batch_size=32),
     "unet-cells": Settings("segment", "cells", epochs=10, batch_size=8, learning_rate=0.003),
-    "yolox-shapes": Settings("detect", "shapes", epochs=16, batch_size=16, learning_rate=0.003, half=True),
+    "yolox-shapes": Settings("detect", "shapes", epochs=12, batch_size=8, learning_rate=0.02, mosaic=0.0, half=True),
 }
 
 

@@ -108,6 +108,10 @@ def train(
     no_augment: Annotated[
         bool, typer.Option("--no-augment", help="Do not change pictures at random.", rich_help_panel=_STEPS)
     ] = False,
+    mosaic: Annotated[
+        float,
+        typer.Option(metavar="P", help="Chance of four pictures in one, in detection.", rich_help_panel=_STEPS),
+    ] = 0.5,
     seed: Annotated[int, typer.Option(metavar="N", min=0, rich_help_panel=_STEPS)] = 0,
     on_error: Annotated[
         str, typer.Option(metavar="refuse|skip", help="Broken files: end, or warn and go on.", rich_help_panel=_STEPS)
@@ -144,7 +148,7 @@ def train(
         settings = Settings(
             task, data, model, _arguments(set_ or []), weights, weights_source, image_size or (0, 0), not classes,
             epochs=epochs, batch_size=batch_size, optimizer=optimizer, learning_rate=learning_rate,
-            weight_decay=weight_decay, clip=clip, augment=not no_augment, average=average, precision=precision,
+            weight_decay=weight_decay, clip=clip, augment=not no_augment, mosaic=mosaic, average=average, precision=precision,
             patience=patience, devices=devices, workers=workers, seed=seed, on_error=on_error, half=half,
         )  # fmt: skip
     except ArgumentError as error:

@@ -1,0 +1,280 @@
+"""Runs of seconds: what they leave, that they learn, that they go on after a kill, and on two processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import fastcnn
+import fastcnn.models as M
+from fastcnn import ArgumentError
+from fastcnn.data import Cells, DataError, DataWarning, Shapes
+from fastcnn.train import Settings, find_sources, train
+from fastcnn.train.metrics import ObjectF1
+from tests.pipelines import scenes
+
+QUICK = {
+    "classify": Settings("classify", "digits:200", epochs=3, batch_size=20),
+    "segment": Settings("segment", "cells:16", image_size=(96, 96), epochs=3, batch_size=4, learning_rate=0.005),
+    "detect": Settings("detect", "shapes:32", image_size=(64, 64), epochs=3, batch_size=4),
+}
+LEFT = ["checkpoints", "curves", "metrics.json", "pictures", "settings.yaml", "weights.safetensors"]
+# The package that is tested, wherever a child process runs.
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(fastcnn.__file__).resolve().parents[1])}
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "fastcnn.cli", "train", *map(str, arguments)]
+
+
+def curve(folder: Path, name: str) -> list[float]:
+    events = EventAccumulator(str(folder / "curves"))
+    events.Reload()
+    return [event.value for event in events.Scalars(name)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", QUICK)
+def test_a_run(task: str, tmp_path: Path) -> None:
+    """The loss falls, and the folder holds a model that says what it is and gives what was measured."""
+    settings = QUICK[task]
+    finished = train(settings, tmp_path / "run", quiet=True)
+    assert sorted(path.name for path in finished.folder.iterdir()) == LEFT
+    losses = curve(finished.folder, "loss")
+    assert np.mean(losses[-2:]) < 0.9 * np.mean(losses[:2])
+    assert Settings.load(finished.folder / "settings.yaml") == settings
+    assert json.loads((finished.folder / "metrics.json").read_text()) == finished.metrics
+    assert all(np.isfinite(value) for value in finished.metrics.values())
+    names = {"classify": {"accuracy"}, "segment": {"f1", "pq"}, "detect": {"map", "map50"}}[task]
+    assert set(finished.metrics) == names
+
+    found = M.load_model(finished.folder / "weights.safetensors")
+    assert found.about["task"] == task
+    assert found.about["metrics"] == finished.metrics
+    validation = find_sources(settings).validation
+    assert len(list((finished.folder / "pictures").glob("*.png"))) == min(8, len(validation))
+    for path in (finished.folder / "pictures").iterdir():
+        assert np.asarray(Image.open(path)).std() > 0
+    if task == "classify":
+        size = found.about["image_size"]
+        images = torch.stack([fastcnn.ops.resize(s.image, size, antialias=True) for s in validation])
+        right = found.model(images).argmax(1) == torch.tensor([s.label for s in validation])
+        assert float(right.float().mean()) == pytest.approx(finished.metrics["accuracy"], abs=1e-6)
+
+
+@pytest.mark.slow
+def test_goes_on_after_a_kill(tmp_path: Path) -> None:
+    """SIGKILL after the first epoch; the resumed run ends with the weights of one that was left alone."""
+    options = [
+        "classify", "--data", "digits:240", "--epochs", 12, "--batch-size", 16, "--learning-rate", 0.003, "--quiet",
+    ]  # fmt: skip
+    alone, killed = tmp_path / "alone", tmp_path / "killed"
+    subprocess.run(command(*options, "--out", alone), check=True, env=ENVIRONMENT)
+    process = subprocess.Popen(command(*options, "--out", killed), env=ENVIRONMENT)
+    last, deadline = killed / "checkpoints" / "last.ckpt", time.monotonic() + 120
+    while not last.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "it ended before it could be killed"
+    assert last.exists()
+    assert not (killed / "weights.safetensors").exists()
+
+    refused = subprocess.run(command(*options, "--out", killed), env=ENVIRONMENT, capture_output=True, text=True)
+    assert refused.returncode == 1
+    assert refused.stderr.strip() == f"fastcnn: train: {killed} holds a run already; resume it, or take another folder"
+    other = subprocess.run(
+        command(*options, "--out", killed, "--resume", "--seed", 5), env=ENVIRONMENT, capture_output=True, text=True
+    )
+    assert other.returncode == 1
+    assert "has other settings than these" in other.stderr
+
+    subprocess.run(command(*options, "--out", killed, "--resume"), check=True, env=ENVIRONMENT)
+    first, second = (load_file(folder / "weights.safetensors") for folder in (alone, killed))
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        assert torch.equal(value, second[name]), name
+    assert (alone / "metrics.json").read_text() == (killed / "metrics.json").read_text()
+
+
+@pytest.mark.slow
+def test_two_processes(tmp_path: Path) -> None:
+    """Lightning's DDP on gloo: each process has its share of the pictures, and there is one result."""
+    options = ["classify", "--data", "digits:160", "--epochs", 3, "--batch-size", 16, "--devices", 2]
+    done = subprocess.run(
+        command(*options, "--out", tmp_path / "run", "--quiet"), env=ENVIRONMENT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == LEFT
+    rates = curve(tmp_path / "run", "lr-AdamW/pg1")
+    assert rates
+    found = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert found["global_step"] == 3 * 160 // (2 * 16)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed"])
+def test_mixed_precision(precision: str, tmp_path: Path) -> None:
+    settings = replace(QUICK["segment"], precision=precision, epochs=1, average=0.0)
+    finished = train(settings, tmp_path / "run", quiet=True)
+    weights = load_file(finished.folder / "weights.safetensors")
+    assert all(value.isfinite().all() for value in weights.values())
+    assert {value.dtype for value in weights.values() if value.is_floating_point()} == {torch.float32}
+
+
+def test_early_stopping_and_average(tmp_path: Path) -> None:
+    """A rate of almost nothing brings nothing better: two epochs of patience, and it ends. The average is kept."""
+    settings = replace(QUICK["classify"], learning_rate=1e-12, epochs=9, patience=2, average=0.0)
+    finished = train(settings, tmp_path / "run", quiet=True)
+    assert len(curve(finished.folder, "accuracy")) == 3 + 1  # and the last measurement
+    moving = train(replace(QUICK["classify"], average=0.999, epochs=1), tmp_path / "average", quiet=True)
+    plain = train(replace(QUICK["classify"], average=0.0, epochs=1), tmp_path / "plain", quiet=True)
+    a, b = (load_file(f.folder / "weights.safetensors") for f in (moving, plain))
+    checkpoint = torch.load(moving.folder / "checkpoints" / "last.ckpt", weights_only=True)
+    for name in ("features.0.weight", "classifier.4.weight"):
+        assert not torch.equal(a[name], b[name])
+        assert torch.equal(a[name], checkpoint["state_dict"][f"network.{name}"])
+        assert torch.equal(b[name], checkpoint["current_model_state"][f"network.{name}"])
+
+
+@pytest.mark.slow
+def test_masks_of_classes_and_other_starts(tmp_path: Path) -> None:
+    """A folder of pictures and masks, from weights of another number of classes; a broken picture is skipped."""
+    for part, number in (("train", 8), ("val", 3)):
+        drawn = Cells(number, 64, seed=number)
+        for kind in ("images", "masks"):
+            (tmp_path / "data" / part / kind).mkdir(parents=True)
+        for i in range(number):
+            sample = drawn[i]
+            for kind, values in (("images", sample.image[0] * 255), ("masks", (sample.mask > 0).long())):
+                Image.fromarray(values.byte().numpy()).save(tmp_path / "data" / part / kind / f"{i}.png")
+    (tmp_path / "data" / "train" / "images" / "0.png").write_bytes(b"broken")
+    M.save_model(tmp_path / "start.safetensors", M.unet(5, 3, depth=2, width=4), "unet", {
+        "num_classes": 5, "in_channels": 3, "depth": 2, "width": 4,
+    })  # fmt: skip
+    settings = Settings(
+        "segment", str(tmp_path / "data"), objects=False, epochs=2, batch_size=4, learning_rate=0.01,
+        model_arguments={"depth": 2, "width": 4}, weights=str(tmp_path / "start.safetensors"), on_error="skip",
+    )  # fmt: skip
+    with pytest.warns(DataWarning, match=r"skipped .*0\.png"):
+        finished = train(settings, tmp_path / "run", quiet=True)
+    assert set(finished.metrics) == {"iou"}
+    assert M.load_model(finished.folder / "weights.safetensors").arguments["num_classes"] == 2
+    with pytest.raises(OSError, match=r"0\.png"):
+        train(replace(settings, on_error="refuse"), tmp_path / "strict", quiet=True)
+
+
+def test_sources(tmp_path: Path) -> None:
+    """What a folder is taken for; what is not divided is divided by the seed."""
+    with pytest.raises(DataError, match="is no folder, nor one of digits, cells, shapes"):
+        find_sources(Settings("classify", str(tmp_path / "no")))
+    with pytest.raises(ArgumentError, match="train: cells is data for segment, not for detect"):
+        find_sources(Settings("detect", "cells"))
+    with pytest.raises(DataError, match="has neither annotations/instances_train"):
+        find_sources(Settings("detect", str(tmp_path)))
+    for kind in "ab":
+        (tmp_path / kind).mkdir()
+        for i in range(5):
+            Image.fromarray(np.full((8, 8), 25 * i, np.uint8)).save(tmp_path / kind / f"{i}.png")
+    found = find_sources(Settings("classify", str(tmp_path), validation=0.3))
+    names = [{s.source for s in part} for part in found]
+    assert [len(n) for n in names] == [7, 3]
+    assert not names[0] & names[1]
+    assert names[1] == {s.source for s in find_sources(Settings("classify", str(tmp_path), validation=0.3)).validation}
+    assert names[1] != {
+        s.source for s in find_sources(Settings("classify", str(tmp_path), validation=0.3, seed=1)).validation
+    }
+    shapes = find_sources(Settings("detect", "shapes:16", image_size=(64, 64)))
+    assert len(shapes.train) == 16
+    assert len(shapes.validation) == 2
+    assert isinstance(shapes.train, Shapes)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"task": "paint"}, "expected task to be one of classify, segment, detect, got paint"),
+        ({"data": ""}, "expected data, got nothing"),
+        ({"epochs": 0}, "expected epochs of at least 1, got 0"),
+        ({"learning_rate": 0.0}, "expected learning_rate above 0"),
+        ({"learning_rate": float("nan")}, "expected learning_rate of at least 0, got nan"),
+        ({"average": 1.5}, "expected average from 0 to 1, got 1.5"),
+        ({"optimizer": "adagrad"}, "expected optimizer to be one of adamw, sgd"),
+        ({"precision": "8"}, "expected precision to be one of"),
+        ({"image_size": (0, 5)}, "expected image_size of two numbers"),
+    ],
+)
+def test_settings(change: dict[str, Any], text: str) -> None:
+    with pytest.raises(ArgumentError, match=f"train: {text}"):
+        replace(QUICK["classify"], **change)
+
+
+def test_settings_files(tmp_path: Path) -> None:
+    """Nothing but settings is read from them, and nothing of them is run."""
+    file = tmp_path / "settings.yaml"
+    QUICK["detect"].save(file)
+    assert Settings.load(file) == QUICK["detect"]
+    values = yaml.safe_load(file.read_text())
+    marker = tmp_path / "ran"
+    for text in (
+        "a: [", "- 1", "task: detect", yaml.safe_dump({**values, "more": 1}),
+        f"!!python/object/apply:os.mknod ['{marker}']", yaml.safe_dump({**values, "epochs": "x"}),
+    ):  # fmt: skip
+        file.write_text(text)
+        with pytest.raises(ArgumentError, match=r"settings\.yaml: |expected"):
+            Settings.load(file)
+    assert not marker.exists()
+
+
+def test_errors(tmp_path: Path) -> None:
+    for change, text in (
+        ({"model": "load_model"}, "expected a model of fastcnn.models, got load_model"),
+        ({"model_arguments": {"colour": 3}}, "lenet5 does not take these arguments"),
+        ({"model": "resnet18", "weights": str(tmp_path / "none.pt")}, "none.pt"),
+    ):
+        with pytest.raises(ArgumentError, match=text):
+            train(replace(QUICK["classify"], **change), tmp_path / text[:8].strip(), quiet=True)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ArgumentError, match="file is not a folder"):
+        train(QUICK["classify"], tmp_path / "file", quiet=True)
+    with pytest.raises(ArgumentError, match="lenet5 does not segment"):
+        train(replace(QUICK["segment"], model="lenet5"), tmp_path / "a", quiet=True)
+    with pytest.raises(ArgumentError, match="resnet18 is no detector"):
+        train(replace(QUICK["detect"], model="resnet18"), tmp_path / "b", quiet=True)
+    with pytest.raises(ArgumentError, match=r"train: the loss is (nan|inf) in epoch 0: lower the learning rate"):
+        train(replace(QUICK["classify"], learning_rate=1e30, optimizer="sgd"), tmp_path / "c", quiet=True)
+
+
+def test_object_f1() -> None:
+    """Against the count of overlaps that the tests of the classical chain use."""
+    random = np.random.default_rng(0)
+    metric, same, total = ObjectF1(), 0, 0
+    for seed in range(4):
+        truth = Cells(1, 96, seed=seed)[0].mask
+        shift = int(random.integers(0, 6))
+        found = torch.roll(truth, shift, 0)
+        found[found == 2] = 0
+        found = torch.unique(found, return_inverse=True)[1]
+        metric.update(found[None], truth[None])
+        same += int((scenes.overlaps(found.numpy(), truth.numpy()) > 0.5).sum())
+        total += int(found.max()) + int(truth.max())
+    assert 0 < same < total / 2
+    assert float(metric.compute()) == pytest.approx(2 * same / total)
+    assert float(ObjectF1().compute()) == 1
+    nothing = ObjectF1()
+    nothing.update(torch.zeros(1, 4, 4, dtype=torch.int64), torch.ones(1, 4, 4, dtype=torch.int64))
+    assert float(nothing.compute()) == 0
