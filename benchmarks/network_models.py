@@ -1,6 +1,6 @@
-"""The four networks that whole-model figures are about, with random weights and batch-norm statistics.
+"""The networks that whole-model figures are about, with random weights and batch-norm statistics.
 
-Written out here, from the papers, so that neither tests nor benchmarks need a model library.
+The first four are written out here, from the papers, so that they are torch's own layers.
 """
 
 from __future__ import annotations
@@ -148,6 +148,27 @@ class EfficientNetB0(nn.Module):
         return self.head(self.dropout(torch.flatten(x, 1)))
 
 
+class YoloxS(nn.Module):
+    """`fastcnn.models.yolox_s` on torch.nn's layers, to what its head gives: (B, 85, N), before decoding."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        import fastcnn.models as M
+        from fastcnn import nn as fnn
+        from fastcnn.models.unet import Upsample
+
+        network = M.yolox_s()
+        network.backbone.upsample = nn.Upsample(scale_factor=2, mode="nearest")
+        for module in network.modules():
+            assert not isinstance(module, Upsample)
+            if type(module).__name__ in fnn.__all__:
+                module.__class__ = getattr(nn, type(module).__name__)
+        self.backbone, self.head = network.backbone, network.head
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([torch.cat(level, 1).flatten(2) for level in self.head(self.backbone(x))], 2)
+
+
 def randomise_statistics(model: nn.Module, seed: int = 0) -> nn.Module:
     """Statistics as after training: a wrong fold shows only where mean, variance, weight and bias are not 0 and 1."""
     generator = torch.Generator().manual_seed(seed)
@@ -165,6 +186,7 @@ MODELS: dict[str, tuple[type[nn.Module], int]] = {
     "unet32": (UNet, 512),
     "resnet18": (ResNet18, 224),
     "efficientnet-b0": (EfficientNetB0, 224),
+    "yolox-s": (YoloxS, 640),
 }
 
 

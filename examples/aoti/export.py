@@ -24,10 +24,10 @@ def prepared(source: str, size: tuple[int, int] | None) -> tuple[torch.nn.Module
     height, width = size or found.about.get("image_size") or (256, 256)
     if not height:  # trained on pictures of their own size
         height = width = 256
-    model = found.model
+    model, model_channels = found.model, found.model.in_channels
     if found.about.get("objects"):
         model = ObjectSegmenter(model, found.about["multiple"], max_objects=256)
-    return model.eval(), torch.rand(1, found.arguments["in_channels"], height, width)
+    return model.eval(), torch.rand(1, model_channels, height, width)
 
 
 def package(model: torch.nn.Module, example: torch.Tensor, path: Path) -> None:

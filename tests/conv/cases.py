@@ -60,6 +60,13 @@ KINDS = (
     "1x12x9x8, 8x12x3x3, padding same, dilation 2",
     "1x12x9x8, 8x12x4x2, padding same",
     "1x5x3x4, 6x5x3x3, padding 5",
+    # Batches of small images with few channels: computed along planes where weights are not packed for good.
+    "9x1x28x28, 6x1x5x5",
+    "8x6x12x11, 16x6x5x5, padding 2",
+    "11x5x9x13, 7x5x3x3, padding 2, dilation 2",
+    "8x3x31, 5x3x7, padding 3",
+    "10x8x7x9, 6x8x3x4, padding 2x1",
+    "8x9x10x11, 9x5x3x3, padding 1, transposed",
     "2x10x50, 22x10x7, padding 3",
     "1x65x131, 34x65x3, stride 2, dilation 3",
     "3x16x40, 16x1x9, padding 4",

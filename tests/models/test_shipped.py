@@ -106,7 +106,8 @@ def test_pipelines_take_any_picture() -> None:
     deep = segment_with_model(grey[1].astype(np.uint16) * 100)
     assert abs(int(deep.count) - int(one.count)) <= 3
     shape = np.rint(Shapes(1, seed=9)[0].image.permute(1, 2, 0).numpy() * 255).astype(np.uint8)
-    assert len(detect(shape).boxes) == len(Shapes(1, seed=9)[0].boxes)
+    wanted = Shapes(1, seed=9)[0].boxes
+    assert float(F.box_iou(torch.from_numpy(detect(shape).boxes), wanted).amax(0).min()) > 0.7
     assert detect(shape[..., 0]).boxes.shape[1] == 4
     for call, error, text in (
         (lambda: segment_with_model(np.zeros((0, 5))), ArgumentError, "expected an image with pixels"),

@@ -185,3 +185,10 @@ def _upsample(lowering: Lowering, node: fx.Node, /, *, input: Any, output_size: 
         lowering.emit(node, Upsample(None), input, *output_size)
     elif all(float(f).is_integer() for f in scale_factors):
         lowering.emit(node, Upsample([int(f) for f in scale_factors]), input)
+
+
+@lowers(torch.ops.fastcnn.resize.default)
+def _resize(lowering: Lowering, node: fx.Node, /, *, image: Any, height: Any, width: Any, mode: str, **_: Any) -> None:
+    # "nearest" is torch's; what else it can do stays an op.
+    if mode == "nearest" and len(shape_of(node)) == 4 and lowering.is_pixels(image):
+        lowering.emit(node, Upsample(None), image, height, width)

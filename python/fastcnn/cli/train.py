@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -159,7 +160,7 @@ def train(
     except (ArgumentError, DataError, ImageFileError) as error:
         reporter.problem(" ".join(str(error).split()))
         raise typer.Exit(1) from None
-    if finished is None:  # another process of the same run tells it
+    if os.environ.get("LOCAL_RANK", "0") != "0":  # another process of the same run tells it
         return
     for name, value in finished.metrics.items():
         reporter.say(f"{name}: {value:.4f}")

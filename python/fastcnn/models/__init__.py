@@ -1,5 +1,6 @@
 """Definitions of networks, on `fastcnn.nn`. Names of layers are torchvision's, so that its weights fit."""
 
+from fastcnn.models._common import Model
 from fastcnn.models._detection import Detections, Detector
 from fastcnn.models._files import ModelFile, load_model, save_model, shipped
 from fastcnn.models._weights import load_weights
@@ -68,6 +69,7 @@ __all__ = [
     "FACTORIES",
     "Detections",
     "Detector",
+    "Model",
     "ModelFile",
     "ObjectMaps",
     "ObjectSegmenter",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -69,7 +70,7 @@ def segment_with_model(
     trained = _loaded(model, "segment", op)
     if not trained.about.get("objects"):
         raise ArgumentError(f"{op}: the model is trained for classes, not for objects that touch")
-    pixels, grey = _planes(image, channel_axis, int(trained.arguments["in_channels"]), op)
+    pixels, grey = _planes(image, channel_axis, _channels(trained), op)
     lead, (height, width) = grey.shape[:-2], grey.shape[-2:]
     # Room for as many objects as fit beside each other.
     distance = ObjectSegmenter(trained.model, 1).min_distance
@@ -83,14 +84,14 @@ def segment_with_model(
     count = np.array([int(f.count) for f in found], np.int32)
     room = int(count.max(initial=0))
 
-    def joined(values: list[Tensor], cut: bool) -> NDArray[Any]:
-        arrays = [v[0, :room].numpy() if cut else v[0].numpy() for v in values]
+    def joined(values: Sequence[Tensor]) -> NDArray[Any]:
+        arrays = [value[0].numpy() for value in values]
         return np.stack(arrays).reshape(lead + arrays[0].shape)
 
-    regions = type(found[0].regions)(
-        *(joined(list(column), True) for column in zip(*(f.regions for f in found), strict=True))
-    )
-    labels = joined([f.labels for f in found], False)
+    # Rows that are in use; what is one number for each picture has none.
+    columns = [[v if v.ndim == 1 else v[:, :room] for v in column] for column in zip(*(f.regions for f in found), strict=True)]
+    regions = type(found[0].regions)(*map(joined, columns))
+    labels = joined([f.labels for f in found])
     return type(found[0])(labels, count.reshape(lead), regions)  # type: ignore[arg-type]  # of arrays
 
 
@@ -140,7 +141,7 @@ def detect(
     if not isinstance(network, Detector):
         raise ArgumentError(f"{op}: the model is no detector")
     channel_axis = None if np.ndim(image) == 2 else -1
-    pixels, _ = _planes(image, channel_axis, int(trained.arguments["in_channels"]), op)
+    pixels, _ = _planes(image, channel_axis, _channels(trained), op)
     if len(pixels) != 1:
         raise ArgumentError(f"{op}: expected image of shape (H, W) or (H, W, 3), got {np.shape(image)}")
     height, width = pixels.shape[-2:]
@@ -160,6 +161,13 @@ def detect(
         boxes = ops.clip_boxes_to_image(found.boxes[0][shown] * factors, (height, width))
     names = tuple(trained.about.get("classes") or map(str, range(network.num_classes)))
     return FoundBoxes(boxes.numpy(), found.scores[0][shown].numpy(), found.classes[0][shown].numpy(), names)
+
+
+def _channels(trained: ModelFile) -> int:
+    from fastcnn.models import Model
+
+    assert isinstance(trained.model, Model)  # as all that FACTORIES make
+    return trained.model.in_channels
 
 
 def _loaded(model: Any, task: str, op: str) -> ModelFile:

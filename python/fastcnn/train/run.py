@@ -155,6 +155,8 @@ def _run(settings: Settings, folder: Path, resume: bool, quiet: bool) -> Finishe
         raise KeyboardInterrupt
     kept = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
     task.load_state_dict(kept)
+    # It would measure its own weights, those of the last epoch, in place of the kept ones.
+    trainer.callbacks = [c for c in trainer.callbacks if not isinstance(c, MovingAverage)]  # type: ignore[attr-defined]  # a list
     values = trainer.validate(task, loading, verbose=False)[0]
     metrics = {name: float(value) for name, value in values.items()}
     if trainer.is_global_zero:

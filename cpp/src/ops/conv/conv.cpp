@@ -6,6 +6,7 @@
 
 #include "core/dtypes.h"
 #include "ops/conv/choice.h"
+#include "ops/conv/planar.h"
 #include "ops/conv/staging.h"
 
 namespace fastcnn {
@@ -179,8 +180,15 @@ void convolve(const Context& context, const TensorView& input, const TensorView&
   const std::vector<Part> parts = parts_of(weight, in, out);
   with_arithmetic(weight.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    const Algorithm& algorithm = choose(parts, weight.dtype == DType::float64, false, context.num_threads());
     Scratch scratch(context);
+    if (!epilogue.residual && !epilogue.scale && !epilogue.input_scale && epilogue.activation == Activation::none &&
+        parts.size() == 1 && get_conv_algorithm() == "auto" && planar_wins(parts[0].shape)) {
+      const Part& part = parts[0];
+      const WeightSource<T> source(view, weight, scratch);
+      return planar_convolution<T>(context, part.shape, Image::of(input), source.of(part),
+                                   dense_vector<T>(epilogue.bias, scratch), Image::of(dst));
+    }
+    const Algorithm& algorithm = choose(parts, weight.dtype == DType::float64, false, context.num_threads());
     T* packed = scratch.get<T>(packed_size<T>(algorithm, parts));
     pack_parts(context, algorithm, parts, view, weight, packed);
     run_parts<T>(context, algorithm, parts, packed, input, epilogue, dst);

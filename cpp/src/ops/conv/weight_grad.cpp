@@ -13,6 +13,7 @@
 #include "ops/conv/bands.h"
 #include "ops/conv/geometry.h"
 #include "ops/conv/layout.h"
+#include "ops/conv/planar.h"
 #include "ops/conv/weight_grad_simd.h"
 #include "ops/conv/winograd_weight_grad.h"
 
@@ -350,6 +351,17 @@ void convolution_weight_grad(const Context& context, const TensorView& grad, con
     using T = typename decltype(tag)::type;
     if (shape.channels == 1 && shape.filters == 1 && shape.groups > 1)
       return depthwise_weight_grad<T>(context, shape, image, Image::of(grad), dst);
+    if (get_conv_algorithm() == "auto" && planar_weight_grad_wins(shape)) {
+      Scratch scratch(context);
+      T* values = scratch.get<T>(dst.numel());
+      if (planar_weight_grad(context, shape, image, Image::of(grad), values)) {
+        visit(FloatTypes{}, dtype_of(dst), [&](auto to) {
+          using To = typename decltype(to)::type;
+          for (int64_t i = 0; i < dst.numel(); ++i) dst.as<To>()[i] = converted<To>(values[i]);
+        });
+        return;
+      }
+    }
     if (std::is_same_v<T, float> && by_winograd(shape))
       return winograd_weight_grad(context, shape, image, Image::of(grad), dst);
     WeightGrad<T> gradient(context, shape, image, Image::of(grad));
