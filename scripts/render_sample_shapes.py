@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Render the sample picture of shapes that ships with fastcnn.
 
-    python scripts/render_sample_shapes.py [--out FILE] [--seed N]
+python scripts/render_sample_shapes.py [--out FILE] [--seed N]
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.utils._pytree
 from torch import Tensor
 
 from fastcnn._errors import BackendError, translate
@@ -134,3 +135,9 @@ def native(
             raise translate(error) from None
 
     return call
+
+
+def in_saved_programs(kind: type[Any], name: str) -> None:
+    """Let `torch.export.save` and AOTInductor keep results of a NamedTuple, under a name that stays."""
+    # Its only way to do so; torch's own tuples take it as well.
+    torch.utils._pytree._register_namedtuple(kind, serialized_type_name=name)

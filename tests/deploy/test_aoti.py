@@ -52,6 +52,7 @@ def picture(name: str) -> torch.Tensor:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # Inductor's own
 @pytest.mark.parametrize("name", ["lenet5-digits", "unet-cells", "yolox-shapes"])
 def test_package(program: Path, name: str, tmp_path: Path) -> None:
     """The same results as eager: every count, label and class, and values to 1e-4 of the largest."""

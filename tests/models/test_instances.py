@@ -74,7 +74,11 @@ def test_steps() -> None:
     distance = ndi.distance_transform_edt(body & (probability[1] < 0.5))
     smooth = ndi.gaussian_filter(distance, 1.5, mode="reflect")
     points = skimage.feature.peak_local_max(
-        smooth, min_distance=3, threshold_abs=0.5, labels=skimage.measure.label(body, connectivity=1), exclude_border=False
+        smooth,
+        min_distance=3,
+        threshold_abs=0.5,
+        labels=skimage.measure.label(body, connectivity=1),
+        exclude_border=False,
     )
     markers = np.zeros(body.shape, np.int32)
     for i, (y, x) in enumerate(sorted(map(tuple, points)), 1):
@@ -101,7 +105,9 @@ def test_room_and_sizes() -> None:
     speck[0, 4:8, 4:8] = 1
     speck[0, 12:20, 12:20] = 2
     for least, count in ((15, 2), (16, 1), (64, 0)):
-        assert int(M.ObjectSegmenter(Fixed(logits_of(speck)), 1, min_size=least)(torch.rand(1, 1, 24, 24)).count) == count
+        assert (
+            int(M.ObjectSegmenter(Fixed(logits_of(speck)), 1, min_size=least)(torch.rand(1, 1, 24, 24)).count) == count
+        )
 
 
 def test_graphs() -> None:

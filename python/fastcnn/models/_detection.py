@@ -9,6 +9,7 @@ from torch import Tensor
 
 from fastcnn import ops
 from fastcnn._errors import ArgumentError
+from fastcnn._library import in_saved_programs
 from fastcnn.models._common import Model
 
 
@@ -26,6 +27,9 @@ class Detections(NamedTuple):
     scores: Tensor
     classes: Tensor
     count: Any  # a Tensor; but tuples have a method of this name
+
+
+in_saved_programs(Detections, "fastcnn.models.Detections")
 
 
 def overlaps(a: Tensor, b: Tensor) -> Tensor:

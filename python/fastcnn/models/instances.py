@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from fastcnn import ops
 from fastcnn._errors import ArgumentError
+from fastcnn._library import in_saved_programs
 from fastcnn._markers import number_padded
 
 
@@ -24,6 +25,9 @@ class ObjectMaps(NamedTuple):
     labels: Tensor
     count: Any  # a Tensor; but tuples have a method of this name
     regions: Any
+
+
+in_saved_programs(ObjectMaps, "fastcnn.models.ObjectMaps")
 
 
 class ObjectSegmenter(nn.Module):

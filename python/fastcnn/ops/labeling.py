@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from fastcnn._library import native
+from fastcnn._library import in_saved_programs, native
 
 
 def _per_image(images: Tensor, spatial_dims: int, *tail: Any) -> list[Any]:
@@ -201,6 +201,9 @@ class RegionTable(NamedTuple):
     """(..., N), of the intensity's dtype; None without intensity."""
     intensity_max: Tensor | None
     """(..., N), of the intensity's dtype; None without intensity."""
+
+
+in_saved_programs(RegionTable, "fastcnn.ops.RegionTable")
 
 
 def _region_table_fake(

@@ -89,7 +89,9 @@ def segment_with_model(
         return np.stack(arrays).reshape(lead + arrays[0].shape)
 
     # Rows that are in use; what is one number for each picture has none.
-    columns = [[v if v.ndim == 1 else v[:, :room] for v in column] for column in zip(*(f.regions for f in found), strict=True)]
+    columns = [
+        [v if v.ndim == 1 else v[:, :room] for v in column] for column in zip(*(f.regions for f in found), strict=True)
+    ]
     regions = type(found[0].regions)(*map(joined, columns))
     labels = joined([f.labels for f in found])
     return type(found[0])(labels, count.reshape(lead), regions)  # type: ignore[arg-type]  # of arrays

@@ -118,9 +118,7 @@ HELD_OUT_SEED = 1_000_003
 
 def _cells(settings: Settings, number: int) -> Sources:
     size, number = max(settings.image_size) or 256, number or 384
-    return Sources(
-        Cells(number, size, settings.seed), Cells(max(1, number // 8), size, settings.seed + HELD_OUT_SEED)
-    )
+    return Sources(Cells(number, size, settings.seed), Cells(max(1, number // 8), size, settings.seed + HELD_OUT_SEED))
 
 
 def _shapes(settings: Settings, number: int) -> Sources:
