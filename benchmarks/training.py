@@ -1,7 +1,8 @@
 """A step of training, forward, backward and SGD with momentum: `fastcnn.models` against the same on torch.nn.
 
 The peer is the same module with torch's own layers in fastcnn's places and the same weights, in each memory layout.
-fastcnn's row is its faster layout, channels-last unless the case says otherwise. Beside each stands how far its gradients are from float64's, over their size.
+fastcnn's row is its faster layout, channels-last unless the case says otherwise. Beside it and torch's stands how far
+the gradients are from float64's, over their size.
 """
 
 from __future__ import annotations

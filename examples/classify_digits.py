@@ -1,7 +1,8 @@
 """Digits by a support vector machine, a perceptron and LeNet-5: "an SVM copes too", and what a network adds.
 
-All three learn two thirds of scikit-learn's 1,797 digits and are tested on the rest: as they are, and shifted by a pixel,
-where the first two, to which each pixel is a feature of its own, lose more than the network that slides its filters.
+All three learn two thirds of scikit-learn's 1,797 digits and are tested on the rest: as they are, and shifted by a
+pixel, where the first two, to which each pixel is a feature of its own, lose more than the network that slides its
+filters.
 
     pip install fastcnn[train]
     python examples/classify_digits.py       # writes classify_digits.png

@@ -1,9 +1,10 @@
 """Make a package of a model that a C++ program runs without Python: AOTInductor.
 
-    python examples/aoti/export.py unet-cells cells.pt2            # one of fastcnn's trained models, or a file of yours
-    cmake -S examples/aoti -B build/aoti -DCMAKE_PREFIX_PATH="$(python -c 'import torch; print(torch.utils.cmake_prefix_path)')"
-    cmake --build build/aoti
-    build/aoti/run_package cells.pt2 "$(python -c 'import fastcnn; print(fastcnn.info()["folder"])')" picture.bin 1 1 256 256
+    python examples/aoti/export.py unet-cells cells.pt2     # one of fastcnn's trained models, or a file of yours
+    torch=$(python -c 'import torch; print(torch.utils.cmake_prefix_path)')
+    cmake -S examples/aoti -B build/aoti -DCMAKE_PREFIX_PATH="$torch" && cmake --build build/aoti
+    fastcnn=$(python -c 'import fastcnn; print(fastcnn.info()["folder"])')
+    build/aoti/run_package cells.pt2 "$fastcnn" picture.bin 1 1 256 256    # float32 pixels, from 0 to 1
 
 The package has everything, to the last step: detectors end in boxes, segmentation in labels and a table of regions.
 """

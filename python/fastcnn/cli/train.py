@@ -148,8 +148,8 @@ def train(
     try:
         settings = Settings(
             task, data, model, _arguments(set_ or []), weights, weights_source, image_size or (0, 0), not classes,
-            epochs=epochs, batch_size=batch_size, optimizer=optimizer, learning_rate=learning_rate,
-            weight_decay=weight_decay, clip=clip, augment=not no_augment, mosaic=mosaic, average=average, precision=precision,
+            epochs=epochs, batch_size=batch_size, optimizer=optimizer, learning_rate=learning_rate, clip=clip,
+            weight_decay=weight_decay, augment=not no_augment, mosaic=mosaic, average=average, precision=precision,
             patience=patience, devices=devices, workers=workers, seed=seed, on_error=on_error, half=half,
         )  # fmt: skip
     except ArgumentError as error:

@@ -27,7 +27,8 @@ class Model(nn.Module):
         super().__init__()
         check_counts(type(self).__name__, in_channels, num_classes)
         self.in_channels, self.num_classes = in_channels, num_classes
-        self._least, self._multiple, self._exact = least, multiple, exact
+        height, width = least  # perhaps a list, from a file
+        self._least, self._multiple, self._exact = (height, width), multiple, exact
 
     def size_for(self, size: tuple[int, int]) -> tuple[int, int]:
         """Return the size next to this one, upwards, that the network takes."""

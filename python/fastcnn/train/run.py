@@ -142,7 +142,7 @@ def _run(settings: Settings, folder: Path, resume: bool, quiet: bool) -> Finishe
         gradient_clip_val=settings.clip or None,
         callbacks=callbacks,
         logger=TensorBoardLogger(folder, "curves", ""),
-        log_every_n_steps=10,
+        log_every_n_steps=min(10, max(1, len(loading.train_set) // settings.batch_size)),
         use_distributed_sampler=False,
         enable_model_summary=False,
         enable_progress_bar=not quiet,
