@@ -102,7 +102,7 @@ def load_model(source: str | os.PathLike[str]) -> ModelFile:
     Example:
         >>> import torch, fastcnn.models as M
         >>> digits = M.load_model("lenet5-digits")
-        >>> digits.model(torch.zeros(1, 1, 16, 16)).shape, digits.about["task"]
+        >>> digits.model(torch.zeros(1, 1, 28, 28)).shape, digits.about["task"]
         (torch.Size([1, 10]), 'classify')
     """
     text = os.fspath(source)
