@@ -76,7 +76,7 @@ def test_steps() -> None:
     points = skimage.feature.peak_local_max(
         smooth,
         min_distance=3,
-        threshold_abs=0.5,
+        threshold_abs=0.0,
         labels=skimage.measure.label(body, connectivity=1),
         exclude_border=False,
     )

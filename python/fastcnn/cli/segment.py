@@ -201,7 +201,7 @@ def segment(
     check_names(paths, out, _SUFFIXES)
     find = _with_model(model, reporter) if model is not None else _classically(options)
     if not paths:
-        paths = sample_picture("cells.png", "touching cells", reporter)
+        paths = sample_picture("cells.png" if model is None else "dense_cells.png", "touching cells", reporter)
     done = each(paths, out, lambda path: _one(path, out, find, dark_objects, max_pixels), reporter)
     if done and not quiet:
         _print_table(done, out, reporter)

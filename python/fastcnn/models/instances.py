@@ -68,8 +68,8 @@ class ObjectSegmenter(nn.Module):
         network: nn.Module,
         multiple: int,
         max_objects: int = 512,
-        min_distance: int = 4,
-        smooth: float = 1.0,
+        min_distance: int = 5,
+        smooth: float = 2.5,
         min_size: int = 15,
         threshold: float = 0.5,
     ) -> None:
@@ -110,7 +110,7 @@ class ObjectSegmenter(nn.Module):
         pieces = ops.label(body, connectivity=1)
         assert isinstance(pieces, Tensor)  # no count was asked for
         points, _ = ops.peak_local_max_padded(
-            distance, self.max_objects, self.min_distance, threshold_abs=0.5, labels=pieces
+            distance, self.max_objects, self.min_distance, threshold_abs=0.0, labels=pieces
         )
         markers, count = number_padded(points, distance)
         labels = ops.watershed(-distance, markers, connectivity=1, mask=body)
