@@ -85,8 +85,9 @@ def test_steps() -> None:
         markers[y, x] = i
     expected = skimage.segmentation.watershed(-smooth, markers, connectivity=1, mask=body)
     assert int(found.count) == len(points) > 5
-    # Pixels whose two ways are equally high but for rounding may fall either way.
-    assert (found.labels[0].numpy() == expected).mean() > 0.999
+    # Where two floods meet, pixels whose two ways differ by float32's rounding only may fall either way: a few of the
+    # two hundred on such lines.
+    assert (found.labels[0].numpy() != expected).sum() <= 20
     areas = np.bincount(found.labels[0].numpy().ravel(), minlength=len(points) + 1)[1:]
     assert found.regions.area[0, : len(points)].tolist() == areas.tolist()
 
