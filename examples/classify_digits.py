@@ -2,7 +2,7 @@
 
 All three learn two thirds of scikit-learn's 1,797 digits and are tested on the rest: as they are, and shifted by a
 pixel, where the first two, to which each pixel is a feature of its own, lose more than the network that slides its
-filters.
+filters. (Training moves the networks' pictures a little; the SVM learns them as they are.)
 
     pip install fastcnn[train]
     python examples/classify_digits.py       # writes classify_digits.png

@@ -204,7 +204,7 @@ def segment(
         paths = sample_picture("cells.png" if model is None else "dense_cells.png", "touching cells", reporter)
     done = each(paths, out, lambda path: _one(path, out, find, dark_objects, max_pixels), reporter)
     if done and not quiet:
-        _print_table(done, out, reporter)
+        _print_table(done, out, reporter, "threshold" if model is None else "model")
     if len(done) < len(paths):
         raise typer.Exit(1)
 
@@ -310,7 +310,7 @@ def _overlay(picture: Picture, found: _Found, background: float) -> NDArray[np.u
     return contact_sheet([draw_outlines(p, labels) for p, labels in zip(pixels, found.labels, strict=True)])
 
 
-def _print_table(done: Sequence[_Done], out: Path, reporter: Reporter) -> None:
+def _print_table(done: Sequence[_Done], out: Path, reporter: Reporter, how: str) -> None:
     from rich.table import Table
     from rich.text import Text
 
@@ -322,7 +322,7 @@ def _print_table(done: Sequence[_Done], out: Path, reporter: Reporter) -> None:
     table.add_column("size", justify="right")
     if paged:
         table.add_column("pages", str(sum(row.pages for row in done)), justify="right")
-    table.add_column("threshold")
+    table.add_column(how)
     table.add_column("objects", str(sum(row.objects for row in done)), justify="right", style="bold")
     table.add_column("segment s", f"{sum(row.segment_s for row in done):.3f}", justify="right")
     table.add_column("total s", f"{sum(row.total_s for row in done):.3f}", justify="right")
