@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Render the sample pictures of drawn scenes that ship with fastcnn: shapes.png and dense_cells.png.
 
-    python scripts/render_sample_scenes.py [--out DIR]
+python scripts/render_sample_scenes.py [--out DIR]
 """
 
 from __future__ import annotations
