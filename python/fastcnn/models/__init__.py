@@ -26,45 +26,6 @@ from fastcnn.models.vgg import vgg11, vgg11_bn, vgg13, vgg13_bn, vgg16, vgg16_bn
 from fastcnn.models.yolo_v1 import yolo_v1
 from fastcnn.models.yolox import yolox_l, yolox_m, yolox_nano, yolox_s, yolox_tiny, yolox_x
 
-# What makes a network, by name.
-FACTORIES = (
-    "alexnet",
-    "efficientnet_b0",
-    "efficientnet_b1",
-    "efficientnet_b2",
-    "efficientnet_b3",
-    "efficientnet_b4",
-    "efficientnet_b5",
-    "efficientnet_b6",
-    "efficientnet_b7",
-    "googlenet",
-    "lenet1",
-    "lenet5",
-    "mlp",
-    "mobilenet_v2",
-    "resnet18",
-    "resnet34",
-    "resnet50",
-    "resnet101",
-    "resnet152",
-    "unet",
-    "vgg11",
-    "vgg11_bn",
-    "vgg13",
-    "vgg13_bn",
-    "vgg16",
-    "vgg16_bn",
-    "vgg19",
-    "vgg19_bn",
-    "yolo_v1",
-    "yolox_l",
-    "yolox_m",
-    "yolox_nano",
-    "yolox_s",
-    "yolox_tiny",
-    "yolox_x",
-)
-
 __all__ = [
     "FACTORIES",
     "Detections",
@@ -114,3 +75,7 @@ __all__ = [
     "yolox_tiny",
     "yolox_x",
 ]
+
+_OTHERS = ("border_maps", "load_model", "load_weights", "save_model", "shipped")
+# What makes a network, by name: all that a file or a command line may ask for.
+FACTORIES = tuple(name for name in __all__ if name.islower() and name not in _OTHERS)
