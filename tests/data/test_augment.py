@@ -145,6 +145,14 @@ def test_mosaic(seed: int) -> None:
     assert torch.equal(changed.image[0] == 1, changed.mask > 0)
     classes = Mosaic(Blocks(), (64, 96), objects=False)(blocks(seed), generator(seed))
     assert int(classes.mask.max()) <= 3
+    mosaic = Mosaic(Blocks(), (60, 80))
+    loader = torch.utils.data.DataLoader(
+        Augmented(Blocks(), mosaic), num_workers=1, persistent_workers=True, collate_fn=lambda s: s[0].image,
+        multiprocessing_context="fork",
+    )  # fmt: skip
+    assert not torch.equal(next(iter(loader)), blocks(0).image)
+    mosaic.p = 0.0  # reaches workers that run
+    assert torch.equal(next(iter(loader)), blocks(0).image)
     alone = Mosaic(Blocks(), (60, 80), p=0)(blocks(seed), generator(seed))
     assert torch.equal(alone.image, blocks(seed).image)
 

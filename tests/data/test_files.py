@@ -274,6 +274,58 @@ def test_broken_coco(tmp_path: Path) -> None:
             CocoDetection(tmp_path, file)
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation")  # pycocotools' arrays
+def test_coco_masks(tmp_path: Path) -> None:
+    """Run lengths as pycocotools makes them, exactly; polygons but for pixels that their outlines cross."""
+    tools = pytest.importorskip("pycocotools.mask")
+    random = np.random.default_rng(3)
+    height, width = 37, 53
+    picture(tmp_path / "a.png", (height, width))
+    for round in range(20):
+        y, x = np.mgrid[:height, :width]
+        masks = [
+            (np.hypot(y - random.uniform(5, 30), x - random.uniform(5, 45)) < random.uniform(2, 12)) for _ in range(2)
+        ]
+        if round % 2:
+            masks[1] = random.random((height, width)) < 0.5
+        packed = tools.encode(np.asfortranarray(masks[1].astype(np.uint8)))
+        runs = np.diff(np.flatnonzero(np.diff(masks[0].T.ravel().astype(int), prepend=-1, append=-1))).tolist()
+        runs = [0, *runs] if masks[0][0, 0] else runs
+        # Corners by angle, so that the outline does not cross itself; some of them are outside.
+        angles, radii = np.sort(random.uniform(0, 6.28, 5)), random.uniform(5, 25, 5)
+        ends = random.uniform([10, 8], [40, 30]) + radii[:, None] * np.stack([np.cos(angles), np.sin(angles)], 1)
+        corners = ends.ravel().tolist()
+        box = {"image_id": 7, "category_id": 2, "bbox": [0, 0, width, height]}
+        one = {**box, "segmentation": {"counts": runs, "size": [height, width]}}
+        two = {**box, "segmentation": {"counts": packed["counts"].decode(), "size": [height, width]}}
+        three = {**box, "segmentation": [corners]}
+        for annotation, expected in ((one, masks[0]), (two, masks[1])):
+            found = CocoDetection(tmp_path, coco(tmp_path, annotations=[annotation]), masks=True)[0].mask
+            np.testing.assert_array_equal(found.numpy(), expected)
+        found = CocoDetection(tmp_path, coco(tmp_path, annotations=[three]), masks=True)[0].mask.numpy() > 0
+        theirs = tools.decode(tools.merge(tools.frPyObjects([corners], height, width))) > 0
+        outline = np.zeros((height, width), bool)
+        for t in np.linspace(0, 1, 400):
+            at = ends + t * (np.roll(ends, -1, 0) - ends)
+            for dy in (-1, 0, 1):
+                for dx in (-1, 0, 1):
+                    py, px = np.floor(at[:, 1]).astype(int) + dy, np.floor(at[:, 0]).astype(int) + dx
+                    inside = (py >= 0) & (py < height) & (px >= 0) & (px < width)
+                    outline[py[inside], px[inside]] = True
+        assert not (found != theirs)[~outline].any()
+    both = CocoDetection(tmp_path, coco(tmp_path, annotations=[one, two]), masks=True)[0]
+    assert both.mask.unique().tolist() == [0, 1, 2]
+    assert torch.equal(both.mask == 2, torch.from_numpy(masks[1]))
+    for bad in (None, 5, [[1, 2, 3]], [[1, 2, 3, 4, 5, float("nan")]], [["a"] * 6], {"counts": [1], "size": [1, 1]},
+                {"counts": [5], "size": [height, width]}, {"counts": [-1, height * width + 1], "size": [height, width]},
+                {"counts": "!", "size": [height, width]}, {"counts": "o" * 9, "size": [height, width]},
+                {"counts": "P", "size": [height, width]}):  # fmt: skip
+        broken = coco(tmp_path, annotations=[{**box, "segmentation": bad}])
+        with pytest.raises(DataError, match=r"has for 'a\.png' (no polygons|a polygon|run lengths)"):
+            CocoDetection(tmp_path, broken, masks=True)[0]
+        assert CocoDetection(tmp_path, broken)[0].mask is None
+
+
 VOC = """<annotation><filename>{name}</filename>
 <object><name>cat</name><difficult>0</difficult>
   <bndbox><xmin>1</xmin><ymin>2</ymin><xmax>4</xmax><ymax>6</ymax></bndbox></object>

@@ -206,6 +206,21 @@ def test_sources(tmp_path: Path) -> None:
     assert names[1] != {
         s.source for s in find_sources(Settings("classify", str(tmp_path), validation=0.3, seed=1)).validation
     }
+    for part in ("train", "val"):
+        folder = tmp_path / "coco" / f"{part}2017"
+        folder.mkdir(parents=True)
+        Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(folder / "a.png")
+        (tmp_path / "coco" / "annotations").mkdir(exist_ok=True)
+        (tmp_path / "coco" / "annotations" / f"instances_{part}2017.json").write_text(json.dumps({
+            "images": [{"id": 1, "file_name": "a.png"}], "categories": [{"id": 1, "name": "x"}],
+            "annotations": [
+                {"image_id": 1, "category_id": 1, "bbox": [2, 2, 4, 4], "segmentation": [[2, 2, 6, 2, 6, 6, 2, 6]]}
+            ],
+        }))  # fmt: skip
+    sample = find_sources(Settings("detect", str(tmp_path / "coco"))).validation[0]
+    assert sample.boxes.tolist() == [[2, 2, 6, 6]]
+    assert sample.mask is None
+    assert int(find_sources(Settings("segment", str(tmp_path / "coco"))).train[0].mask.sum()) in range(16, 26)
     shapes = find_sources(Settings("detect", "shapes:16", image_size=(64, 64)))
     assert len(shapes.train) == 16
     assert len(shapes.validation) == 2
@@ -256,6 +271,7 @@ def test_errors(tmp_path: Path) -> None:
     ):
         with pytest.raises(ArgumentError, match=text):
             train(replace(QUICK["classify"], **change), tmp_path / text[:8].strip(), quiet=True)
+        assert not (tmp_path / text[:8].strip()).exists()  # nothing is left that would have to be resumed
     (tmp_path / "file").write_text("")
     with pytest.raises(ArgumentError, match="file is not a folder"):
         train(QUICK["classify"], tmp_path / "file", quiet=True)

@@ -321,7 +321,20 @@ class Mosaic:
     ) -> None:
         self.size = _check_size("Mosaic", size)
         _check_chance("Mosaic", p)
-        self.dataset, self.least, self.fill, self.p, self.objects = dataset, least, fill, p, objects
+        self.dataset, self.least, self.fill, self.objects = dataset, least, fill, objects
+        # Shared, so that the workers of a data loader see it change.
+        self._p = torch.tensor(p, dtype=torch.float64)
+        self._p.share_memory_()  # type: ignore[no-untyped-call]  # torch has no type here
+
+    @property
+    def p(self) -> float:
+        """Chance that anything is done; can be set while loaders run."""
+        return float(self._p)
+
+    @p.setter
+    def p(self, value: float) -> None:
+        _check_chance("Mosaic", value)
+        self._p.fill_(value)
 
     def __call__(self, sample: Sample, generator: Generator) -> Sample:
         """Change a sample."""

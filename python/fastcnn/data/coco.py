@@ -1,4 +1,4 @@
-"""Boxes in COCO's form: one JSON file for all pictures."""
+"""Boxes and masks in COCO's form: one JSON file for all pictures."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from fastcnn.data._coco_masks import MaskError, decode
 from fastcnn.data.errors import DataError
 from fastcnn.data.sample import FileSamples, Sample, load_picture
 
@@ -23,6 +24,7 @@ class CocoDetection(FileSamples):
         on_error: "refuse": a broken picture or annotation raises; "skip": it warns; the picture, or the one annotation,
             is left out.
         channels: 1 for grey, 3 for colour, None for what the files have.
+        masks: read the objects' masks too. Box i's object has number i + 1; where several overlap, the last one's.
 
     Raises:
         DataError: a file that is no such JSON, or an annotation without a picture, a known category, or a box of four
@@ -44,8 +46,10 @@ class CocoDetection(FileSamples):
         annotations: str | os.PathLike[str],
         on_error: str = "refuse",
         channels: int | None = 3,
+        masks: bool = False,
     ) -> None:
         super().__init__(on_error, channels)
+        self._masks = masks
         self._folder, self._file = Path(images), Path(annotations)
         content = self._content()
         categories = sorted(content["categories"], key=lambda c: int(self._field(c, "id", int, "category")))
@@ -62,6 +66,7 @@ class CocoDetection(FileSamples):
             self._images.append(name)
         self._boxes: list[list[tuple[float, ...]]] = [[] for _ in self._images]
         self._classes: list[list[int]] = [[] for _ in self._images]
+        self._segmentations: list[list[Any]] = [[] for _ in self._images]
         for annotation in content["annotations"]:
             try:
                 self._add(annotation, places, numbers)
@@ -101,6 +106,7 @@ class CocoDetection(FileSamples):
             raise DataError(self._file, f"{at} has no box of an area: {str(box)[:60]}")
         self._boxes[image].append((box[0], box[1], box[0] + box[2], box[1] + box[3]))
         self._classes[image].append(number)
+        self._segmentations[image].append(annotation.get("segmentation") if self._masks else None)
 
     def __len__(self) -> int:
         """Return the number of pictures, those without boxes among them."""
@@ -110,7 +116,23 @@ class CocoDetection(FileSamples):
         """Read picture and boxes."""
         path = self._folder / self._images[index]
         image = load_picture(path, self.channels)
-        return with_boxes(image, self._boxes[index], self._classes[index], str(path))
+        sample = with_boxes(image, self._boxes[index], self._classes[index], str(path))
+        return sample.replaced(mask=self._mask(index, sample)) if self._masks else sample
+
+    def _mask(self, index: int, sample: Sample) -> torch.Tensor:
+        height, width = sample.image.shape[-2:]
+        mask = torch.zeros(height, width, dtype=torch.int64)
+        number = 0
+        for box, segmentation in zip(self._boxes[index], self._segmentations[index], strict=True):
+            if box[0] >= width or box[1] >= height or box[2] <= 0 or box[3] <= 0:
+                continue  # it is outside, and so no longer among the boxes
+            number += 1
+            try:
+                found = decode(segmentation, height, width)
+            except MaskError as error:
+                raise DataError(self._file, f"has for {self._images[index]!r} {error}") from None
+            mask[torch.from_numpy(found)] = number
+        return mask
 
 
 def with_boxes(image: torch.Tensor, boxes: list[Any], classes: list[int], source: str) -> Sample:

@@ -76,8 +76,8 @@ def train(settings: Settings, out: str | os.PathLike[str], *, resume: bool = Fal
         ['checkpoints', 'curves', 'metrics.json', 'pictures', 'settings.yaml', 'weights.safetensors']
     """
     folder = Path(out)
-    if os.environ.get("LOCAL_RANK", "0") == "0":  # others of the same run find the folder prepared
-        _prepare(folder, settings, resume)
+    if os.environ.get("LOCAL_RANK", "0") == "0":  # others of the same run may find it begun
+        _check_folder(folder, settings, resume)
     # Lightning's remarks on hardware and on workers are not for those who only want a model.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     with warnings.catch_warnings():
@@ -94,7 +94,7 @@ def train(settings: Settings, out: str | os.PathLike[str], *, resume: bool = Fal
         return _run(settings, folder, resume, quiet)
 
 
-def _prepare(folder: Path, settings: Settings, resume: bool) -> None:
+def _check_folder(folder: Path, settings: Settings, resume: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise ArgumentError(f"train: {folder} is not a folder")
     there = folder / SETTINGS
@@ -103,8 +103,6 @@ def _prepare(folder: Path, settings: Settings, resume: bool) -> None:
             raise ArgumentError(f"train: {folder} holds a run already; resume it, or take another folder")
         if Settings.load(there) != settings:
             raise ArgumentError(f"train: the run in {folder} has other settings than these; see {there}")
-    folder.mkdir(parents=True, exist_ok=True)
-    settings.save(there)
 
 
 def make_task(settings: Settings) -> tuple[Task, Loading]:
@@ -123,6 +121,10 @@ def make_task(settings: Settings) -> tuple[Task, Loading]:
 def _run(settings: Settings, folder: Path, resume: bool, quiet: bool) -> Finished:
     seed_everything(settings.seed, verbose=False)
     task, loading = make_task(settings)
+    # Not before: what fails by a wrong word leaves no run behind.
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        folder.mkdir(parents=True, exist_ok=True)
+        settings.save(folder / SETTINGS)
     best = ModelCheckpoint(
         folder / CHECKPOINTS, "best", monitor=task.metric, mode="max", save_last=True, enable_version_counter=False
     )

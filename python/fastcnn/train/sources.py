@@ -59,7 +59,7 @@ def find_sources(settings: Settings) -> Sources:
     A folder is taken for what is in it:
 
     - classify: MNIST's IDX files; or ``train/`` and ``val/`` (or none) with a folder of pictures for each class;
-    - segment: ``images/`` and ``masks/``, within ``train/`` and ``val/`` or not;
+    - segment: ``images/`` and ``masks/``, within ``train/`` and ``val/`` or not; or COCO's, as below, for objects;
     - detect: ``annotations/instances_train*.json`` and ``..._val*.json`` with ``train*/`` and ``val*/`` beside them
       (COCO), or ``Annotations/`` and ``JPEGImages/`` (VOC; a ``classes.txt`` may name other classes than VOC's).
 
@@ -145,6 +145,8 @@ def _classes(root: Path, settings: Settings) -> Sources | Samples:
 
 
 def _masks(root: Path, settings: Settings) -> Sources | Samples:
+    if (root / "annotations").is_dir():
+        return _coco(root, settings, masks=True)
     return _parts(root, lambda folder: MaskFolder(folder / "images", folder / "masks", settings.on_error))
 
 
@@ -158,13 +160,18 @@ def _boxes(root: Path, settings: Settings) -> Sources | Samples:
             return VocDetection(root, split, classes, on_error=settings.on_error)
 
         return Sources(voc("train"), voc("val")) if all(splits) else voc(None)
+    return _coco(root, settings, masks=False)
+
+
+def _coco(root: Path, settings: Settings, masks: bool) -> Sources | Samples:
     found = []
     for part in ("train", "val"):
         files = sorted((root / "annotations").glob(f"instances_{part}*.json"))
         if not files:
             break
         folder = root / files[0].stem.removeprefix("instances_")
-        found.append(CocoDetection(folder if folder.is_dir() else root / part, files[0], settings.on_error))
+        images = folder if folder.is_dir() else root / part
+        found.append(CocoDetection(images, files[0], settings.on_error, masks=masks))
     if len(found) == 2:
         if list(found[0].class_names) != list(found[1].class_names):
             raise DataError(root, "has other classes for validation than for training")
