@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -60,9 +60,6 @@ class Samples(Dataset[Sample]):
     def __getitem__(self, index: int) -> Sample:
         """Read or make a sample."""
         raise NotImplementedError  # of each dataset
-
-
-Item = TypeVar("Item")
 
 
 class FileSamples(Samples):

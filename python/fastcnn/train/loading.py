@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, DistributedSampler
+from torch.utils.data import DataLoader, DistributedSampler
 
 from fastcnn.data import Augmented, DataError, Sample, Samples
 from fastcnn.train.settings import Settings
@@ -57,17 +57,6 @@ class Loading(LightningDataModule):
             persistent_workers=self.settings.workers > 0,
             drop_last=shuffle and rest == 1 and len(sampler) > 1,
         )
-
-
-def mean_and_deviation(dataset: Dataset[Sample], most: int = 64) -> tuple[list[float], list[float]]:
-    """Measure each channel over some of a dataset's pictures, evenly chosen."""
-    number = len(dataset)  # type: ignore[arg-type]  # a Samples
-    chosen = sorted({round(i * (number - 1) / max(1, most - 1)) for i in range(most)}) if number else []
-    pixels = [dataset[i].image.flatten(1).double() for i in chosen]
-    sums = torch.stack([p.mean(1) for p in pixels]).mean(0)
-    squares = torch.stack([p.square().mean(1) for p in pixels]).mean(0)
-    deviation = (squares - sums.square()).clamp(min=0).sqrt().clamp(min=1e-3)
-    return sums.tolist(), deviation.tolist()
 
 
 def pictures(samples: Sequence[Sample]) -> Tensor:
