@@ -14,8 +14,10 @@ import torch
 from torch.utils import _pytree as pytree
 
 import fastcnn
+import fastcnn.models as M
 from fastcnn.data import Cells, Shapes
 from fastcnn.train import Settings, find_sources
+from tests.models.test_four_ways import ARGUMENTS
 
 FOLDER = Path(__file__).parents[2] / "examples" / "aoti"
 DTYPES = {"float": np.float32, "int": np.int32, "long": np.int64, "long int": np.int64, "double": np.float64}
@@ -51,34 +53,46 @@ def picture(name: str) -> torch.Tensor:
     return Shapes(1, 160, seed=5)[0].image[None]
 
 
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # Inductor's own
-@pytest.mark.parametrize("name", ["lenet5-digits", "unet-cells", "yolox-shapes"])
-def test_package(program: Path, name: str, tmp_path: Path) -> None:
-    """The same results as eager: every count, label and class, and values to 1e-4 of the largest."""
-    image = picture(name)
-    module = exporter()
-    model, example = module.prepared(name, tuple(image.shape[-2:]))
-    assert example.shape == image.shape
+def check(program: Path, model: torch.nn.Module, image: torch.Tensor, folder: Path) -> None:
+    """Every count, label and class as in eager, and values to 1e-4 of the largest."""
     with torch.no_grad():
         expected = [x for x in pytree.tree_leaves(model(image)) if isinstance(x, torch.Tensor)]
-    module.package(model, image, tmp_path / "model.pt2")
-    (tmp_path / "picture.bin").write_bytes(image.numpy().tobytes())
-    command = [program, tmp_path / "model.pt2", fastcnn.info()["folder"], tmp_path / "picture.bin", *image.shape]
+    exporter().package(model, image, folder / "model.pt2")
+    (folder / "picture.bin").write_bytes(image.numpy().tobytes())
+    command = [program, folder / "model.pt2", fastcnn.info()["folder"], folder / "picture.bin", *image.shape]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
-    lines = done.stdout.strip().splitlines()
-    assert len(lines) == len(expected)
-    for i, (line, wanted) in enumerate(zip(lines, expected, strict=True)):
+    for i, (line, wanted) in enumerate(zip(done.stdout.strip().splitlines(), expected, strict=True)):
         dtype = line.split(" ", 1)[1].split(" [")[0]
-        got = np.frombuffer((tmp_path / f"picture.bin.{i}").read_bytes(), DTYPES[dtype]).reshape(wanted.shape)
+        got = np.frombuffer((folder / f"picture.bin.{i}").read_bytes(), DTYPES[dtype]).reshape(wanted.shape)
         if wanted.is_floating_point():
             # Dozens of layers, each of sums of thousands in another order. Where there is no object, NaN on both sides.
             largest = float(wanted.nan_to_num().abs().max())
             np.testing.assert_allclose(got, wanted.numpy(), rtol=0, atol=1e-4 * largest, equal_nan=True)
         else:
             np.testing.assert_array_equal(got, wanted.numpy())
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # Inductor's own
+@pytest.mark.parametrize("name", ["lenet5-digits", "unet-cells", "yolox-shapes"])
+def test_trained(program: Path, name: str, tmp_path: Path) -> None:
+    """To the last step: boxes, or labels and a table of regions."""
+    image = picture(name)
+    model, example = exporter().prepared(name, tuple(image.shape[-2:]))
+    assert example.shape == image.shape
+    check(program, model, image, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # Inductor's own
+@pytest.mark.parametrize("name", ["googlenet", "mobilenet_v2", "efficientnet_b0", "resnet50", "vgg16_bn", "yolo_v1"])
+def test_others(program: Path, name: str, tmp_path: Path) -> None:
+    arguments, size = ARGUMENTS[name]
+    torch.manual_seed(1)
+    model = getattr(M, name)(num_classes=3, in_channels=1, **arguments).eval()
+    check(program, model, torch.randn(1, 1, *size), tmp_path)
 
 
 def test_the_program_says_what_is_wrong(program: Path, tmp_path: Path) -> None:
