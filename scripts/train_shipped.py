@@ -20,7 +20,7 @@ from fastcnn.train import Settings, train
 WEIGHTS = Path(__file__).resolve().parent.parent / "python" / "fastcnn" / "models" / "weights"
 RUNS = {
     "lenet5-digits": Settings("classify", "digits", epochs=40, batch_size=32),
-    "unet-cells": Settings("segment", "cells", epochs=10, batch_size=8, learning_rate=0.003),
+    "unet-cells": Settings("segment", "cells", epochs=10, batch_size=8, learning_rate=0.003, half=True),
     "yolox-shapes": Settings("detect", "shapes", epochs=12, batch_size=8, learning_rate=0.02, mosaic=0.0, half=True),
 }
 

@@ -121,8 +121,15 @@ def test_color() -> None:
     assert 0 <= float(changed.image.min()) <= float(changed.image.max()) <= 1
     same = Color(0, 0, 0, 0, 0)(sample, generator(1))
     torch.testing.assert_close(same.image, sample.image, rtol=0, atol=1e-6)  # the mean is taken away and added
-    grey = Color(0, 0, 1)(sample, generator(3))
-    torch.testing.assert_close(grey.image.mean(0), sample.image.mean(0), rtol=0, atol=0.1)
+    # Saturation moves colours towards grey or away, by one factor. From 0.4 to 0.6 none comes to be cut at 0 or 1.
+    muted = sample.replaced(image=0.4 + 0.2 * sample.image)
+    changed = Color(0, 0, 1)(muted, generator(3)).image
+    before, after = (image - image.mean(0) for image in (muted.image, changed))
+    factor = float((after * before).sum() / before.square().sum())
+    assert abs(factor - 1) > 0.05
+    # Values up to 1 through half a dozen roundings of at most 2^-24 each, by which a factor below 2 may multiply.
+    torch.testing.assert_close(changed.mean(0), muted.image.mean(0), rtol=0, atol=12 * 2.0**-24)
+    torch.testing.assert_close(after, factor * before, rtol=0, atol=12 * 2.0**-24)
 
 
 class Blocks(Samples):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+import fastcnn
 import fastcnn.models as M
 from fastcnn import ArgumentError
 from tests.models.graphs import check_graphs
@@ -46,6 +47,9 @@ def test_graphs_and_errors() -> None:
     model = M.unet(2, 1, depth=2, width=8).eval()
     x = torch.randn(1, 1, 32, 24)
     check_graphs(model, x)
+    upsampled = M.unet(2, 1, depth=2, width=8, up="upsample").eval()
+    check_graphs(upsampled, x)
+    assert fastcnn.optimize(upsampled, x).report() == []  # the enlarging too is a step of its own
     for options, text in (
         ({"up": "bilinear"}, "expected up to be one of transpose, upsample, got bilinear"),
         ({"depth": 0}, "expected depth and width of at least 1, got 0 and 64"),

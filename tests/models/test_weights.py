@@ -139,6 +139,27 @@ def test_what_does_not_fit_changes_nothing() -> None:
     assert torch.equal(model.fc.weight, before["fc.weight"])
 
 
+def test_start_from_other_classes_and_channels(tmp_path: Path) -> None:
+    """What fits is loaded, and layers of another shape keep what they have; names still have to fit."""
+    trained = M.yolox_nano(80, in_channels=3)
+    torch.save({"model": trained.state_dict()}, tmp_path / "yolox.pth")
+    model = M.yolox_nano(4, in_channels=1)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    M.load_weights(model, tmp_path / "yolox.pth", "yolox", fitting_only=True)
+    theirs, kept = trained.state_dict(), []
+    for name, value in model.state_dict().items():
+        if value.shape != theirs[name].shape:
+            kept.append(name)
+            assert torch.equal(value, before[name])
+        else:
+            assert torch.equal(value, theirs[name])
+    assert {name.split(".")[1] for name in kept} == {"backbone", "cls_preds"}  # the stem, and the classes
+    with pytest.raises(ArgumentError, match="of another shape"):
+        M.load_weights(M.yolox_nano(4), trained.state_dict(), "yolox")
+    with pytest.raises(ArgumentError, match=r"unknown: fc\.weight"):
+        M.load_weights(model, {**theirs, "fc.weight": torch.zeros(1)}, "yolox", fitting_only=True)
+
+
 def test_errors() -> None:
     with pytest.raises(ArgumentError, match=r"expected source to be one of fastcnn, torchvision, .*, got keras"):
         M.load_weights(M.lenet1(), {}, "keras")

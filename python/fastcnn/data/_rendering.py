@@ -179,11 +179,8 @@ def render(
 def _edges(labels: NDArray[Any]) -> NDArray[np.bool_]:
     """Pixels beside another label."""
     edges = np.zeros(labels.shape, bool)
-    for axis in (0, 1):
-        first, second = np.s_[:-1], np.s_[1:]
-        if axis:
-            first, second = (np.s_[:], first), (np.s_[:], second)  # type: ignore[assignment]  # tuples index as well
-        other = labels[first] != labels[second]
-        edges[first] |= other
-        edges[second] |= other
+    for values, marks in ((labels, edges), (labels.T, edges.T)):  # transposed views: rows, then columns
+        other = values[:-1] != values[1:]
+        marks[:-1] |= other
+        marks[1:] |= other
     return edges

@@ -27,6 +27,12 @@ def _integer(generator: Generator, below: int) -> int:
     return int(torch.randint(below, (), generator=generator))
 
 
+def _shared(value: float, dtype: torch.dtype) -> Tensor:
+    """Return a number that the workers of a data loader see change."""
+    number = torch.tensor(value, dtype=dtype)
+    return number.share_memory_()  # type: ignore[no-untyped-call, no-any-return]  # torch has no type here
+
+
 def _check_chance(name: str, p: float) -> None:
     if not 0 <= p <= 1:
         raise ArgumentError(f"{name}: expected p from 0 to 1, got {p}")
@@ -322,9 +328,7 @@ class Mosaic:
         self.size = _check_size("Mosaic", size)
         _check_chance("Mosaic", p)
         self.dataset, self.least, self.fill, self.objects = dataset, least, fill, objects
-        # Shared, so that the workers of a data loader see it change.
-        self._p = torch.tensor(p, dtype=torch.float64)
-        self._p.share_memory_()  # type: ignore[no-untyped-call]  # torch has no type here
+        self._p = _shared(p, torch.float64)
 
     @property
     def p(self) -> float:
@@ -384,8 +388,7 @@ class Augmented(Samples):
     def __init__(self, dataset: Samples, transform: Transform, seed: int = 0) -> None:
         self.dataset, self.transform, self.seed = dataset, transform, seed
         self.class_names = dataset.class_names
-        self._epoch = torch.zeros((), dtype=torch.int64)
-        self._epoch.share_memory_()  # type: ignore[no-untyped-call]  # torch has no type here
+        self._epoch = _shared(0, torch.int64)
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch, and so the changes."""

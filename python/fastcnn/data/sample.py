@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,7 +45,7 @@ class Sample:
         return replace(self, **changes)
 
 
-class Samples(Dataset[Sample]):
+class Samples(Dataset[Sample], ABC):
     """A dataset of `Sample`s, with names for the classes.
 
     Attributes:
@@ -53,13 +54,13 @@ class Samples(Dataset[Sample]):
 
     class_names: Sequence[str] = ()
 
+    @abstractmethod
     def __len__(self) -> int:
         """Return the number of samples."""
-        raise NotImplementedError  # of each dataset
 
+    @abstractmethod
     def __getitem__(self, index: int) -> Sample:
         """Read or make a sample."""
-        raise NotImplementedError  # of each dataset
 
 
 class FileSamples(Samples):
@@ -78,9 +79,9 @@ class FileSamples(Samples):
         self.on_error, self.channels = on_error, channels
         self._told: set[str] = set()
 
+    @abstractmethod
     def read(self, index: int) -> Sample:
         """Read a sample or raise."""
-        raise NotImplementedError  # of each dataset
 
     def __getitem__(self, index: int) -> Sample:
         """Read a sample."""

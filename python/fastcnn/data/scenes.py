@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
@@ -33,9 +34,9 @@ class _Drawn(Samples):
         """Return the number of pictures."""
         return self._length
 
+    @abstractmethod
     def _draw(self, index: int) -> Any:
         """Draw in bytes, to be kept."""
-        raise NotImplementedError  # of each dataset
 
     def _kept(self, index: int) -> tuple[int, Any]:
         if not -len(self) <= index < len(self):

@@ -22,8 +22,8 @@ def _check(input: Tensor, op: str) -> None:
 def _distance(mask: Tensor, dimensions: int) -> Tensor:
     """Return each pixel's distance to the mask's other side; of a mask that is all one value, 0."""
     both = mask.flatten(-dimensions).any(-1) & ~mask.flatten(-dimensions).all(-1)
-    distance = sum(ops.distance_transform_edt(side, spatial_dims=dimensions) for side in (mask, ~mask))
-    return torch.where(both.reshape(*both.shape, *[1] * dimensions), distance, 0.0)
+    inside, outside = (ops.distance_transform_edt(side, spatial_dims=dimensions) for side in (mask, ~mask))
+    return torch.where(both.reshape(*both.shape, *[1] * dimensions), inside + outside, 0.0)
 
 
 def boundary_loss(input: Tensor, target: Tensor, ignore_index: int | None = None) -> Tensor:
@@ -105,8 +105,8 @@ def hausdorff_loss(input: Tensor, target: Tensor, alpha: float = 2.0, ignore_ind
     found = pixels(input, target, op, ignore_index)
     probabilities = found.probabilities()
     with torch.no_grad():
-        weight = sum(
-            _distance(_images(values, found), len(found.shape)) ** alpha
-            for values in (found.target >= 0.5, probabilities > 0.5)
-        ).flatten(2)  # type: ignore[union-attr]  # a sum of two tensors
-    return valid_mean((probabilities - found.target).square() * weight.to(probabilities.dtype), found.valid, (0, 1, 2))
+        wanted, seen = (
+            _distance(_images(values, found), len(found.shape)) for values in (found.target >= 0.5, probabilities > 0.5)
+        )
+        weight = (wanted**alpha + seen**alpha).flatten(2).to(probabilities.dtype)
+    return valid_mean((probabilities - found.target).square() * weight, found.valid, (0, 1, 2))

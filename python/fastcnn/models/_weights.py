@@ -31,6 +31,7 @@ def load_weights(
     weights: str | os.PathLike[str] | Mapping[str, Any],
     source: str = "fastcnn",
     skip: Sequence[str] = (),
+    fitting_only: bool = False,
 ) -> _Model:
     """Load weights, our own or those of another library's model of the same kind.
 
@@ -43,6 +44,8 @@ def load_weights(
             EfficientNet); "segmentation_models" (Unet on ResNet, VGG, MobileNet V2, and
             "tu-efficientnet_b..."); "yolox".
         skip: beginnings of our names that keep their values: ``("fc.",)`` where the number of classes differs.
+        fitting_only: layers of another shape keep their values: for a start from a model of other classes. Their names
+            have to fit all the same.
 
     Returns:
         The model.
@@ -60,6 +63,9 @@ def load_weights(
     state = _unwrapped(dict(weights) if isinstance(weights, Mapping) else _read(weights))
     state = _MAPS[source](model, state)
     own = model.state_dict()
+    if fitting_only:
+        others = [name for name in own if name in state and state[name].shape != own[name].shape]
+        skip = [*skip, *(f"{name.rpartition('.')[0]}." for name in others)]
     kept = {name for name in own if name.startswith(tuple(skip))}
     state = {name: value for name, value in state.items() if not name.startswith(tuple(skip))}
     # Counted by batch norm, of no effect on results, and left out by some.

@@ -12,6 +12,9 @@ from fastcnn._errors import ArgumentError
 from fastcnn._library import in_saved_programs
 from fastcnn._markers import number_padded
 
+# Of two objects' centres, in pixels, unless told otherwise.
+MIN_DISTANCE = 5
+
 
 class ObjectMaps(NamedTuple):
     """Labelled objects of a batch, in fixed shapes.
@@ -68,7 +71,7 @@ class ObjectSegmenter(nn.Module):
         network: nn.Module,
         multiple: int,
         max_objects: int = 512,
-        min_distance: int = 5,
+        min_distance: int = MIN_DISTANCE,
         smooth: float = 2.5,
         min_size: int = 15,
         threshold: float = 0.5,

@@ -66,6 +66,7 @@ def segment_with_model(
     import torch
 
     from fastcnn.models import ObjectSegmenter
+    from fastcnn.models.instances import MIN_DISTANCE
 
     op = "segment_with_model"
     trained = _loaded(model, "segment", op)
@@ -74,8 +75,7 @@ def segment_with_model(
     pixels, grey = _planes(image, channel_axis, _channels(trained), op)
     lead, (height, width) = grey.shape[:-2], grey.shape[-2:]
     # Room for as many objects as fit beside each other.
-    distance = ObjectSegmenter(trained.model, 1).min_distance
-    most = max(1, -(-height // distance) * -(-width // distance))
+    most = -(-height // MIN_DISTANCE) * -(-width // MIN_DISTANCE)
     segmenter = ObjectSegmenter(trained.model, int(trained.about["multiple"]), max_objects=most)
     with torch.inference_mode():
         found = [

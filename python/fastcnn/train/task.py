@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from fastcnn.data import Sample, Samples
 from fastcnn.train.settings import Settings
 
 
-class Task(LightningModule):
+class Task(LightningModule, ABC):
     """A network and what it is trained for. Subclasses say which loss, metrics and pictures.
 
     Attributes:
@@ -40,38 +40,41 @@ class Task(LightningModule):
         except TypeError as error:
             raise ArgumentError(f"train: {name} does not take these arguments ({error})") from None
         if settings.weights:
-            start_from(self.network, settings.weights, settings.weights_source)
+            start: Any = settings.weights
+            if start in models.shipped():
+                start = models.load_model(start).model.state_dict()
+            models.load_weights(self.network, start, settings.weights_source, fitting_only=True)
 
     # --- what a task has of its own ----------------------------------------------------------------------------------
 
+    @abstractmethod
     def augmentation(self, train: Samples) -> Any:
         """Return the transform of training pictures."""
-        raise NotImplementedError  # of each task
 
+    @abstractmethod
     def preparation(self) -> Any:
         """Return the transform of pictures for validation."""
-        raise NotImplementedError  # of each task
 
     @staticmethod
+    @abstractmethod
     def collate(samples: list[Sample]) -> Any:
         """Join samples to a batch."""
-        raise NotImplementedError  # of each task
 
+    @abstractmethod
     def losses(self, batch: Any) -> dict[str, Tensor]:
         """Return the loss's parts by name."""
-        raise NotImplementedError  # of each task
 
+    @abstractmethod
     def measure(self, batch: Any) -> None:
         """Add a batch to the metrics."""
-        raise NotImplementedError  # of each task
 
+    @abstractmethod
     def measured(self) -> dict[str, float]:
         """Return the metrics by name, and begin anew."""
-        raise NotImplementedError  # of each task
 
+    @abstractmethod
     def picture(self, sample: Sample) -> NDArray[np.uint8]:
         """Return a picture (H, W, 3) of what is found in a sample."""
-        raise NotImplementedError  # of each task
 
     def about(self) -> dict[str, Any]:
         """Return what is to be known of the model, for its file."""
@@ -126,22 +129,3 @@ class Task(LightningModule):
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-
-def start_from(network: nn.Module, path: str, source: str) -> None:
-    """Load weights; layers of another number of classes or channels keep their own."""
-    if path in models.shipped() or Path(path).suffix == ".safetensors":
-        try:
-            state: Any = models.load_model(path).model.state_dict()
-        except ArgumentError:
-            state = path
-    else:
-        state = path
-    if isinstance(state, str):
-        models.load_weights(network, state, source)
-        return
-    own = network.state_dict()
-    other = {
-        key.rpartition(".")[0] + "." for key, value in own.items() if key in state and state[key].shape != value.shape
-    }
-    models.load_weights(network, state, source, skip=sorted(other))
