@@ -97,6 +97,9 @@ def test_affine(seed: int) -> None:
     """Without turns and shear boxes follow exactly, to the pixel that the mask is rounded to."""
     changed = Affine(0, (0.7, 1.4), 0, 0.05, least=0.999, fill=0.0)(blocks(seed), generator(seed))
     check_boxes(changed, 1.0)
+    # Twice as large about the middle, edges come to edges: pixels beside them are mixed 3 to 1 either way.
+    doubled = Affine(0, (2.0, 2.0), 0, 0.0, least=0, fill=0.0)(blocks(seed), generator(seed))
+    assert check_boxes(doubled, 0) > 0
     turned = Affine(180, (0.9, 1.1), 10, 0.1, least=0, fill=0.0)(blocks(seed), generator(seed))
     whole = [i for i, k in enumerate(turned.classes.tolist()) if (turned.mask == k + 1).any()]
     assert whole

@@ -23,7 +23,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import fastcnn
 import fastcnn.models as M
 from fastcnn import ArgumentError
-from fastcnn.data import Cells, DataError, DataWarning, Shapes
+from fastcnn.data import Cells, DataError, DataWarning, Samples, Shapes
 from fastcnn.train import Settings, find_sources, train
 from fastcnn.train.metrics import ObjectF1
 from tests.pipelines import scenes
@@ -72,10 +72,32 @@ def test_a_run(task: str, tmp_path: Path) -> None:
     for path in (finished.folder / "pictures").iterdir():
         assert np.asarray(Image.open(path)).std() > 0
     if task == "classify":
-        size = found.about["image_size"]
-        images = torch.stack([fastcnn.ops.resize(s.image, size, antialias=True) for s in validation])
-        right = found.model(images).argmax(1) == torch.tensor([s.label for s in validation])
-        assert float(right.float().mean()) == pytest.approx(finished.metrics["accuracy"], abs=1e-6)
+        assert accuracy(found, validation) == pytest.approx(finished.metrics["accuracy"], abs=1e-6)
+
+
+def accuracy(found: M.ModelFile, validation: Samples) -> float:
+    size = found.about["image_size"]
+    images = torch.stack([fastcnn.ops.resize(s.image, size, antialias=True) for s in validation])
+    right = found.model(images).argmax(1) == torch.tensor([s.label for s in validation])
+    return float(right.float().mean())
+
+
+def test_the_kept_weights_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the first epoch is said to be the best, its weights are kept, and what is reported is theirs."""
+    from fastcnn.train.classify import Classify
+
+    said, measured, true = iter([0.9, 0.5, 0.4]), Classify.measured, []
+
+    def claimed(self: Classify) -> dict[str, float]:
+        true.append(measured(self)["accuracy"])
+        return {"accuracy": next(said, true[-1])}
+
+    monkeypatch.setattr(Classify, "measured", claimed)
+    finished = train(replace(QUICK["classify"], average=0.9), tmp_path / "run", quiet=True)
+    first, _, last, final = true
+    assert final == finished.metrics["accuracy"] == first != last
+    found = M.load_model(finished.folder / "weights.safetensors")
+    assert accuracy(found, find_sources(QUICK["classify"]).validation) == pytest.approx(first, abs=1e-6)
 
 
 @pytest.mark.slow
@@ -104,7 +126,15 @@ def test_goes_on_after_a_kill(tmp_path: Path) -> None:
     assert other.returncode == 1
     assert "has other settings than these" in other.stderr
 
+    before = set((killed / "curves").iterdir())
     subprocess.run(command(*options, "--out", killed, "--resume"), check=True, env=ENVIRONMENT)
+    # It went on: the first epoch was not done again.
+    steps = []
+    for file in set((killed / "curves").glob("events*")) - before:
+        events = EventAccumulator(str(file))
+        events.Reload()
+        steps += [event.step for event in events.Scalars("accuracy")]
+    assert min(steps) >= 2 * (240 // 16) - 1
     first, second = (load_file(folder / "weights.safetensors") for folder in (alone, killed))
     assert first.keys() == second.keys()
     for name, value in first.items():
