@@ -1,5 +1,7 @@
 """The watershed against its definition in NumPy, and against scikit-image where ties do not matter."""
 
+import itertools
+
 import numpy as np
 import pytest
 import scipy.ndimage as ndi
@@ -78,6 +80,57 @@ def test_definition(dtype, shape):
                 got = fc.watershed(image, markers, connectivity, mask, watershed_line=line, spatial_dims=len(shape))
                 assert got.dtype == markers.dtype
                 np.testing.assert_array_equal(got, by_definition(image, markers, connectivity, mask, line))
+
+
+def beside(values, connectivity):
+    """Pairs of neighbouring values, each pair once."""
+    steps = [s for s in itertools.product((-1, 0, 1), repeat=values.ndim) if 0 < np.abs(s).sum() <= connectivity]
+    for step in steps[len(steps) // 2 :]:
+        yield tuple(
+            values[tuple(slice(max(0, sign * s), n + min(0, sign * s)) for s, n in zip(step, values.shape, strict=True))]
+            for sign in (1, -1)
+        )
+
+
+@pytest.mark.parametrize("front", [fc.watershed, lambda *a, **k: F.watershed(*map(torch.from_numpy, a), **k).numpy()])
+@pytest.mark.parametrize("shape", [(1, 60), (45, 33), (6, 9, 11)])
+def test_a_line_parts_all_labels(rng, shape, front):
+    """Labels touch nowhere but between two markers, and nothing else was cleared than one of two that touched."""
+    for image, markers, _ in scenes(rng, shape):
+        # Markers on plateaus of their own, higher and lower than what is around.
+        image = np.where(markers != 0, rng.permutation(image.ravel()).reshape(shape) * 3 - 50, image)
+        for connectivity in range(1, len(shape) + 1):
+            options = {"connectivity": connectivity, "spatial_dims": len(shape)}
+            full = front(image, markers, **options)
+            line = front(image, markers, watershed_line=True, **options)
+            kept = line != 0
+            np.testing.assert_array_equal(line[kept], full[kept])
+            assert kept[markers != 0].all()
+            touched = np.zeros(shape, bool)
+            for (a, b), (p, q), (m, n), (s, t) in zip(
+                *(beside(x, connectivity) for x in (line, full, markers != 0, touched)), strict=True
+            ):
+                assert not ((a != b) & (a != 0) & (b != 0) & ~(m & n)).any()
+                s |= p != q
+                t |= p != q
+            assert touched[~kept & (full != 0)].all()
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "int64", "float32", "float64"])
+def test_a_line_beside_a_marker(dtype):
+    """The greater goes; where it is a marker, the other; and both stay where both are."""
+    for image, markers, expected in [
+        ([0, 1, 5], [1, 0, 2], [1, 0, 2]),
+        ([5, 1, 0], [2, 0, 1], [2, 0, 1]),
+        ([0, 1, 5, 5], [1, 0, 2, 3], [1, 0, 2, 3]),
+        ([0, 1, 2, 9], [1, 0, 0, 2], [1, 1, 0, 2]),
+        ([0, 1, 9, 1, 0], [1, 0, 0, 0, 2], [1, 1, 0, 2, 2]),
+        ([9, 1, 9], [1, 0, 2], [1, 0, 2]),
+    ]:
+        for shape in [(1, -1), (-1, 1), (1, 1, -1), (1, -1, 1), (-1, 1, 1)]:
+            relief, seeds = np.reshape(image, shape).astype(dtype), np.reshape(markers, shape)
+            got = fc.watershed(relief, seeds, watershed_line=True, spatial_dims=len(shape))
+            np.testing.assert_array_equal(got.ravel(), expected)
 
 
 def test_scikit_image_where_no_ties_decide(rng):

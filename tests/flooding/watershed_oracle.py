@@ -67,8 +67,9 @@ def watershed(
 
     if watershed_line:
         line = np.zeros(image.shape, bool)
-        for at, g, i, label in zip(*around, neighbors_of(labels, connectivity, 0), strict=True):
+        beside = (neighbors_of(a, connectivity, outside) for a, outside in [(labels, 0), (root, False)])
+        for at, g, i, label, marker in zip(*around, *beside, strict=True):
             smaller = (at < level) | ((at == level) & ((g < generation) | ((g == generation) & (i < index))))
-            line |= free & reached & smaller & (label != labels)
+            line |= free & reached & (smaller | marker) & (label != labels)
         labels[line] = 0
     return labels

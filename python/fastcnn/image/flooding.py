@@ -31,7 +31,7 @@ def watershed(
         connectivity: 1 to `spatial_dims`, or the number of neighbours: 4 or 8; 6, 18 or 26.
         mask: of the image's shape, any dtype; where it is zero nothing is flooded.
         compactness: above 0, scikit-image's compact watershed.
-        watershed_line: leave a line of zeros between labels.
+        watershed_line: leave a line of zeros between labels; markers stay.
         spatial_dims: 2 or 3.
 
     Returns:

@@ -43,8 +43,10 @@ def watershed(
             or 8; 6, 18 or 26.
         mask: of the image's shape, any dtype; where it is zero nothing is flooded.
         compactness: above 0, scikit-image's compact watershed: sequential, in the order of its queue (CPU only).
-        watershed_line: leave a line of zeros between labels: every pixel but a marker that has a neighbour of another
-            label which is smaller by (level, generation, raster index).
+        watershed_line: leave a line of zeros between labels. Of two neighbours with different labels the greater by
+            (level, generation, raster index) becomes 0; if it is a marker, the other one does. Two markers side by side
+            both stay. All pixels are flooded first, so that a line holds nothing back; scikit-image draws it while its
+            queue runs, where a line stops the flood, can be thicker than a pixel, and in places lets labels touch.
         spatial_dims: 2 or 3; all dimensions before those are batch.
 
     Returns:

@@ -11,12 +11,25 @@
 
 namespace fastcnn {
 
+/// Rows of a dense image.
 template <class T>
+struct DenseRows {
+  const T* image;
+  int64_t width;
+  void operator()(int64_t row, T* buffer) const {
+    std::memcpy(buffer, image + row * width, static_cast<size_t>(width) * sizeof(T));
+  }
+};
+
+/// Rows(row, buffer) writes row z * height + y.
+template <class T, class Rows = DenseRows<T>>
 class RowWindow {
  public:
   /// `outside` stands for what lies beyond the image.
   RowWindow(Scratch& scratch, const T* image, const Extent& extent, T outside)
-      : image_(image), extent_(extent), planes_(extent.depth > 1 ? 3 : 1) {
+      : RowWindow(scratch, DenseRows<T>{image, extent.width}, extent, outside) {}
+  RowWindow(Scratch& scratch, Rows rows, const Extent& extent, T outside)
+      : rows_(rows), extent_(extent), planes_(extent.depth > 1 ? 3 : 1) {
     const int64_t stride = kMargin + extent.width + kMargin;
     T* memory = scratch.get<T>(stride * (3 * planes_ + 1));
     for (int64_t i = 0; i < stride * (3 * planes_ + 1); ++i) memory[i] = outside;
@@ -37,9 +50,7 @@ class RowWindow {
         const int64_t iz = z + dz, iy = y + dy;
         const bool inside = iz >= 0 && iz < extent_.depth && iy >= 0 && iy < extent_.height;
         T* buffer = buffers_[3 * p + (iy + 3) % 3];
-        if (inside && (dy == 1 || !next))
-          std::memcpy(buffer, image_ + (iz * extent_.height + iy) * extent_.width,
-                      static_cast<size_t>(extent_.width) * sizeof(T));
+        if (inside && (dy == 1 || !next)) rows_(iz * extent_.height + iy, buffer);
         rows[dy + 1] = inside ? buffer : nothing_;
       }
     }
@@ -48,7 +59,7 @@ class RowWindow {
 
  private:
   static constexpr int64_t kMargin = 64;  // one pixel is looked at, whole vectors are read
-  const T* image_;
+  Rows rows_;
   Extent extent_;
   int planes_;
   T* nothing_;

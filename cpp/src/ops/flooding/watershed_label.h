@@ -195,7 +195,14 @@ void label_paths(const Context& context, const Extent& e, const LinearOffsets& o
   });
 }
 
-/// Non-marker pixels with a differently labelled neighbour of smaller (level, generation, index) become 0.
+/// Rows of bytes, 1 for a root.
+struct RootRows {
+  const Roots& roots;
+  void operator()(int64_t row, uint8_t* buffer) const { roots.get(row, buffer); }
+};
+
+/// Of two neighbours with different labels the greater by (level, generation, index) becomes 0; a marker stays, and the
+/// other goes in its place.
 template <class K, class Label>
 void draw_lines(const Context& context, const Extent& e, const Neighborhood& neighbors, const Flooded<K>& flooded,
                 const Roots& roots, uint8_t* line, Label* labels) {
@@ -205,12 +212,13 @@ void draw_lines(const Context& context, const Extent& e, const Neighborhood& nei
     RowWindow<K> generations(scratch, flooded.generation ? flooded.generation : flooded.level, e,
                              static_cast<K>(~K(0)));
     RowWindow<Label> label_rows(scratch, labels, e, Label(0));
-    uint8_t* root = scratch.get<uint8_t>(e.width);
+    RowWindow<uint8_t, RootRows> root_rows(scratch, RootRows{roots}, e, 0);
     for (int64_t row = begin; row < end; ++row) {
       const int64_t z = row / e.height, y = row % e.height, first = row * e.width;
       const RowsAround<K>& level = levels.at(z, y);
       const RowsAround<K>& generation = flooded.generation ? generations.at(z, y) : level;
       const RowsAround<Label>& label = label_rows.at(z, y);
+      const RowsAround<uint8_t>& root = root_rows.at(z, y);
       for (int64_t x = 0; x < e.width; ++x) line[first + x] = 0;
       for (int i = 0; i < neighbors.count; ++i) {
         const int r = neighbors.offsets[i].row, dx = neighbors.offsets[i].dx;
@@ -219,11 +227,10 @@ void draw_lines(const Context& context, const Extent& e, const Neighborhood& nei
           const K l = level.rows[r][x + dx], own_l = level.rows[4][x];
           const K g = generation.rows[r][x + dx], own_g = generation.rows[4][x];
           const bool smaller = (l < own_l) | ((l == own_l) & ((g < own_g) | ((g == own_g) & before)));
-          line[first + x] |= smaller & (label.rows[r][x + dx] != label.rows[4][x]);
+          line[first + x] |= (smaller | root.rows[r][x + dx]) & (label.rows[r][x + dx] != label.rows[4][x]);
         }
       }
-      roots.get(row, root);
-      for (int64_t x = 0; x < e.width; ++x) line[first + x] &= !root[x];
+      for (int64_t x = 0; x < e.width; ++x) line[first + x] &= !root.rows[4][x];
     }
   });
   context.parallel_for(0, e.size(), 1 << 14, [&](int64_t begin, int64_t end) {

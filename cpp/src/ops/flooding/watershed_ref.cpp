@@ -83,7 +83,7 @@ class Reference {
     for (int64_t p = 0; p < n; ++p) {
       if (!reached[p] || root(p)) continue;
       each_neighbor(p, [&](int64_t q) {
-        if (reached[q] && full[q] != full[p] && smaller(q, p)) labels[p] = 0;
+        if (reached[q] && full[q] != full[p] && (root(q) || smaller(q, p))) labels[p] = 0;
       });
     }
   }
