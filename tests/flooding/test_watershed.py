@@ -87,7 +87,9 @@ def beside(values, connectivity):
     steps = [s for s in itertools.product((-1, 0, 1), repeat=values.ndim) if 0 < np.abs(s).sum() <= connectivity]
     for step in steps[len(steps) // 2 :]:
         yield tuple(
-            values[tuple(slice(max(0, sign * s), n + min(0, sign * s)) for s, n in zip(step, values.shape, strict=True))]
+            values[
+                tuple(slice(max(0, sign * s), n + min(0, sign * s)) for s, n in zip(step, values.shape, strict=True))
+            ]
             for sign in (1, -1)
         )
 

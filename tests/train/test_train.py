@@ -28,11 +28,16 @@ from fastcnn.train import Settings, find_sources, train
 from fastcnn.train.metrics import ObjectF1
 from tests.pipelines import scenes
 
+# Runs that learn so much that rounding and luck do not decide what is asserted of them: over five seeds on each
+# instruction set the last losses are 0.17 to 0.33 (classify) and 0.49 to 0.67 (detect) of the first.
 QUICK = {
-    "classify": Settings("classify", "digits:200", epochs=3, batch_size=20),
-    "segment": Settings("segment", "cells:16", image_size=(96, 96), epochs=5, batch_size=4, learning_rate=0.01),
-    "detect": Settings("detect", "shapes:32", image_size=(64, 64), epochs=8, batch_size=4, learning_rate=0.01),
-}
+    "classify": Settings("classify", "digits:200", epochs=8, batch_size=20),
+    "segment": Settings("segment", "cells:16", image_size=(96, 96), epochs=9, batch_size=4, learning_rate=0.01),
+    "detect": Settings(
+        "detect", "shapes:24", image_size=(160, 160), epochs=5, batch_size=4, optimizer="sgd", learning_rate=0.005,
+        mosaic=0.0, average=0.0,
+    ),
+}  # fmt: skip
 LEFT = ["checkpoints", "curves", "metrics.json", "pictures", "settings.yaml", "weights.safetensors"]
 # The package that is tested, wherever a child process runs.
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(fastcnn.__file__).resolve().parents[1])}
@@ -53,10 +58,12 @@ def curve(folder: Path, name: str) -> list[float]:
 def test_a_run(task: str, tmp_path: Path) -> None:
     """The loss falls, and the folder holds a model that says what it is and gives what was measured."""
     settings = QUICK[task]
+    if task == "detect":  # from nothing it would need a thousand steps
+        settings = replace(settings, weights=str(trained_but_for_the_classes(tmp_path / "start.safetensors")))
     finished = train(settings, tmp_path / "run", quiet=True)
     assert sorted(path.name for path in finished.folder.iterdir()) == LEFT
-    # Of a detector the part that falls first; the whole is joined by another part towards the end.
-    losses = curve(finished.folder, "loss/objectness" if task == "detect" else "loss")
+    # Of a detector the part that has all to learn.
+    losses = curve(finished.folder, "loss/classes" if task == "detect" else "loss")
     assert np.mean(losses[-2:]) < 0.9 * np.mean(losses[:2])
     assert Settings.load(finished.folder / "settings.yaml") == settings
     assert json.loads((finished.folder / "metrics.json").read_text()) == finished.metrics
@@ -73,6 +80,18 @@ def test_a_run(task: str, tmp_path: Path) -> None:
         assert np.asarray(Image.open(path)).std() > 0
     if task == "classify":
         assert accuracy(found, validation) == pytest.approx(finished.metrics["accuracy"], abs=1e-6)
+
+
+def trained_but_for_the_classes(path: Path) -> Path:
+    """The shipped detector, whose layers of classes are those of another number of them: not taken from the file."""
+    shipped = M.load_model(Path(M.__file__).parent / "weights" / "yolox-shapes.safetensors")
+    network = M.yolox_nano(num_classes=5)
+    own = network.state_dict()
+    trained = {name: value for name, value in shipped.model.state_dict().items() if own[name].shape == value.shape}
+    assert len(own) - len(trained) == 6  # weight and bias on three levels
+    network.load_state_dict({**own, **trained})
+    M.save_model(path, network, "yolox_nano", {"num_classes": 5})
+    return path
 
 
 def accuracy(found: M.ModelFile, validation: Samples) -> float:
