@@ -4,7 +4,7 @@ All three learn two thirds of scikit-learn's 1,797 digits and are tested on the 
 pixel, where the first two, to which each pixel is a feature of its own, lose more than the network that slides its
 filters. (Training moves the networks' pictures a little; the SVM learns them as they are.)
 
-    pip install fastcnn[train]
+    pip install 'fastcnn[train]'
     python examples/classify_digits.py       # writes classify_digits.png
 """
 
@@ -19,9 +19,13 @@ import torch
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
-from sklearn.svm import SVC
 
 from fastcnn.models import load_model
+
+try:
+    from sklearn.svm import SVC
+except ModuleNotFoundError:
+    raise SystemExit("classify_digits.py needs scikit-learn: pip install 'fastcnn[train]'") from None
 from fastcnn.train import Settings, find_sources, train
 
 

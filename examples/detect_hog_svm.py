@@ -3,7 +3,7 @@
 The objects are stars among discs, bars and crosses, in pictures that this program renders. It trains on some, again
 with what it took for stars ("hard negatives"), detects in others, and prints precision and recall there.
 
-    pip install fastcnn[examples]
+    pip install 'fastcnn[examples]'
     python examples/detect_hog_svm.py        # writes detect_hog_svm.png
 """
 
@@ -16,9 +16,13 @@ import numpy as np
 from PIL import Image, ImageDraw
 from rich.console import Console
 from rich.progress import track
-from sklearn.svm import LinearSVC
 
 import fastcnn.image as fi
+
+try:
+    from sklearn.svm import LinearSVC
+except ModuleNotFoundError:
+    raise SystemExit("detect_hog_svm.py needs scikit-learn: pip install 'fastcnn[examples]'") from None
 
 WINDOW, CELL = 48, 6
 ROUNDS = 3

@@ -9,26 +9,36 @@ made of both. All are loaded on first use; ``fastcnn.image``, ``fastcnn.io`` and
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
-from fastcnn._errors import ArgumentError, BackendError
-from fastcnn._info import (
-    __version__,
-    get_conv_algorithm,
-    get_num_threads,
-    info,
-    release_scratch,
-    set_conv_algorithm,
-    set_num_threads,
-)
-
+# As typing has it, whose import takes longer than this module's: Ctrl-C has its handler after this.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from fastcnn import data, image, io, losses, models, nn, ops, pipelines
     from fastcnn._convert import convert
+    from fastcnn._errors import ArgumentError, BackendError
+    from fastcnn._info import (
+        __version__,
+        get_conv_algorithm,
+        get_num_threads,
+        info,
+        release_scratch,
+        set_conv_algorithm,
+        set_num_threads,
+    )
     from fastcnn._optimize import optimize
 
 _SUBMODULES = ("data", "image", "io", "losses", "models", "nn", "ops", "pipelines")
-_FUNCTIONS = {"convert": "fastcnn._convert", "optimize": "fastcnn._optimize"}
+_MEMBERS = {
+    "_convert": ("convert",),
+    "_errors": ("ArgumentError", "BackendError"),
+    "_info": (
+        "__version__", "get_conv_algorithm", "get_num_threads", "info", "release_scratch", "set_conv_algorithm",
+        "set_num_threads",
+    ),
+    "_optimize": ("optimize",),
+}  # fmt: skip
 
 __all__ = [
     "ArgumentError",
@@ -56,8 +66,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _SUBMODULES:
         return importlib.import_module(f"fastcnn.{name}")
-    if name in _FUNCTIONS:
-        return getattr(importlib.import_module(_FUNCTIONS[name]), name)
+    for module, names in _MEMBERS.items():
+        if name in names:
+            found = globals()[name] = getattr(importlib.import_module(f"fastcnn.{module}"), name)
+            return found
     raise AttributeError(f"module 'fastcnn' has no attribute {name!r}")
 
 

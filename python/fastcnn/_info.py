@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import platform
 import sys
@@ -113,6 +112,8 @@ def info() -> dict[str, Any]:
         >>> sorted(fastcnn.info()["cuda"])
         ['available', 'built', 'why_not']
     """
+    import importlib.metadata
+
     try:
         torch_version: str | None = importlib.metadata.version("torch")
     except importlib.metadata.PackageNotFoundError:

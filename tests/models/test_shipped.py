@@ -143,9 +143,49 @@ def test_broken_model_files(tmp_path: Path) -> None:
         ({"name": "mlp", "arguments": {"num_classes": 4}, "about": {}}, "its weights are not those of the mlp"),
         # A giant that would not fit into any memory.
         ({"name": "mlp", "arguments": {"hidden": [1 << 40]}, "about": {}}, "its weights are not those of the mlp"),
+        ({"name": "mlp", "arguments": {"hidden": [10**30]}, "about": {}}, "its arguments do not make a mlp"),
+        ({"name": "mlp", "arguments": {"num_classes": -3}, "about": {}}, "its arguments do not make a mlp"),
+        ({"name": "mlp", "arguments": {"num_classes": "3"}, "about": {}}, "its arguments do not make a mlp"),
+        ({"name": "unet", "arguments": {"depth": 10**6}, "about": {}}, "its arguments do not make a unet"),
+        ("[" * 50_000, "cannot be read"),
+        ('{"a":' * 50_000, "cannot be read"),
+        ('{"name": "mlp", "name": "mlp", "arguments": {}, "about": {}}', "a key stands twice"),
+        (f'{{"name": "{"x" * (1 << 22)}"}}', "over the limit of 4194304"),
+        ('{"name": "mlp", "arguments": {"num_classes": 1e999}, "about": {}}', "its arguments do not make a mlp"),
+        ({"name": "mlp", "arguments": {"num_classes": 3}, "about": "x"}, "does not say which model it is of"),
     ):
         with pytest.raises(ArgumentError, match=text):
             M.load_model(written(head))
+    for change, text in (
+        ({"task": "detect"}, "expected about.task to be one that a MLP is for, got 'detect'"),
+        ({"classes": ["a"]}, r"expected about.classes to be 3 names, .*, got \['a'\]"),
+        ({"classes": "abc"}, "expected about.classes to be a list of names, got 'abc'"),
+        ({"classes": [1, 2, 3]}, "expected about.classes to be a list of names"),
+        ({"image_size": 5}, r"expected about.image_size to be \[height, width\], got 5"),
+        ({"image_size": [8, -8]}, "expected about.image_size to be"),
+        ({"image_size": [8, float("nan")]}, "expected about.image_size to be"),
+    ):
+        with pytest.raises(ArgumentError, match=f"load_model: .*x.safetensors: {text}"):
+            M.load_model(written({"name": "mlp", "arguments": arguments, "about": {"task": "classify", **change}}))
+    own = {"task": "my own", "classes": 7}  # what is said of another task is its owner's
+    assert M.load_model(written({"name": "mlp", "arguments": arguments, "about": own})).about == own
+    for name, value in state.items():
+        if not value.is_floating_point():
+            continue
+        for bad in (
+            value * torch.nan,
+            value + torch.inf,
+            value.long(),
+            value.to(torch.complex64),
+            value.double() + 1e300,
+        ):
+            save_file({**state, name: bad}, tmp_path / "x.safetensors", {
+                "fastcnn": json.dumps({"name": "mlp", "arguments": arguments, "about": {}})
+            })  # fmt: skip
+            with pytest.raises(ArgumentError, match=rf"x\.safetensors: .*not of finite numbers: {name}"):
+                M.load_model(tmp_path / "x.safetensors")
+            with pytest.raises(ArgumentError, match=f"not of finite numbers: {name}"):
+                M.load_weights(M.mlp(3), tmp_path / "x.safetensors")
     save_file(state, tmp_path / "bare.safetensors")
     with pytest.raises(ArgumentError, match="load_weights takes weights alone"):
         M.load_model(tmp_path / "bare.safetensors")
@@ -153,7 +193,29 @@ def test_broken_model_files(tmp_path: Path) -> None:
         (tmp_path / "y.safetensors").write_bytes(content)
         with pytest.raises(ArgumentError, match=r"y\.safetensors: cannot be read"):
             M.load_model(tmp_path / "y.safetensors")
-    with pytest.raises(ArgumentError, match="is neither a file nor one of lenet5-digits, unet-cells, yolox-shapes"):
-        M.load_model(tmp_path / "none")
+    for name in (tmp_path / "none", tmp_path, "x" * 5000, "a\0b"):
+        with pytest.raises(ArgumentError, match="is neither a file nor one of lenet5-digits, unet-cells, yolox-shapes"):
+            M.load_model(name)
     with pytest.raises(ArgumentError, match="is no model of fastcnn"):
         M.save_model(tmp_path / "z.safetensors", M.mlp(3), "shipped", {})
+
+
+@pytest.mark.parametrize("multiple", [10**9, 0, -4, 3, 4.0, "4", None])
+def test_what_contradicts_the_network(tmp_path: Path, multiple: object) -> None:
+    """Pictures would be padded to a billion pixels, or a number be used that is none."""
+    about = {"task": "segment", "objects": True, "classes": ["a", "b"], "image_size": [0, 0], "multiple": 4}
+    arguments = {"num_classes": 2, "in_channels": 1, "depth": 2, "width": 4}
+    file = tmp_path / "x.safetensors"
+    M.save_model(file, M.unet(**arguments), "unet", arguments, about)
+    assert segment_with_model(np.zeros((9, 9), np.uint8), file).labels.shape == (9, 9)
+    M.save_model(file, M.unet(**arguments), "unet", arguments, {**about, "multiple": multiple})
+    with pytest.raises(ArgumentError, match=f"expected about.multiple to be 4, as of the network, got {multiple!r}"):
+        M.load_model(file)
+    M.save_model(file, M.unet(**{**arguments, "num_classes": 3}), "unet", {**arguments, "num_classes": 3}, about)
+    with pytest.raises(ArgumentError, match=r"expected about\.objects to be true, for a network of two classes"):
+        M.load_model(file)
+
+
+def test_giant_pictures_for_a_detector() -> None:
+    with pytest.raises(ArgumentError, match="detect: expected image_size of 1 to 32768, got 1000000000"):
+        detect(np.zeros((8, 8), np.uint8), image_size=10**9)

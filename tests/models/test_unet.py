@@ -52,7 +52,7 @@ def test_graphs_and_errors() -> None:
     assert fastcnn.optimize(upsampled, x).report() == []  # the enlarging too is a step of its own
     for options, text in (
         ({"up": "bilinear"}, "expected up to be one of transpose, upsample, got bilinear"),
-        ({"depth": 0}, "expected depth and width of at least 1, got 0 and 64"),
+        ({"depth": 0}, "expected depth from 1 to 16 and width of at least 1, got 0 and 64"),
         ({"encoder": "lenet5"}, "expected encoder to be one of resnet18"),
         ({"encoder": "resnet18", "decoder_widths": (8, 8)}, "expected decoder_widths of 5 values, got 2"),
     ):

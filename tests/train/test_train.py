@@ -25,7 +25,7 @@ import fastcnn.models as M
 from fastcnn import ArgumentError
 from fastcnn.data import Cells, DataError, DataWarning, Samples, Shapes
 from fastcnn.train import Settings, find_sources, train
-from fastcnn.train.metrics import ObjectF1
+from fastcnn.train.metrics import AveragePrecision, ObjectF1
 from tests.pipelines import scenes
 
 # Runs that learn so much that rounding and luck do not decide what is asserted of them: over five seeds on each
@@ -159,6 +159,60 @@ def test_goes_on_after_a_kill(tmp_path: Path) -> None:
     for name, value in first.items():
         assert torch.equal(value, second[name]), name
     assert (alone / "metrics.json").read_text() == (killed / "metrics.json").read_text()
+
+
+@pytest.mark.slow
+def test_more_epochs_than_at_first(tmp_path: Path) -> None:
+    """A finished run goes on for the further ones, at the rate that it would have there; for fewer it says so."""
+    settings = replace(QUICK["classify"], epochs=1, warmup=0.0)
+    longer = replace(settings, epochs=3, workers=1)
+    train(settings, tmp_path / "run", quiet=True)
+    weights = (tmp_path / "run" / "weights.safetensors").read_bytes()
+    train(longer, tmp_path / "run", resume=True, quiet=True)
+    train(replace(longer, workers=0), tmp_path / "alone", quiet=True)
+    assert (tmp_path / "run" / "weights.safetensors").read_bytes() != weights
+    assert Settings.load(tmp_path / "run" / "settings.yaml") == longer
+    states = [torch.load(tmp_path / name / "checkpoints" / "last.ckpt", weights_only=True) for name in ("run", "alone")]
+    assert [state["epoch"] for state in states] == [2, 2]
+    assert states[0]["global_step"] == states[1]["global_step"] == 3 * 10
+    rates = [state["optimizer_states"][0]["param_groups"][0]["lr"] for state in states]
+    assert rates[0] == pytest.approx(rates[1], rel=1e-12)
+    with pytest.raises(ArgumentError, match=r"expected epochs of at least 3, which .*run has done, got 2"):
+        train(replace(longer, epochs=2), tmp_path / "run", resume=True, quiet=True)
+    with pytest.raises(ArgumentError, match="has other settings than these: batch_size 20, not 5, seed 0, not 1"):
+        train(replace(longer, batch_size=5, seed=1), tmp_path / "run", resume=True, quiet=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_it_learns(tmp_path: Path, number: int) -> None:
+    """One line and the status, and what is there goes on; Lightning itself would end with 1 and no word."""
+    words = [
+        "classify",
+        "--data",
+        "digits:200",
+        "--epochs",
+        500,
+        "--batch-size",
+        16,
+        "--quiet",
+        "--out",
+        tmp_path / "run",
+    ]
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\nfrom fastcnn.cli import main; main()"
+    )
+    started = subprocess.Popen(
+        [sys.executable, "-c", code, "train", *map(str, words)], env=ENVIRONMENT, stderr=subprocess.PIPE, text=True
+    )
+    last, deadline = tmp_path / "run" / "checkpoints" / "last.ckpt", time.monotonic() + 300
+    while not last.exists() and started.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    started.send_signal(number)
+    _, said = started.communicate(timeout=300)
+    word = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}[number]
+    assert (started.returncode, said) == (128 + number, f"fastcnn: {word}\n")
+    assert torch.load(last, weights_only=True)["epoch"] >= 0
 
 
 @pytest.mark.slow
@@ -330,6 +384,33 @@ def test_errors(tmp_path: Path) -> None:
         train(replace(QUICK["detect"], model="resnet18"), tmp_path / "b", quiet=True)
     with pytest.raises(ArgumentError, match=r"train: the loss is (nan|inf) in epoch 0: lower the learning rate"):
         train(replace(QUICK["classify"], learning_rate=1e30, optimizer="sgd"), tmp_path / "c", quiet=True)
+
+
+def test_average_precision() -> None:
+    """torchmetrics', which needs torchvision: pictures with nothing wanted or found, equal scores, over 100 found."""
+    from torchmetrics.detection import MeanAveragePrecision
+
+    random = torch.Generator().manual_seed(0)
+    ours, theirs = AveragePrecision(), MeanAveragePrecision(backend="pycocotools")
+    theirs.warn_on_many_detections = False
+    for n, m in ((5, 4), (0, 3), (3, 0), (0, 0), (130, 20), (40, 30)):
+        corner = torch.rand(max(n, m), 2, generator=random) * 60
+        boxes = torch.cat([corner, corner + 5 + 10 * torch.rand(max(n, m), 2, generator=random)], 1)
+        found = boxes[:n] + torch.randn(n, 4, generator=random)
+        kinds, classes = (torch.randint(0, 3, (k,), generator=random) for k in (n, m))
+        kinds[: min(n, m)] = classes[: min(n, m)]
+        scores = torch.randint(1, 9, (n,), generator=random) / 10
+        ours.update((found, kinds, scores), boxes[:m], classes)
+        theirs.update([{"boxes": found, "labels": kinds, "scores": scores}], [{"boxes": boxes[:m], "labels": classes}])
+    expected = theirs.compute()
+    assert 0.1 < float(expected["map"]) < 0.9
+    assert ours.compute() == pytest.approx((float(expected["map"]), float(expected["map_50"])), abs=1e-6)
+    ours.reset()
+    ours.update((found, kinds, scores), boxes[:0], classes[:0])
+    assert ours.compute() == (-1, -1)
+    ours.reset()
+    ours.update((found[:0], kinds[:0], scores[:0]), boxes[:m], classes)
+    assert ours.compute() == (0, 0)
 
 
 def test_object_f1() -> None:

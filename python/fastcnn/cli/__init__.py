@@ -5,6 +5,11 @@ from __future__ import annotations
 
 def main() -> None:
     """Run the command line."""
-    from fastcnn.cli.app import app
+    from fastcnn.cli._process import run
 
-    app()
+    def command() -> None:
+        from fastcnn.cli.app import app
+
+        app()
+
+    run(command)

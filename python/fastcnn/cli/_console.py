@@ -10,6 +10,8 @@ from types import FrameType
 
 from rich.console import Console
 
+from fastcnn.cli._process import handle
+
 
 def printable(text: object) -> str:
     """Show control characters, and bytes that are no text, as escapes: a file's name must not steer the terminal."""
@@ -37,25 +39,22 @@ class Reporter:
 class Terminated(BaseException):
     """The system asks the process to end. Raised where it stands, so that temporary files are removed."""
 
-    def __init__(self, number: int) -> None:
-        self.status = 128 + number
-        super().__init__(number)
-
 
 @contextmanager
 def ending_cleanly() -> Iterator[None]:
-    """Turn SIGTERM and SIGHUP into an exception for the time of the block."""
+    """Turn what asks to end into an exception for the time of the block: KeyboardInterrupt or `Terminated`."""
+    main = os.getpid()
 
     def end(number: int, frame: FrameType | None) -> None:
-        raise Terminated(number)
+        if os.getpid() != main:  # a forked child has nothing to clean
+            os._exit(128 + number)
+        handle(signal.SIG_IGN)  # a second one would interrupt the cleaning
+        raise KeyboardInterrupt(number) if number == signal.SIGINT else Terminated(number)
 
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {}
-    for number in numbers:
-        try:
-            before[number] = signal.signal(number, end)
-        except ValueError:  # not in the main thread: whoever runs us there handles signals
-            break
+    try:
+        before = handle(end)
+    except ValueError:  # not in the main thread: whoever runs us there handles signals
+        before = {}
     try:
         yield
     finally:

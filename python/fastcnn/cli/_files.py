@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import TypeVar
 import typer
 
 from fastcnn.cli._console import Reporter, Terminated, ending_cleanly, printable
+from fastcnn.cli._process import ENDINGS
 
 Done = TypeVar("Done")
 
@@ -54,12 +56,10 @@ def ending_with_a_word(reporter: Reporter) -> Iterator[None]:
     try:
         with ending_cleanly():
             yield
-    except KeyboardInterrupt:
-        reporter.problem("interrupted")
-        raise typer.Exit(130) from None
-    except Terminated as end:
-        reporter.problem("terminated")
-        raise typer.Exit(end.status) from None
+    except (KeyboardInterrupt, Terminated) as end:
+        number = end.args[0] if end.args else signal.SIGINT
+        reporter.problem(ENDINGS[number])
+        raise typer.Exit(128 + number) from None
 
 
 def each(paths: Sequence[Path], out: Path, one: Callable[[Path], Done], reporter: Reporter) -> list[Done]:
@@ -100,7 +100,7 @@ def _reason(path: Path, error: Exception) -> str:
 
     if isinstance(error, ImageFileError):
         return str(error)
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):  # torch's
         return f"{path}: not enough memory"
     if isinstance(error, OSError):
         return f"{path}: results cannot be written ({error.strerror or error})"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from fastcnn.cli._console import Reporter
+from fastcnn.cli._console import Reporter, printable
 
 if TYPE_CHECKING:
     from fastcnn.models import ModelFile
@@ -23,9 +23,9 @@ def load_named(name: str, task: str, reporter: Reporter) -> ModelFile:
     try:
         found = load_model(SHORT.get(name, name))
     except ArgumentError as error:
-        raise typer.BadParameter(str(error).removeprefix("load_model: "), param_hint="--model") from None
+        text = printable(" ".join(str(error).removeprefix("load_model: ").split()))
+        raise typer.BadParameter(text, param_hint="--model") from None
     if found.about.get("task") != task:
-        raise typer.BadParameter(
-            f"{name} is trained to {found.about.get('task')}, not to {task}.", param_hint="--model"
-        )
+        trained = printable(str(found.about.get("task"))[:60])
+        raise typer.BadParameter(f"{printable(name)} is trained to {trained}, not to {task}.", param_hint="--model")
     return found

@@ -55,6 +55,7 @@ def detect(
         typer.Option(
             metavar="N",
             min=32,
+            max=1 << 15,
             help="The picture's longer side is brought to it for the network.",
             show_default="as in training",
         ),

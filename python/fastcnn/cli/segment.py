@@ -13,6 +13,7 @@ import typer
 from fastcnn.cli._console import Reporter
 from fastcnn.cli._files import check_names, each, sample_picture, targets
 from fastcnn.cli._models import load_named
+from fastcnn.cli._options import given, refuse
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from fastcnn.pipelines import Settings
 
 _SUFFIXES = ("_labels.tif", "_overlay.png", "_regions.csv")
+_LOCAL = ("block_size", "offset")  # of the local threshold alone
 _FINDING, _SPLITTING, _OTHER = "Finding objects", "Telling touching objects apart", "Files"
 
 
@@ -196,7 +198,9 @@ def segment(
         "smooth_distance": smooth_distance, "min_distance": min_distance,
     }  # fmt: skip
     if model is not None:
-        _check_unused(context, options)
+        refuse(context, options, "cannot be combined with it", "--model")
+    elif threshold not in ("auto", "local"):
+        refuse(context, _LOCAL, "cannot be combined with it, only with local or auto", "--threshold")
     paths = list(images or [])
     check_names(paths, out, _SUFFIXES)
     find = _with_model(model, reporter) if model is not None else _classically(options)
@@ -205,18 +209,13 @@ def segment(
     done = each(paths, out, lambda path: _one(path, out, find, dark_objects, max_pixels), reporter)
     if done and not quiet:
         _print_table(done, out, reporter, "threshold" if model is None else "model")
+    if unused := given(context, _LOCAL):
+        for row in done:
+            if row.how == "otsu":
+                named = " and ".join(unused)
+                reporter.problem(f"{row.path}: {named} had no effect: auto took Otsu's threshold, not local")
     if len(done) < len(paths):
         raise typer.Exit(1)
-
-
-def _check_unused(context: typer.Context, options: dict[str, Any]) -> None:
-    """A model finds objects in its own way: say which options would have no effect."""
-    # By name: which module the enumeration is of depends on typer's version.
-    sources = {name: context.get_parameter_source(name) for name in options}
-    given = [name for name, source in sources.items() if source is not None and source.name != "DEFAULT"]
-    if given:
-        named = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-        raise typer.BadParameter(f"{named} cannot be combined with it.", param_hint="--model")
 
 
 class _Found(NamedTuple):
@@ -345,7 +344,7 @@ def _command(settings: Settings) -> str:
     """The options that give the same result, nothing left to be measured."""
     words = []
     for name, value in settings._asdict().items():
-        local_only = name in ("block_size", "offset") and settings.threshold != "local"
+        local_only = name in _LOCAL and settings.threshold != "local"
         if value is None or value is False or local_only:
             continue
         option = f"--{name.replace('_', '-')}"

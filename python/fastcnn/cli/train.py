@@ -11,6 +11,7 @@ import typer
 
 from fastcnn.cli._console import Reporter
 from fastcnn.cli._files import ending_with_a_word
+from fastcnn.cli._options import refuse
 
 _MODEL, _STEPS, _MACHINE = "Model", "Training", "Machine"
 
@@ -36,6 +37,7 @@ def _arguments(words: list[str]) -> dict[str, Any]:
 
 
 def train(
+    context: typer.Context,
     task: Annotated[str, typer.Argument(metavar="classify|segment|detect", help="What is learned.")],
     data: Annotated[
         str,
@@ -46,7 +48,9 @@ def train(
         ),
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the run.")] = Path("fastcnn-train"),
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in the folder, to more epochs too.")
+    ] = False,
     model: Annotated[
         str,
         typer.Option(
@@ -132,14 +136,14 @@ def train(
     metrics.json, pictures of predictions, curves for TensorBoard, and checkpoints. A run that was ended, whenever and
     however, goes on with --resume.
 
-    Needs fastcnn[train]. Exit status: 0, trained; 1, failed, with the reason on stderr; 2, wrong usage.
+    Needs the extra fastcnn\\[train]. Exit status: 0, trained; 1, failed, with the reason on stderr; 2, wrong usage.
     """
     reporter = Reporter(quiet)
     try:
         from fastcnn.train import Settings
         from fastcnn.train import train as run
-    except ImportError as error:
-        reporter.problem(f"train needs {error.name}: pip install 'fastcnn[train]'")
+    except ModuleNotFoundError as error:
+        reporter.problem(str(error))
         raise typer.Exit(1) from None
     from fastcnn import ArgumentError
     from fastcnn.data import DataError
@@ -154,11 +158,20 @@ def train(
         )  # fmt: skip
     except ArgumentError as error:
         raise typer.BadParameter(str(error).removeprefix("train: ")) from None
+    if task != "segment":
+        refuse(context, ("classes",), "goes with segment only")
+    if task != "detect" or no_augment:
+        refuse(context, ("mosaic",), "goes with detect only, and not with --no-augment")
+    if not weights:
+        refuse(context, ("weights_source",), "goes with --weights only")
     try:
         with ending_with_a_word(reporter):
             finished = run(settings, out, resume=resume, quiet=quiet)
-    except (ArgumentError, DataError, ImageFileError) as error:
+    except (ArgumentError, DataError, ImageFileError, ModuleNotFoundError) as error:
         reporter.problem(" ".join(str(error).split()))
+        raise typer.Exit(1) from None
+    except OSError as error:
+        reporter.problem(f"{error.filename or out}: cannot be written ({error.strerror or error})")
         raise typer.Exit(1) from None
     if os.environ.get("LOCAL_RANK", "0") != "0":  # another process of the same run tells it
         return

@@ -1,4 +1,4 @@
-"""fastcnn's operators in ONNX, for `torch.onnx.export`. Needs onnxscript (``pip install fastcnn[onnx]``)."""
+"""fastcnn's operators in ONNX, for `torch.onnx.export`. Needs the extra ``fastcnn[onnx]``."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from onnxscript import opset18
 
 import fastcnn.ops  # noqa: F401  # defines the operators
+from fastcnn._extras import needing
+
+with needing("fastcnn.deploy.onnx", "onnx"):
+    from onnxscript import opset18
 
 op: Any = opset18  # every value is a node of the graph; onnxscript's types say more than they hold
 

@@ -12,10 +12,12 @@ import torch
 from torch import nn
 
 from fastcnn._errors import ArgumentError
+from fastcnn.models._about import check_about
 from fastcnn.models._weights import load_weights
 
 _OP = "load_model"
 _KEY = "fastcnn"
+_LONGEST = 1 << 22
 
 
 class ModelFile(NamedTuple):
@@ -96,8 +98,9 @@ def load_model(source: str | os.PathLike[str]) -> ModelFile:
         The `ModelFile`; its model is in eval mode, in float32.
 
     Raises:
-        ArgumentError: no such model, or a file that is broken, not of this kind, or does not fit itself. Nothing of a
-            file is run: it can only name a function of `fastcnn.models` and its arguments.
+        ArgumentError: no such model, or a file that is broken, not of this kind, does not fit itself, or has weights
+            that are not finite. Nothing of a file is run: it can only name a function of `fastcnn.models` and its
+            arguments.
 
     Example:
         >>> import torch, fastcnn.models as M
@@ -109,18 +112,19 @@ def load_model(source: str | os.PathLike[str]) -> ModelFile:
     if text in shipped():
         with as_file(files("fastcnn.models") / "weights" / f"{text}.safetensors") as path:
             return _load(path)
-    if not Path(text).is_file():
+    if not os.path.isfile(text):
         raise ArgumentError(f"{_OP}: {text} is neither a file nor one of {', '.join(shipped())}")
     return _load(Path(text))
 
 
 def _load(path: Path) -> ModelFile:
     from safetensors import SafetensorError, safe_open
+    from safetensors.torch import load_file
 
     try:
         with safe_open(path, "pt") as file:
-            head = json.loads((file.metadata() or {}).get(_KEY, "null"))
-    except (SafetensorError, OSError, ValueError) as error:
+            head = _parsed((file.metadata() or {}).get(_KEY, "null"))
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise ArgumentError(f"{_OP}: {path}: cannot be read ({' '.join(str(error).split())})") from None
     parts = [head.get(key) if isinstance(head, dict) else None for key in ("name", "arguments", "about")]
     name, arguments, about = parts
@@ -131,13 +135,32 @@ def _load(path: Path) -> ModelFile:
         # Nothing is filled in twice, and a file that claims a giant costs nothing before its weights are seen to fit.
         with torch.device("meta"):
             shapes = {key: value.shape for key, value in factory(**arguments).state_dict().items()}
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ArgumentError(f"{_OP}: {path}: its arguments do not make a {name} ({error})") from None
+    except Exception as error:  # whatever a function says of arguments that are none
+        reason = " ".join(str(error).split())[:200]
+        raise ArgumentError(f"{_OP}: {path}: its arguments do not make a {name} ({reason})") from None
     with safe_open(path, "pt") as file:
         stored = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118  (no dict)
     if stored != {key: tuple(shape) for key, shape in shapes.items()}:
         raise ArgumentError(f"{_OP}: {path}: its weights are not those of the {name} that it describes")
-    return ModelFile(load_weights(factory(**arguments), path).eval(), name, arguments, about)
+    try:
+        model = load_weights(factory(**arguments), load_file(path)).eval()
+        check_about(model, about)
+    except ArgumentError as error:
+        raise ArgumentError(f"{_OP}: {path}: {str(error).partition(': ')[2]}") from None
+    return ModelFile(model, name, arguments, about)
+
+
+def _parsed(text: str) -> Any:
+    """JSON, with every key once, of a size that no description of a model exceeds."""
+    if len(text) > _LONGEST:
+        raise ValueError(f"a description of {len(text)} characters, over the limit of {_LONGEST}")
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(found := dict(pairs)) < len(pairs):
+            raise ValueError("a key stands twice in its description")
+        return found
+
+    return json.loads(text, object_pairs_hook=once)
 
 
 def _factory(name: str, path: str) -> Any:

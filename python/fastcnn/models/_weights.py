@@ -52,7 +52,7 @@ def load_weights(
 
     Raises:
         ArgumentError: an unknown source, no map for this model, a file that cannot be read, or weights that do not
-            fit: the first few names that are missing, unknown, or of another shape.
+            fit: the first few names that are missing, unknown, of another shape, or not of finite numbers.
 
     Example:
         >>> import fastcnn.models as M
@@ -76,15 +76,28 @@ def load_weights(
         for name in own
         if name in state and name not in kept and state[name].shape != own[name].shape
     ]
+    broken = [name for name in own if name in state and name not in kept and not _holds(state[name], own[name])]
     problems = [
         f"{what}: {', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"
-        for what, names in (("missing", missing), ("unknown", unknown), ("of another shape", shapes))
+        for what, names in (
+            ("missing", missing),
+            ("unknown", unknown),
+            ("of another shape", shapes),
+            ("not of finite numbers", broken),
+        )
         if names
     ]
     if problems:
         raise ArgumentError(f"{_OP}: the weights do not fit {type(model).__name__}; {'; '.join(problems)}")
     model.load_state_dict(state, strict=False)
     return model
+
+
+def _holds(value: Tensor, own: Tensor) -> bool:
+    """Whether values are of the kind of the layer's own, and finite as such."""
+    if value.is_floating_point() != own.is_floating_point() or value.is_complex():
+        return False
+    return value.is_meta or not own.is_floating_point() or bool(value.to(own.dtype).isfinite().all())
 
 
 def _read(path: str | os.PathLike[str]) -> dict[str, Any]:

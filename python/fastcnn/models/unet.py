@@ -155,7 +155,7 @@ def unet(
     Args:
         num_classes: channels of the result.
         in_channels: of the images, (B, in_channels, H, W), H and W multiples of 2^depth (32 with an encoder).
-        depth: how often the size is halved. 4 in the paper.
+        depth: how often the size is halved, 1 to 16. 4 in the paper.
         width: channels of the first level, twice as many on each further one. 64 in the paper: 31,036,481 parameters
             (with batch norm, for a grey image and one class).
         up: "transpose": 2 x 2 up-convolutions, as in the paper; "upsample": each pixel four times, then 3 x 3.
@@ -175,8 +175,9 @@ def unet(
         torch.Size([1, 2, 64, 48])
     """
     check_choice(up, ("transpose", "upsample"), "unet", "up")
-    if depth < 1 or width < 1:
-        raise ArgumentError(f"unet: expected depth and width of at least 1, got {depth} and {width}")
+    # The deepest takes multiples of 65,536 pixels; beyond, each level's numbers would only fill memory.
+    if not 1 <= depth <= 16 or width < 1:
+        raise ArgumentError(f"unet: expected depth from 1 to 16 and width of at least 1, got {depth} and {width}")
     if encoder is None:
         return UNet(in_channels, num_classes, depth, width, up)
     check_choice(encoder, tuple(ENCODERS), "unet", "encoder")

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from fastcnn.models import ModelFile, ObjectMaps
 
 
+# Larger pictures for a network are taken for a slip: each of its feature maps would be of many GB.
+_LARGEST_SIDE = 1 << 15
+
+
 class FoundBoxes(NamedTuple):
     """Objects, by falling score.
 
@@ -65,7 +69,7 @@ def segment_with_model(
     """
     import torch
 
-    from fastcnn.models import ObjectSegmenter
+    from fastcnn.models import Model, ObjectSegmenter
     from fastcnn.models.instances import MIN_DISTANCE
 
     op = "segment_with_model"
@@ -76,7 +80,9 @@ def segment_with_model(
     lead, (height, width) = grey.shape[:-2], grey.shape[-2:]
     # Room for as many objects as fit beside each other.
     most = -(-height // MIN_DISTANCE) * -(-width // MIN_DISTANCE)
-    segmenter = ObjectSegmenter(trained.model, int(trained.about["multiple"]), max_objects=most)
+    network = trained.model
+    assert isinstance(network, Model)  # as all that FACTORIES make
+    segmenter = ObjectSegmenter(network, network.multiple, max_objects=most)
     with torch.inference_mode():
         found = [
             segmenter.objects(segmenter.logits(one[None]), torch.from_numpy(value)[None])
@@ -118,8 +124,8 @@ def detect(
         `FoundBoxes`.
 
     Raises:
-        ArgumentError: a model of another task, an image without pixels or of another shape, or a threshold outside
-            [0, 1].
+        ArgumentError: a model of another task, an image without pixels or of another shape, a threshold outside
+            [0, 1], or an image_size outside 1 to 32768.
 
     Complexity: that of the network. Gradient: none. Deterministic.
 
@@ -148,7 +154,9 @@ def detect(
     if len(pixels) != 1:
         raise ArgumentError(f"{op}: expected image of shape (H, W) or (H, W, 3), got {np.shape(image)}")
     height, width = pixels.shape[-2:]
-    longer = image_size or max(trained.about.get("image_size") or (height, width))
+    longer = image_size or max(trained.about.get("image_size") or (0, 0)) or max(height, width)
+    if not 0 < longer <= _LARGEST_SIDE:
+        raise ArgumentError(f"{op}: expected image_size of 1 to {_LARGEST_SIDE}, got {longer}")
     scale = longer / max(height, width)
     inner = max(1, round(height * scale)), max(1, round(width * scale))
     size = network.size_for(inner)
@@ -178,7 +186,7 @@ def _loaded(model: Any, task: str, op: str) -> ModelFile:
 
     found = model if isinstance(model, ModelFile) else load_model(model)
     if found.about.get("task") != task:
-        raise ArgumentError(f"{op}: the model is trained to {found.about.get('task')}, not to {task}")
+        raise ArgumentError(f"{op}: the model is trained to {str(found.about.get('task'))[:60]}, not to {task}")
     return found
 
 

@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torchmetrics.detection import MeanAveragePrecision
 
 from fastcnn._errors import ArgumentError
 from fastcnn.data import Affine, Color, Compose, DataError, Flip, Mosaic, Resize, Sample, Samples
 from fastcnn.models import Detector
 from fastcnn.pipelines import draw_boxes
 from fastcnn.train.loading import padded_boxes, pictures
+from fastcnn.train.metrics import AveragePrecision
 from fastcnn.train.settings import Settings
 from fastcnn.train.sources import Sources
 from fastcnn.train.task import Task
@@ -36,8 +36,7 @@ class Detect(Task):
         self.detector: Detector = self.network
         height, width = settings.image_size if any(settings.image_size) else first.image.shape[-2:]
         self.size = self.detector.size_for((height, width))
-        self.precision_metric = MeanAveragePrecision(backend="pycocotools")
-        self.precision_metric.warn_on_many_detections = False  # those beyond COCO's 100 have the lowest scores
+        self.average_precision = AveragePrecision()
 
     def augmentation(self, train: Samples) -> Any:
         """Mosaics, small moves, mirrored, and lit otherwise."""
@@ -75,24 +74,16 @@ class Detect(Task):
         """Add detections and what is there."""
         images, boxes, classes = batch
         found = self.network(images)
-        kept = [classes[i] >= 0 for i in range(len(images))]
-        self.precision_metric.update(
-            [
-                {
-                    "boxes": found.boxes[i, :n].cpu(),
-                    "scores": found.scores[i, :n].cpu(),
-                    "labels": found.classes[i, :n].cpu(),
-                }
-                for i, n in enumerate(found.count.tolist())
-            ],
-            [{"boxes": boxes[i, k].cpu(), "labels": classes[i, k].cpu()} for i, k in enumerate(kept)],
-        )
+        for i, n in enumerate(found.count.tolist()):
+            there = classes[i] >= 0
+            rows = (found.boxes[i, :n], found.classes[i, :n], found.scores[i, :n])
+            self.average_precision.update(rows, boxes[i, there], classes[i, there])
 
     def measured(self) -> dict[str, float]:
         """Average precision at IoU 0.5 to 0.95, and at 0.5."""
-        values = self.precision_metric.compute()
-        self.precision_metric.reset()
-        return {name: max(0.0, float(values[key])) for name, key in (("map", "map"), ("map50", "map_50"))}
+        values = self.average_precision.compute()
+        self.average_precision.reset()
+        return {name: max(0.0, value) for name, value in zip(("map", "map50"), values, strict=True)}
 
     def picture(self, sample: Sample) -> NDArray[np.uint8]:
         """The picture with boxes."""

@@ -1,10 +1,17 @@
-"""Metrics that torchmetrics does not have."""
+"""Metrics that torchmetrics does not have, or not without torchvision."""
 
 from __future__ import annotations
 
+import io
+from contextlib import redirect_stdout
+from typing import Any
+
 import torch
-from torch import Tensor
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+from torch import Tensor, distributed
 from torchmetrics import Metric
+from torchmetrics.utilities import dim_zero_cat
 
 
 class ObjectF1(Metric):
@@ -40,3 +47,60 @@ class ObjectF1(Metric):
         """Return the score; 1 where there is nothing, found or wanted."""
         total = self.found + self.wanted
         return torch.where(total > 0, 2 * self.same / total.clamp(min=1), 1.0)
+
+
+class AveragePrecision(Metric):
+    """COCO's average precision of boxes, by pycocotools: at IoU 0.5 to 0.95, and at 0.5; -1 where nothing is wanted."""
+
+    higher_is_better = True
+    found: list[Tensor]
+    wanted: list[Tensor]
+
+    def __init__(self) -> None:
+        super().__init__()
+        for name in ("found", "wanted"):  # rows of picture, class, score, x1, y1, x2, y2
+            self.add_state(name, [], dist_reduce_fx="cat")
+        self.pictures = 0
+
+    def update(self, found: tuple[Tensor, Tensor, Tensor], boxes: Tensor, classes: Tensor) -> None:
+        """Add a picture: boxes (N, 4), classes (N) and scores (N) that were found; boxes and classes that are there."""
+        together = distributed.is_available() and distributed.is_initialized()
+        rank, ranks = (distributed.get_rank(), distributed.get_world_size()) if together else (0, 1)
+        number = self.pictures * ranks + rank
+        self.pictures += 1
+        for rows, values in ((self.found, found), (self.wanted, (boxes, classes, torch.ones_like(classes)))):
+            corners, kinds, scores = (value.to(self.device, torch.float32) for value in values)
+            rows.append(torch.cat([torch.stack([torch.full_like(kinds, number), kinds, scores], 1), corners], 1))
+
+    def reset(self) -> None:
+        """Begin anew."""
+        super().reset()
+        self.pictures = 0
+
+    def compute(self) -> tuple[float, float]:
+        """Return both."""
+        found, wanted = (dim_zero_cat(rows).cpu() for rows in (self.found, self.wanted))
+        every = torch.cat([found, wanted])
+        head = {
+            name: [{"id": int(v)} for v in sorted(set(every[:, i].tolist()))]
+            for i, name in enumerate(("images", "categories"))
+        }
+        with redirect_stdout(io.StringIO()):  # it tells its progress
+            evaluation = COCOeval(_coco(wanted, head), _coco(found, head), "bbox")
+            evaluation.evaluate()
+            evaluation.accumulate()
+            evaluation.summarize()
+        return float(evaluation.stats[0]), float(evaluation.stats[1])
+
+
+def _coco(rows: Tensor, head: dict[str, Any]) -> COCO:
+    index = COCO()
+    index.dataset = {**head, "annotations": [
+        {
+            "id": i, "image_id": int(picture), "category_id": int(kind), "score": score, "iscrowd": 0,
+            "bbox": [x1, y1, x2 - x1, y2 - y1], "area": (x2 - x1) * (y2 - y1),
+        }
+        for i, (picture, kind, score, x1, y1, x2, y2) in enumerate(rows.tolist(), 1)  # 0 is "none" in COCOeval
+    ]}  # fmt: skip
+    index.createIndex()
+    return index

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import warnings
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +19,10 @@ from fastcnn._errors import ArgumentError
 from fastcnn.io import replacing, write_image
 from fastcnn.models import save_model
 from fastcnn.train.averaging import MovingAverage
+from fastcnn.train.classify import Classify
+from fastcnn.train.detect import Detect
 from fastcnn.train.loading import Loading
+from fastcnn.train.segment import Segment
 from fastcnn.train.settings import Settings
 from fastcnn.train.sources import find_sources
 from fastcnn.train.task import Task
@@ -30,6 +34,9 @@ SETTINGS, WEIGHTS, METRICS, PICTURES, CHECKPOINTS = (
     "pictures",
     "checkpoints",
 )
+LAST = "last.ckpt"
+# Settings that a resumed run may have others of.
+_MAY_CHANGE = ("epochs", "workers")
 _PICTURES = 8
 
 
@@ -53,6 +60,8 @@ def train(settings: Settings, out: str | os.PathLike[str], *, resume: bool = Fal
         settings: what, on what, how.
         out: a folder for the run, which is made. One that holds a run already is refused, unless it is resumed.
         resume: go on with the run that is there, after whichever epoch was finished last; with nothing there, begin.
+            `epochs` may be others than before, but not fewer than are done: the learning rate goes on along the curve
+            that it would have had with so many from the start. `workers` may be others too.
         quiet: no progress bar and no summary.
 
     Returns:
@@ -97,16 +106,25 @@ def _check_folder(folder: Path, settings: Settings, resume: bool) -> None:
     if there.exists():
         if not resume:
             raise ArgumentError(f"train: {folder} holds a run already; resume it, or take another folder")
-        if Settings.load(there) != settings:
-            raise ArgumentError(f"train: the run in {folder} has other settings than these; see {there}")
+        before, now = asdict(Settings.load(there)), asdict(settings)
+        others = [n for n in now if n not in _MAY_CHANGE and before[n] != now[n]]
+        if others:
+            listed = ", ".join(f"{name} {before[name]}, not {now[name]}" for name in others)
+            raise ArgumentError(f"train: the run in {folder} has other settings than these: {listed} (see {there})")
+        done = _epochs_done(folder)
+        if done > settings.epochs:
+            raise ArgumentError(
+                f"train: expected epochs of at least {done}, which {folder} has done, got {settings.epochs}"
+            )
+
+
+def _epochs_done(folder: Path) -> int:
+    last = folder / CHECKPOINTS / LAST
+    return int(torch.load(last, mmap=True, weights_only=True)["epoch"]) + 1 if last.exists() else 0
 
 
 def make_task(settings: Settings) -> tuple[Task, Loading]:
     """Make what is trained and what it is trained on."""
-    from fastcnn.train.classify import Classify
-    from fastcnn.train.detect import Detect
-    from fastcnn.train.segment import Segment
-
     sources = find_sources(settings)
     kinds: dict[str, Any] = {"classify": Classify, "segment": Segment, "detect": Detect}
     task: Task = kinds[settings.task](settings, sources)
@@ -147,10 +165,11 @@ def _run(settings: Settings, folder: Path, resume: bool, quiet: bool) -> Finishe
         num_sanity_val_steps=0,
         default_root_dir=folder,
     )
-    last = folder / CHECKPOINTS / "last.ckpt"
-    trainer.fit(task, loading, ckpt_path=last if resume and last.exists() else None, weights_only=True)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+    last = folder / CHECKPOINTS / LAST
+    try:
+        trainer.fit(task, loading, ckpt_path=last if resume and last.exists() else None, weights_only=True)
+    except SystemExit:  # which Lightning makes of Ctrl-C
+        raise KeyboardInterrupt from None
     kept = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
     task.load_state_dict(kept)
     # It would measure its own weights, those of the last epoch, in place of the kept ones.

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from fastcnn._boxes import check_choice
 from fastcnn._errors import ArgumentError
 
@@ -111,8 +113,6 @@ class Settings:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write them as YAML."""
-        import yaml
-
         from fastcnn.io import replacing
 
         values = asdict(self)
@@ -127,8 +127,6 @@ class Settings:
         Raises:
             ArgumentError: a file that cannot be read, or says what is no setting.
         """
-        import yaml
-
         try:
             values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
         except (OSError, ValueError, yaml.YAMLError) as error:

@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import Subset
 
 from fastcnn._errors import ArgumentError
+from fastcnn._extras import needing
 from fastcnn.data import (
     ArrayImages,
     Cells,
@@ -100,10 +101,8 @@ def _divided(dataset: Samples, settings: Settings) -> Sources:
 
 
 def _digits(settings: Settings, number: int) -> Sources:
-    try:
+    with needing("train: the data digits", "train"):
         from sklearn.datasets import load_digits
-    except ImportError:
-        raise ArgumentError("train: the digits need scikit-learn: pip install 'fastcnn[train]'") from None
     found = load_digits()
     dataset = ArrayImages(found.images / 16, found.target)
     order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(0)).tolist()
