@@ -24,19 +24,22 @@ def check_choice(value: str, known: tuple[str, ...], op: str, argument: str) -> 
         raise ArgumentError(f"{op}: expected {argument} to be one of {', '.join(known)}, got {value}")
 
 
-def convert(boxes: Any, in_fmt: str, out_fmt: str, stack: Callable[[list[Any]], Boxes]) -> Boxes:
-    """Change the format of boxes; `stack` joins values along a new last dimension."""
+def convert(
+    boxes: Any, in_fmt: str, out_fmt: str, stack: Callable[[list[Any]], Boxes], wide: Callable[[Any], Any]
+) -> Boxes:
+    """Change the format of boxes; `stack` joins values along a new last dimension, and `wide` makes room for sums."""
     op = "box_convert"
     check_boxes(boxes, op)
     check_choice(in_fmt, _FORMATS, op, "in_fmt")
     check_choice(out_fmt, _FORMATS, op, "out_fmt")
+    if in_fmt == out_fmt:
+        return stack([boxes[..., i] for i in range(4)])
+    boxes = wide(boxes)
     a, b, c, d = (boxes[..., i] for i in range(4))
     if in_fmt == "xywh":
         c, d = a + c, b + d
     elif in_fmt == "cxcywh":
         a, b, c, d = a - 0.5 * c, b - 0.5 * d, a + 0.5 * c, b + 0.5 * d
-    if in_fmt == out_fmt:
-        return stack([boxes[..., i] for i in range(4)])
     if out_fmt == "xywh":
         c, d = c - a, d - b
     elif out_fmt == "cxcywh":

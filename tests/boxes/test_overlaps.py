@@ -84,8 +84,13 @@ def test_losses(name: str, reduction: str) -> None:
         torch.testing.assert_close(got, expected)
     empty = torch.zeros(0, 4, requires_grad=True)
     getattr(F, name)(empty, empty, reduction=reduction).sum().backward()
-    half = getattr(F, name)(a.half(), b.half(), reduction=reduction)
-    assert half.dtype == torch.float16
+    for narrow in (a.half(), a.bfloat16(), (100 * a).int()):
+        assert torch.equal(
+            getattr(F, name)(narrow, narrow + 1, reduction=reduction),
+            getattr(F, name)(narrow.float(), narrow.float() + 1, reduction=reduction)
+            if narrow.dtype == torch.int32
+            else getattr(F, name)(narrow.float(), (narrow + 1).float(), reduction=reduction),
+        )
     with pytest.raises(ArgumentError, match=rf"{name}: expected boxes2 of shape \(20, 4\), got \(3, 4\)"):
         getattr(F, name)(a, b[:3])
     with pytest.raises(ArgumentError, match=f"{name}: expected reduction to be one of none, mean, sum, got max"):
@@ -205,3 +210,151 @@ def test_errors() -> None:
             ArgumentError, match=r"masks_to_boxes: expected masks of shape \(\.\.\., H, W\), got \(4,\)"
         ):
             front.masks_to_boxes(given[0])
+
+
+# --- values at the ends -----------------------------------------------------------------------------------------------
+
+LOSSES = ["generalized_box_iou_loss", "distance_box_iou_loss", "complete_box_iou_loss"]
+# Proper; without height, width, both; inverted in one or both; far; thin; tiny; large.
+STRANGE = torch.tensor(
+    [
+        [2, 3, 8, 9], [2, 5, 8, 5], [5, 3, 5, 9], [5, 5, 5, 5], [8, 3, 2, 9], [2, 9, 8, 3], [8, 9, 2, 3],
+        [90, 90, 99, 95], [0, 0, 1e-6, 40], [0, 0, 1e-20, 1e-20], [0, 0, 5e4, 6e4],
+    ]
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+@pytest.mark.parametrize("name", LOSSES)
+def test_finite_losses(name: str, reduction: str, dtype: torch.dtype) -> None:
+    """Of every pair of strange boxes value and gradient are finite, and torchvision's where those are."""
+    i, j = (x.flatten() for x in torch.meshgrid(torch.arange(len(STRANGE)), torch.arange(len(STRANGE)), indexing="ij"))
+    a, b = (STRANGE[k].to(dtype).requires_grad_() for k in (i, j))
+    ours = getattr(F, name)(a, b, reduction=reduction)
+    assert ours.dtype == torch.promote_types(dtype, torch.float32)
+    assert ours.isfinite().all()
+    for gradient in torch.autograd.grad(ours.sum(), (a, b)):
+        # Of the tiny box it is as large as 1e20, which float16 cannot hold.
+        assert (gradient.isfinite() if dtype != torch.float16 else ~gradient.isnan()).all()
+    upright = ((STRANGE[:, 2:] >= STRANGE[:, :2]).all(1))[torch.stack([i, j])].all(0)
+    theirs = getattr(tv, name)(a.detach(), b.detach())
+    same = upright & theirs.isfinite()
+    assert same.sum() >= 30
+    torch.testing.assert_close(getattr(F, name)(a, b)[same].detach(), theirs[same])
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_half_losses_are_float32(name: str) -> None:
+    """70,000 times 1 and more is beyond float16."""
+    a, b = (torch.tensor([[0, 0, 2, 2.0]]).add(shift).expand(70_000, 4) for shift in (0, 5))
+    for dtype in (torch.float16, torch.bfloat16):
+        got = getattr(F, name)(a.to(dtype), b.to(dtype), reduction="sum")
+        assert got.dtype == torch.float32
+        torch.testing.assert_close(got, getattr(tv, name)(a, b, reduction="sum"))
+        assert got > 70_000
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+@pytest.mark.parametrize("name", LOSSES)
+def test_no_boxes(name: str, reduction: str) -> None:
+    boxes = torch.zeros(0, 4, requires_grad=True)
+    value = getattr(F, name)(boxes, boxes, reduction=reduction)
+    assert value.tolist() == ([] if reduction == "none" else 0)
+    value.sum().backward()
+    assert boxes.grad.shape == (0, 4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("name", MATRICES)
+def test_finite_matrices(name: str, dtype: torch.dtype) -> None:
+    """The gradient is finite even where both boxes have no area and the quotient none; values are those without it."""
+    boxes = STRANGE[[k for k in range(len(STRANGE)) if k != 9]].to(dtype)
+    a, b = boxes.clone().requires_grad_(), boxes.clone().requires_grad_()
+    ours = getattr(F, name)(a, b)
+    assert ours.dtype == dtype
+    plain = getattr(F, name)(boxes, boxes)
+    torch.testing.assert_close(ours.detach(), plain, equal_nan=True)
+    proper = torch.tensor([k for k, box in enumerate(boxes.tolist()) if box[2] > box[0] and box[3] > box[1]])
+    upright = torch.tensor([k for k, box in enumerate(boxes.tolist()) if box[2] >= box[0] and box[3] >= box[1]])
+    assert len(proper) >= 3
+    assert plain[proper][:, upright].isfinite().all()
+    assert plain[upright][:, proper].isfinite().all()
+    for gradient in torch.autograd.grad(ours.nan_to_num(0, 0, 0).sum(), (a, b)):
+        assert gradient.isfinite().all()
+
+
+WHOLE = [torch.uint8, torch.int8, torch.int16, torch.uint16, torch.int32, torch.uint32, torch.int64, torch.uint64]
+FLOATS = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
+
+
+def large(dtype: torch.dtype) -> torch.Tensor:
+    """Boxes up to the end of a dtype, whose sums and areas are beyond it."""
+    end = {torch.float16: 65504, torch.uint8: 255, torch.int8: 127, torch.int16: 32767}.get(dtype, 50_000)
+    boxes = np.array([[0, 0, 1, 1], [0.8, 0.7, 1, 0.9], [0, 0, 0, 1], [0.5, 0.2, 0.6, 1]]) * end
+    return torch.from_numpy(np.floor(boxes)).to(dtype)
+
+
+@pytest.mark.parametrize("dtype", [*WHOLE, *FLOATS])
+def test_no_overflow(dtype: torch.dtype) -> None:
+    """Both fronts, against the same in float64."""
+    boxes = large(dtype)
+    exact = boxes.double()
+    floats = dtype.is_floating_point
+    bound = {"rtol": max(1e-7, torch.finfo(dtype).eps) if floats else 1e-7, "atol": 0}
+    fronts = [(F, boxes)] if dtype == torch.bfloat16 else [(F, boxes), (I, boxes.numpy())]
+    small = torch.tensor([[9, 9, 5, 5], [1, 2, 3, 4]]).to(dtype)  # the first inverted
+    for front, given in fronts:
+        area = torch.as_tensor(front.box_area(given))
+        assert area.dtype == (torch.promote_types(dtype, torch.float32) if floats else torch.int64)
+        torch.testing.assert_close(area.double(), tv.box_area(exact), rtol=1e-6 if floats else 0, atol=0)
+        for formats in (("xyxy", "cxcywh"), ("xyxy", "xywh"), ("xyxy", "xyxy")):
+            got = torch.as_tensor(front.box_convert(given, *formats))
+            assert got.dtype == dtype or not floats
+            torch.testing.assert_close(got.double(), tv.box_convert(exact, *formats), **bound)
+        if not floats:
+            sides = torch.as_tensor(front.box_convert(given, "xyxy", "xywh"))
+            assert torch.equal(torch.as_tensor(front.box_convert(sides.to(dtype).numpy() if front is I else
+                               sides.to(dtype), "xywh", "xyxy")).double(), exact)  # fmt: skip
+            beyond = torch.full((1, 4), 100).to(dtype)
+            got = torch.as_tensor(front.box_convert(beyond.numpy() if front is I else beyond, "xywh", "xyxy"))
+            assert got.tolist() == [[100, 100, 200, 200]]
+            got = torch.as_tensor(front.box_convert(beyond.numpy() if front is I else beyond, "cxcywh", "xyxy"))
+            assert got.tolist() == [[50, 50, 150, 150]]
+        clipped = torch.as_tensor(front.clip_boxes_to_image(given, (300, 70_000)))
+        assert clipped.dtype == dtype
+        torch.testing.assert_close(clipped.double(), tv.clip_boxes_to_image(exact, (300, 70_000)), rtol=0, atol=0)
+        kept = torch.as_tensor(front.remove_small_boxes(small.numpy() if front is I else small, 2))
+        assert kept.tolist() == [1]
+
+
+@pytest.mark.parametrize("name", MATRICES)
+@pytest.mark.parametrize("dtype", [*WHOLE, *FLOATS])
+def test_overlaps_without_overflow(name: str, dtype: torch.dtype) -> None:
+    boxes = large(dtype)[[0, 1, 3]]
+    expected = getattr(tv, name)(boxes.double(), boxes.double())
+    given = [getattr(F, name)(boxes, boxes)]
+    if dtype.is_floating_point:
+        given.append(getattr(F, name)(boxes.clone().requires_grad_(), boxes).detach())
+    if dtype != torch.bfloat16:
+        given.append(torch.as_tensor(getattr(I, name)(boxes.numpy(), boxes.numpy())))
+    for got in given:
+        assert got.dtype == (dtype if dtype.is_floating_point else torch.float32)
+        eps = max(torch.finfo(got.dtype).eps, 1e-6)
+        torch.testing.assert_close(got.double(), expected, rtol=eps, atol=2 * eps)
+
+
+def test_whole_boxes_are_exact() -> None:
+    """Sides of a pixel at 2^24 and more, which float32 would lose."""
+    boxes = torch.tensor([[2**24 + 1, 0, 2**24 + 2, 1], [2**24 + 1, 0, 2**24 + 3, 1]])
+    for got in (F.box_iou(boxes, boxes), torch.from_numpy(I.box_iou(boxes.numpy(), boxes.int().numpy()))):
+        assert got.dtype == torch.float32
+        assert got.tolist() == [[1, 0.5], [0.5, 1]]
+    assert F.box_iou(boxes, boxes.double()).tolist() == [[1, 0.5], [0.5, 1]]
+    assert F.box_area(torch.tensor([[0, 0, 50_000, 50_000]], dtype=torch.int32)).tolist() == [2_500_000_000]
+
+
+def test_losses_do_not_mix_dtypes_silently() -> None:
+    a, b = torch.rand(3, 4).requires_grad_(), torch.rand(3, 4, dtype=torch.float64)
+    with pytest.raises(TypeError, match="box_iou: expected boxes2 of boxes1's dtype, float32, got float64"):
+        F.box_iou(a, b)

@@ -24,6 +24,7 @@ from fastcnn.data import (
     VocDetection,
     read_idx,
 )
+from fastcnn.data._coco_masks import decode
 from fastcnn.io import ImageFileError
 
 
@@ -276,7 +277,7 @@ def test_broken_coco(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation")  # pycocotools' arrays
 def test_coco_masks(tmp_path: Path) -> None:
-    """Run lengths as pycocotools makes them, exactly; polygons but for pixels that their outlines cross."""
+    """Run lengths and polygons as pycocotools reads them, exactly."""
     tools = pytest.importorskip("pycocotools.mask")
     random = np.random.default_rng(3)
     height, width = 37, 53
@@ -304,19 +305,11 @@ def test_coco_masks(tmp_path: Path) -> None:
             np.testing.assert_array_equal(found.numpy(), expected)
         found = CocoDetection(tmp_path, coco(tmp_path, annotations=[three]), masks=True)[0].mask.numpy() > 0
         theirs = tools.decode(tools.merge(tools.frPyObjects([corners], height, width))) > 0
-        outline = np.zeros((height, width), bool)
-        for t in np.linspace(0, 1, 400):
-            at = ends + t * (np.roll(ends, -1, 0) - ends)
-            for dy in (-1, 0, 1):
-                for dx in (-1, 0, 1):
-                    py, px = np.floor(at[:, 1]).astype(int) + dy, np.floor(at[:, 0]).astype(int) + dx
-                    inside = (py >= 0) & (py < height) & (px >= 0) & (px < width)
-                    outline[py[inside], px[inside]] = True
-        assert not (found != theirs)[~outline].any()
+        np.testing.assert_array_equal(found, theirs)
     both = CocoDetection(tmp_path, coco(tmp_path, annotations=[one, two]), masks=True)[0]
     assert both.mask.unique().tolist() == [0, 1, 2]
     assert torch.equal(both.mask == 2, torch.from_numpy(masks[1]))
-    for bad in (None, 5, [[1, 2, 3]], [[1, 2, 3, 4, 5, float("nan")]], [["a"] * 6], {"counts": [1], "size": [1, 1]},
+    for bad in (None, 5, [], [[1, 2, 3]], [[1, 2, 3, 4, 5, float("nan")]], [["a"] * 6], {"counts": [1], "size": [1, 1]},
                 {"counts": [5], "size": [height, width]}, {"counts": [-1, height * width + 1], "size": [height, width]},
                 {"counts": "!", "size": [height, width]}, {"counts": "o" * 9, "size": [height, width]},
                 {"counts": "P", "size": [height, width]}):  # fmt: skip
@@ -324,6 +317,124 @@ def test_coco_masks(tmp_path: Path) -> None:
         with pytest.raises(DataError, match=r"has for 'a\.png' (no polygons|a polygon|run lengths)"):
             CocoDetection(tmp_path, broken, masks=True)[0]
         assert CocoDetection(tmp_path, broken)[0].mask is None
+
+
+def test_coco_squares() -> None:
+    """Of squares on pixels' edges, those pixels: the area by the shoelace formula."""
+    for left, top, side in ((2, 2, 4), (6, 2, 4), (15, 5, 1), (0, 0, 20), (-3, 17, 5)):
+        right, bottom = left + side, top + side
+        corners = [left, top, right, top, right, bottom, left, bottom]
+        expected = np.zeros((20, 30), bool)
+        expected[max(top, 0) : bottom, max(left, 0) : right] = True
+        for turned in (corners, corners[2:] + corners[:2], [v for i in (6, 4, 2, 0) for v in corners[i : i + 2]]):
+            np.testing.assert_array_equal(decode([turned], 20, 30), expected)
+    # Two parts are one mask, and what they share is in it.
+    both = decode([[2, 2, 6, 2, 6, 6, 2, 6], [4, 4, 8, 4, 8, 8, 4, 8]], 20, 30)
+    assert both.sum() == 16 + 16 - 4
+    assert not decode([[2, 2, 6, 2, 6, 2]], 20, 30).any()
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation")  # pycocotools' arrays
+@pytest.mark.parametrize("kind", ["inside", "outside", "whole", "fifths", "upright", "huge"])
+def test_coco_polygons(kind: str) -> None:
+    """Any corners, so that most outlines cross themselves: pixel for pixel those of pycocotools."""
+    tools = pytest.importorskip("pycocotools.mask")
+    random = np.random.default_rng(["inside", "outside", "whole", "fifths", "upright", "huge"].index(kind))
+    for _ in range(150):
+        height, width = (int(n) for n in random.integers(1, 60, 2))
+        low, high = (0, 1) if kind == "inside" else (-0.5, 1.5)
+        parts = [random.uniform(low, high, (random.integers(3, 12), 2)) * [width, height] for _ in range(2)]
+        if kind in ("whole", "fifths"):
+            step = 1 if kind == "whole" else 5
+            parts = [np.round(part * step) / step for part in parts]
+        elif kind == "upright":
+            for part in parts:
+                part[1::2, 0] = part[: len(part) // 2 * 2 : 2, 0]
+        elif kind == "huge":
+            parts = [part * 10 ** random.uniform(0, 3) - 50 for part in parts]
+        polygons = [part.ravel().tolist() for part in parts]
+        theirs = tools.decode(tools.merge(tools.frPyObjects(polygons, height, width))) > 0
+        np.testing.assert_array_equal(decode(polygons, height, width), theirs)
+
+
+def test_coco_polygons_far_away() -> None:
+    """No memory for what is outside."""
+    assert decode([[-1e300, -1e300, 1e300, -1e300, 1e300, 1e300, -1e300, 1e300]], 7, 9).all()
+    assert not decode([[1e9, 0, 1e300, 5, 1e9, 9]], 7, 9).any()
+
+
+@pytest.mark.parametrize("masks", [False, True])
+def test_coco_of_another_size(tmp_path: Path, masks: bool) -> None:
+    """Resized after annotation, or turned by EXIF: boxes lie elsewhere, so that file and both sizes are named."""
+    picture(tmp_path / "a.png")
+    turned = Image.Exif()
+    turned[0x0112] = 6  # what is stored 6 x 8 (height x width) is shown 8 x 6
+    Image.fromarray(np.zeros((6, 8, 3), np.uint8)).save(tmp_path / "b.jpg", exif=turned)
+    square = [[1, 1, 3, 1, 3, 3]]
+    boxes = [{"id": i, "image_id": i, "category_id": 2, "bbox": [1, 1, 2, 2], "segmentation": square} for i in (1, 2)]
+
+    def found(first: dict[str, Any], second: dict[str, Any], **options: Any) -> CocoDetection:
+        images = [{"id": 1, "file_name": "a.png", **first}, {"id": 2, "file_name": "b.jpg", **second}]
+        return CocoDetection(tmp_path, coco(tmp_path, images=images, annotations=boxes), masks=masks, **options)
+
+    right = found({"height": 6, "width": 8}, {"height": 8, "width": 6.0})
+    assert [right[i].boxes.tolist() for i in range(2)] == [[[1, 1, 3, 3]]] * 2
+    wrong = found({"height": 12, "width": 16}, {"height": 6, "width": 8})
+    for i, text in enumerate((r"a\.png: has height 6 and width 8, but 12 and 16 in .*instances\.json",
+                              r"b\.jpg: has height 8 and width 6, but 6 and 8 in .*instances\.json")):  # fmt: skip
+        with pytest.raises(DataError, match=text):
+            wrong[i]
+    with pytest.raises(DataError, match=r"a\.png: has height 6 and width 8, but 16 in"):
+        found({"width": 16}, {})[0]
+    with pytest.raises(DataError, match=r"has an image without width: expected a whole number, got '8'"):
+        found({"width": "8"}, {})
+    lenient = found({"height": 12, "width": 16}, {"height": 8, "width": 6}, on_error="skip")
+    with pytest.warns(DataWarning, match=r"skipped .*a\.png: has height 6"):
+        assert lenient[0].source.endswith("b.jpg")
+
+
+def test_boxes_outside(tmp_path: Path) -> None:
+    """A box of which nothing is within the picture is no longer dropped without a word."""
+    picture(tmp_path / "a.png")
+    picture(tmp_path / "JPEGImages" / "a.jpg")
+    one = {"id": 9, "image_id": 7, "category_id": 44}
+    for box in ([8, 0, 2, 2], [0, 6, 2, 2], [-3, 0, 3, 2], [20, 20, 5, 5]):
+        with pytest.raises(DataError, match=r"a\.png: has height 6 and width 8, and a box outside of it: "):
+            CocoDetection(tmp_path, coco(tmp_path, annotations=[{**one, "bbox": box}]))[0]
+    outside = "<bndbox><xmin>30</xmin><ymin>2</ymin><xmax>40</xmax><ymax>6</ymax></bndbox>"
+    voc(tmp_path, more=f"<object><name>cat</name>{outside}</object>")
+    with pytest.raises(DataError, match=r"a\.jpg: has height 6 and width 8, and a box outside of it: 29, 1, 40, 6"):
+        VocDetection(tmp_path)[0]
+
+
+def test_coco_ids(tmp_path: Path) -> None:
+    """Ids are whole numbers, and each is one thing's."""
+    one = {"image_id": 7, "category_id": 44, "bbox": [1, 2, 3, 4]}
+    for change, text in (
+        ({"categories": [{"id": "44", "name": "x"}]}, "a category without id: expected a whole number, got '44'"),
+        ({"images": [{"id": "7", "file_name": "a.png"}]}, "an image without id: expected a whole number, got '7'"),
+        ({"images": [{"id": 7, "file_name": 5}]}, "an image without file_name: expected a text, got '5'"),
+        ({"categories": [{"id": 2, "name": "x"}, {"id": 2, "name": "y"}]}, "has two categories of id 2: 'x' and 'y'"),
+        (
+            {"images": [{"id": 7, "file_name": n} for n in ("a.png", "b.png")]},
+            "two images of id 7: 'a.png' and 'b.png'",
+        ),
+    ):
+        for on_error in ("refuse", "skip"):
+            with pytest.raises(DataError, match=text):
+                CocoDetection(tmp_path, coco(tmp_path, **change), on_error)
+    for found, left, text in (
+        ([{**one, "image_id": "7"}], 0, "an annotation without image_id: expected a whole number, got '7'"),
+        ([{**one, "category_id": "44"}], 0, "an annotation without category_id: expected a whole number, got '44'"),
+        ([{**one, "id": "3"}], 0, "an annotation without id: expected a whole number, got '3'"),
+        ([{**one, "id": 3}, {**one, "id": 3, "bbox": [0, 0, 2, 2]}], 1, "has two annotations of id 3"),
+    ):
+        file = coco(tmp_path, annotations=found)
+        with pytest.raises(DataError, match=text):
+            CocoDetection(tmp_path, file)
+        with pytest.warns(DataWarning, match=text):
+            assert CocoDetection(tmp_path, file, "skip").boxes_of(0) == left
+    assert CocoDetection(tmp_path, coco(tmp_path, annotations=[one, one])).boxes_of(0) == 2  # ids may be missing
 
 
 VOC = """<annotation><filename>{name}</filename>
@@ -352,6 +463,24 @@ def test_voc(tmp_path: Path) -> None:
     (tmp_path / "ImageSets" / "Main").mkdir(parents=True)
     (tmp_path / "ImageSets" / "Main" / "val.txt").write_text("b  1\n\n")
     assert [VocDetection(tmp_path, "val")[i].source[-5:] for i in range(1)] == ["b.jpg"]
+
+
+def test_voc_of_another_size(tmp_path: Path) -> None:
+    """As of COCO's; tools that did not know a size wrote 0."""
+    picture(tmp_path / "JPEGImages" / "a.jpg")
+    for height, width, right in ((6, 8, True), (0, 0, True), ("", 8, True), (8, 6, False), (12, 16, False)):
+        voc(tmp_path, more=f"<size><width>{width}</width><height>{height}</height><depth>3</depth></size>")
+        found = VocDetection(tmp_path)
+        if right:
+            assert found[0].boxes.tolist() == [[0, 1, 4, 6]]
+        else:
+            with pytest.raises(
+                DataError, match=rf"a\.jpg: has height 6 and width 8, but {height} and {width} in .*a\.xml"
+            ):
+                found[0]
+    voc(tmp_path, more="<size><width>wide</width></size>")
+    with pytest.raises(DataError, match=r"a\.xml: has a width that is no whole number: 'wide'"):
+        VocDetection(tmp_path)
 
 
 def test_broken_voc(tmp_path: Path) -> None:

@@ -286,3 +286,92 @@ def test_errors_of_options() -> None:
         L.cross_entropy_loss(logits, target, label_smoothing=1.5)
     with pytest.raises(ArgumentError, match=r"alpha and beta of at least 0, got -1 and 0.5"):
         L.tversky_loss(logits, target, alpha=-1)
+
+
+# --- values at the ends -----------------------------------------------------------------------------------------------
+
+
+POWERS = {
+    "focal 0.5": partial(L.focal_loss, gamma=0.5),
+    "focal 0.1, normalized": partial(L.focal_loss, gamma=0.1, normalized=True, alpha=0.25),
+    "focal 0.5, reduced": partial(L.focal_loss, gamma=0.5, reduced_threshold=0.4),
+    "tversky 0.75": partial(L.tversky_loss, gamma=0.75),
+    "dice, log": partial(L.dice_loss, log=True),
+    "jaccard, log": partial(L.jaccard_loss, log=True),
+    "tversky 0.5, log": partial(L.tversky_loss, gamma=0.5, log=True),
+    "lovasz, per image": partial(L.lovasz_loss, per_image=True),
+    "hausdorff 0.5": partial(L.hausdorff_loss, alpha=0.5),
+    "entropy, smoothed": partial(L.cross_entropy_loss, label_smoothing=0.1),
+}
+EVERY = {**{f.__name__: f for f in ALL}, **POWERS}
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", EVERY)
+def test_finite(name: str, mode: str, dtype: torch.dtype) -> None:
+    """Value and gradient, of logits that are sure: right, wrong, both; of targets that are everywhere or nowhere."""
+    _, target = sample(mode)
+    right = 2 * torch.from_numpy(channels_of(target, mode)).to(dtype) - 1
+    mixed = torch.where(torch.arange(13) % 2 == 0, right, -right)
+    for wanted in (target, torch.zeros_like(target), torch.ones_like(target)):
+        for sign in (right, -right, mixed):
+            for size in (100.0, 18.0, 0.0):
+                logits = (size * sign).requires_grad_()
+                value = EVERY[name](logits, wanted)
+                (gradient,) = torch.autograd.grad(value, logits)
+                assert value.isfinite(), (size, value)
+                assert gradient.isfinite().all(), size
+
+
+@pytest.mark.parametrize("gamma", [0.1, 0.5, 0.9, 1.0, 1.5])
+def test_focal_of_sure_logits(gamma: float) -> None:
+    """In float32, near the same in float64 by the formula in logarithms: (1 - p)^gamma is exp(-gamma softplus(z))."""
+    z = torch.tensor([-100.0, -18, -1, 0, 1, 10, 16, 17, 18, 20, 40, 80])
+    logits = z[:, None].clone().requires_grad_()
+    exact = z.double()[:, None].requires_grad_()
+    expected = (-gamma * torch.nn.functional.softplus(exact)).exp() * torch.nn.functional.softplus(-exact)
+    values = torch.stack([L.focal_loss(x[None], torch.ones(1, 1), gamma=gamma) for x in logits])
+    torch.testing.assert_close(values.double(), expected[:, 0], rtol=1e-5, atol=torch.finfo(torch.float32).tiny)
+    got, wanted = torch.autograd.grad(values.sum(), logits)[0], torch.autograd.grad(expected.sum(), exact)[0]
+    # torch's gradient of the cross entropy is sigmoid(z) - 1, rounded at 2^-24; times 1 + gamma at most.
+    torch.testing.assert_close(got.double(), wanted, rtol=1e-5, atol=2.5 * 2.0**-23)
+
+
+@pytest.mark.parametrize("size", [(0, 4, 5), (2, 0, 5), (2, 4, 0), (0, 0, 0), (0, 3, 4, 5)])
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", EVERY)
+def test_empty(name: str, mode: str, size: tuple[int, ...]) -> None:
+    """No pictures, or none of a pixel: 0, with a gradient of 0."""
+    batch, *shape = size
+    channels = 1 if mode == "binary" else 3
+    logits = torch.zeros(batch, channels, *shape, requires_grad=True)
+    target = torch.zeros((batch, *shape) if mode == "multiclass" else logits.shape, dtype=torch.int64)
+    for ignore in (None, VOID):
+        value = EVERY[name](logits, target, ignore_index=ignore)
+        assert value.shape == ()
+        assert value.item() == 0
+        assert torch.equal(torch.autograd.grad(value, logits)[0], torch.zeros_like(logits))
+
+
+def test_empty_of_classes() -> None:
+    """Classification, without a picture; and a loss of several."""
+    logits = torch.zeros(0, 3, requires_grad=True)
+    loss = L.CombinedLoss({f.__name__: (0.5, f) for f in ALL if f not in (L.boundary_loss, L.hausdorff_loss)})
+    value = loss(logits, torch.zeros(0, dtype=torch.int64))
+    value.backward()
+    assert value.item() == 0
+    assert logits.grad is not None
+    for loss in (L.focal_loss, L.dice_loss, L.tversky_loss):
+        assert loss(torch.zeros(2, 3, 4), torch.zeros(2, 4, dtype=torch.int64), class_weights=[0, 0, 0]) == 0
+
+
+def test_errors_of_powers() -> None:
+    logits, target = torch.zeros(2, 1, 4, 5), torch.zeros(2, 4, 5, dtype=torch.int64)
+    for loss in (L.focal_loss, L.tversky_loss):
+        with pytest.raises(ArgumentError, match=f"{loss.__name__}: expected gamma of at least 0, got -1"):
+            loss(logits, target, gamma=-1)
+    with pytest.raises(ArgumentError, match="hausdorff_loss: expected alpha of at least 0, got nan"):
+        L.hausdorff_loss(logits, target, alpha=float("nan"))
+    with pytest.raises(ArgumentError, match="focal_loss: expected reduced_threshold above 0, got 0"):
+        L.focal_loss(logits, target, reduced_threshold=0)

@@ -73,6 +73,73 @@ def test_torchvision(name: str) -> None:
     check(getattr(torchvision.models, name)(num_classes=7, **options), getattr(M, name)(7), "torchvision")
 
 
+@pytest.mark.parametrize(
+    ("theirs", "ours", "variant"),
+    [
+        ("tf_efficientnet_b0", "efficientnet_b0", "tensorflow"),
+        ("tf_efficientnet_b1", "efficientnet_b1", "tensorflow"),
+        ("efficientnet_b0", "efficientnet_b0", "timm"),
+        ("efficientnet_b5", "efficientnet_b5", "timm"),
+    ],
+)
+def test_variants(theirs: str, ours: str, variant: str) -> None:
+    """Padding and eps of the one that is asked for, on even and odd sizes."""
+    network = uneven(timm.create_model(theirs, num_classes=7))
+    model = getattr(M, ours)(7, variant=variant).eval()
+    M.load_weights(model, network, "timm")
+    for size in ((64, 96), (65, 33)):
+        x = torch.randn(1, 3, *size)
+        with torch.no_grad():
+            close(model(x), network(x))
+
+
+def test_other_variants_are_refused(tmp_path: Path) -> None:
+    """By what says which network weights are of."""
+    state = timm.create_model("tf_efficientnet_b0", num_classes=7).state_dict()
+    plain, same = M.efficientnet_b0(7), M.efficientnet_b0(7, variant="tensorflow")
+    told = (
+        r"load_weights: these weights of timm need another padding or another eps .*: expected an EfficientNet of "
+        r"variant tensorflow, got one of torchvision or timm; make it with variant=\.\.\."
+    )
+    cache = tmp_path / "models--timm--tf_efficientnet_b0.ns_jft_in1k" / "snapshots" / "1"
+    beside = tmp_path / "mine"
+    for folder in (cache, beside):
+        folder.mkdir(parents=True)
+        save_file(state, folder / "model.safetensors")
+    (beside / "config.json").write_text('{"architecture": "tf_efficientnet_b0"}')
+    save_file(state, tmp_path / "tf_efficientnet_b0_aa-827b6e33.safetensors")
+    for weights in (
+        timm.create_model("tf_efficientnet_b0", num_classes=7), tmp_path / "tf_efficientnet_b0_aa-827b6e33.safetensors",
+        cache / "model.safetensors", str(beside / "model.safetensors"), {"arch": "tf_efficientnet_b0", "model": state},
+    ):  # fmt: skip
+        with pytest.raises(ArgumentError, match=told):
+            M.load_weights(plain, weights, "timm")
+        M.load_weights(same, weights, "timm")
+    with pytest.raises(ArgumentError, match="variant timm, got one of tensorflow"):
+        M.load_weights(same, timm.create_model("efficientnet_b0", num_classes=7), "timm")
+    with pytest.raises(ArgumentError, match=r"weights of torchvision .* variant torchvision, got one of tensorflow"):
+        M.load_weights(same, torchvision.models.efficientnet_b0(num_classes=7), "torchvision")
+    with torch.device("meta"):
+        large = M.efficientnet_b5(7)
+    with pytest.raises(ArgumentError, match="variant timm or tensorflow, got one of torchvision"):
+        M.load_weights(large, {}, "timm")  # its eps is torchvision's
+    with pytest.raises(ArgumentError, match="there is no model here with the blurred strides of resnetblur"):
+        M.load_weights(M.resnet18(7), timm.create_model("resnetblur18", num_classes=7), "timm")
+    with pytest.raises(ArgumentError, match="efficientnet_b0: expected variant to be one of torchvision, timm, tens"):
+        M.efficientnet_b0(variant="keras")
+
+
+def test_variants_of_encoders() -> None:
+    theirs = uneven(smp.Unet("tu-tf_efficientnet_b0", encoder_weights=None, classes=3))
+    with pytest.raises(ArgumentError, match=r"variant tensorflow, .*; make it with encoder_arguments="):
+        M.load_weights(M.unet(3, encoder="efficientnet_b0"), theirs, "segmentation_models")
+    ours = M.unet(3, encoder="efficientnet_b0", encoder_arguments={"variant": "tensorflow"}).eval()
+    M.load_weights(ours, theirs, "segmentation_models")
+    x = torch.randn(1, 3, 64, 96)
+    with torch.no_grad():
+        close(ours(x), theirs(x))
+
+
 def test_another_network_of_that_name() -> None:
     """torchvision's AlexNet has the widths of 2014."""
     with pytest.raises(ArgumentError, match=r"load_weights: the weights do not fit AlexNet; .*of another shape"):

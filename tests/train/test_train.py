@@ -26,6 +26,7 @@ from fastcnn import ArgumentError
 from fastcnn.data import Cells, DataError, DataWarning, Samples, Shapes
 from fastcnn.train import Settings, find_sources, train
 from fastcnn.train.metrics import AveragePrecision, ObjectF1
+from fastcnn.train.run import make_task
 from tests.pipelines import scenes
 
 # Runs that learn so much that rounding and luck do not decide what is asserted of them: over five seeds on each
@@ -323,11 +324,47 @@ def test_sources(tmp_path: Path) -> None:
     sample = find_sources(Settings("detect", str(tmp_path / "coco"))).validation[0]
     assert sample.boxes.tolist() == [[2, 2, 6, 6]]
     assert sample.mask is None
-    assert int(find_sources(Settings("segment", str(tmp_path / "coco"))).train[0].mask.sum()) in range(16, 26)
+    assert int(find_sources(Settings("segment", str(tmp_path / "coco"))).train[0].mask.sum()) == 16
     shapes = find_sources(Settings("detect", "shapes:16", image_size=(64, 64)))
     assert len(shapes.train) == 16
     assert len(shapes.validation) == 2
     assert isinstance(shapes.train, Shapes)
+
+
+def test_nothing_to_be_found(tmp_path: Path) -> None:
+    """Said at the start, or a run would end well with a metric of 0: no box, no object. One class is refused."""
+    blank = Image.fromarray(np.zeros((64, 64, 3), np.uint8))
+    for part in ("train", "val"):
+        (tmp_path / "coco" / part).mkdir(parents=True)
+        (tmp_path / "coco" / "annotations").mkdir(exist_ok=True)
+        blank.save(tmp_path / "coco" / part / "a.png")
+        (tmp_path / "coco" / "annotations" / f"instances_{part}.json").write_text(json.dumps({
+            "images": [{"id": 1, "file_name": "a.png"}], "categories": [{"id": 1, "name": "x"}], "annotations": [],
+        }))  # fmt: skip
+    for folder in ("Annotations", "JPEGImages"):
+        (tmp_path / "voc" / folder).mkdir(parents=True)
+    for i in range(4):
+        blank.save(tmp_path / "voc" / "JPEGImages" / f"{i}.png")
+        xml = f"<annotation><filename>{i}.png</filename></annotation>"
+        (tmp_path / "voc" / "Annotations" / f"{i}.xml").write_text(xml)
+    for folder in ("masks/images", "masks/masks", "classes/only"):
+        (tmp_path / folder).mkdir(parents=True)
+        for i in range(4):
+            (blank if "images" in folder else blank.convert("L")).save(tmp_path / folder / f"{i}.png")
+    for task, data, texts in (
+        ("detect", "coco", ["no picture for training has a box", "no picture for validation has a box"]),
+        ("detect", "voc", ["no picture for training has a box", "no picture for validation has a box"]),
+        ("segment", "masks", ["no picture for training has an object in its mask", "no picture for validation"]),
+    ):
+        with pytest.warns(DataWarning) as told:
+            make_task(Settings(task, str(tmp_path / data), image_size=(64, 64)))
+        assert len(told) == len(texts)
+        for warning, text in zip(told, texts, strict=True):
+            assert f"train: {tmp_path / data}: {text}" in str(warning.message)
+    with pytest.raises(DataError, match="classes: has one class only: there is nothing to be learned"):
+        make_task(Settings("classify", str(tmp_path / "classes"), image_size=(64, 64)))
+    make_task(Settings("detect", "shapes:16", image_size=(64, 64)))  # of what is drawn it need not be asked
+    make_task(Settings("segment", "cells:8", image_size=(64, 64)))
 
 
 @pytest.mark.parametrize(

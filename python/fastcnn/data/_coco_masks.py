@@ -13,7 +13,7 @@ class MaskError(ValueError):
 
 
 def decode(segmentation: Any, height: int, width: int) -> NDArray[np.bool_]:
-    """Return the mask (height, width) of an annotation's "segmentation".
+    """Return the mask (height, width) of an annotation's "segmentation", equal to pycocotools' pixel for pixel.
 
     Raises:
         MaskError: anything else than COCO's forms, or of another size.
@@ -32,19 +32,56 @@ def decode(segmentation: Any, height: int, width: int) -> NDArray[np.bool_]:
 
 
 def _polygons(polygons: list[Any], height: int, width: int) -> NDArray[np.bool_]:
-    from PIL import Image, ImageDraw
-
-    picture = Image.new("1", (width, height))
-    draw = ImageDraw.Draw(picture)
+    if not polygons:
+        raise MaskError("no polygons")
+    mask = np.zeros((height, width), bool)
     for polygon in polygons:
         numbers = isinstance(polygon, list) and all(isinstance(v, (int, float)) for v in polygon)
         if not numbers or len(polygon) < 6 or len(polygon) % 2 or not np.isfinite(polygon).all():
             raise MaskError("a polygon that is not three corners or more")
-        # Far outside is far enough: what is drawn would not fit Pillow's integers.
-        corners = np.clip(np.reshape(polygon, (-1, 2)), -1e6, 1e6)
-        # Corners lie on the grid of edges, Pillow's on pixels' centres.
-        draw.polygon([tuple(c) for c in (corners - 0.5).tolist()], fill=1)
-    return np.array(picture)
+        # Far outside is far enough: the product of two such numbers is exact.
+        mask |= _polygon(np.clip(np.reshape(polygon, (-1, 2)).astype(float), -1e6, 1e6), height, width)
+    return mask
+
+
+def _polygon(corners: NDArray[np.float64], height: int, width: int) -> NDArray[np.bool_]:
+    """Fill a polygon as COCO's own code does (pycocotools, ``rleFrPoly`` in maskApi.c), pixel for pixel.
+
+    Corners are rounded to fifths of a pixel, and edges are lines of such steps. Where one of them crosses the middle of
+    a column of pixels, those below it change sides: what is crossed an odd number of times lies inside.
+    """
+    begin = np.trunc(5 * corners + 0.5)
+    end = np.roll(begin, -1, 0)
+    step = np.abs(end - begin)
+    flat = step[:, 0] >= step[:, 1]
+    # An edge is walked along its longer side, upwards.
+    turned = np.where(flat, begin[:, 0] > end[:, 0], begin[:, 1] > end[:, 1])[:, None]
+    begin, end = np.where(turned, end, begin), np.where(turned, begin, end)
+    rise = np.where(flat, end[:, 1] - begin[:, 1], end[:, 0] - begin[:, 0]) / np.maximum(step.max(1), 1)
+
+    # A column's middle lies between its steps 5 c + 2 and 5 c + 3.
+    first = np.maximum(np.ceil((np.minimum(begin, end)[:, 0] - 2) / 5), 0)
+    last = np.minimum(np.floor((np.maximum(begin, end)[:, 0] - 3) / 5), width - 1)
+    counts = np.maximum(last - first + 1, 0).astype(np.int64)
+    edge = np.repeat(np.arange(len(corners)), counts)
+    column = first[edge] + np.arange(len(edge)) - (np.cumsum(counts) - counts)[edge]
+    x, (x0, y0), slope = 5 * column + 2, begin[edge].T, rise[edge]
+
+    # The row is the upper of the two steps beside the middle.
+    level = np.minimum(*(np.floor(y0 + slope * (at - x0) + 0.5) for at in (x, x + 1)))
+    time = np.floor((x + 0.5 - x0) / np.where(flat[edge], 1, slope))  # of steep edges
+
+    def passed(time: NDArray[np.float64]) -> NDArray[np.bool_]:
+        over: NDArray[np.bool_] = (np.floor(x0 + slope * time + 0.5) > x) == (slope > 0)
+        return over
+
+    # The last step before the middle; the quotient's rounding may be off by one.
+    time = np.where(passed(time), time - 1, np.where(passed(time + 1), time, time + 1))
+    row = np.ceil(np.clip((np.where(flat[edge], level, y0 + time) + 0.5) / 5 - 0.5, 0, height))
+
+    crossed = np.bincount((column * height + row).astype(np.int64), minlength=height * width + 1)
+    inside: NDArray[np.bool_] = np.cumsum(crossed[:-1]) % 2 == 1
+    return inside.reshape(width, height).T
 
 
 def _text(text: str) -> list[int]:

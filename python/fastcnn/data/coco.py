@@ -24,11 +24,17 @@ class CocoDetection(FileSamples):
         on_error: "refuse": a broken picture or annotation raises; "skip": it warns; the picture, or the one annotation,
             is left out.
         channels: 1 for grey, 3 for colour, None for what the files have.
-        masks: read the objects' masks too. Box i's object has number i + 1; where several overlap, the last one's.
+        masks: read the objects' masks too. Box i's object has number i + 1; where several overlap, the last one's. A
+            polygon's pixels are those that pycocotools gives it: about those whose centre lies inside.
 
     Raises:
-        DataError: a file that is no such JSON, or an annotation without a picture, a known category, or a box of four
-            finite numbers; boxes without an area are such, too. Boxes that reach over the picture are cut.
+        DataError: a file that is no such JSON; an id that is no whole number, or that two have; an annotation without a
+            picture, a known category, or a box of four finite numbers; boxes without an area are such, too. On reading:
+            a picture of another size than the file says, or a box that lies outside of it. Boxes that reach over the
+            picture are cut.
+
+    Boxes are taken to be of the picture as it is shown: turned as its EXIF tag says. Where the file has the size before
+    the turn, the picture is refused, as one that was resized after its annotation is.
 
     Classes are numbered in the order of the categories' ids; `class_names` has their names.
 
@@ -54,22 +60,25 @@ class CocoDetection(FileSamples):
         content = self._content()
         categories = sorted(content["categories"], key=lambda c: int(self._field(c, "id", int, "category")))
         self.class_names = [str(self._field(c, "name", str, "category")) for c in categories]
-        numbers = {c["id"]: i for i, c in enumerate(categories)}
+        numbers = self._numbered(categories, "categories", self.class_names)
         self._images: list[str] = []
-        places: dict[Any, int] = {}
+        self._sizes: list[tuple[Any, Any]] = []
         for image in content["images"]:
+            self._field(image, "id", int, "image")
             name = str(self._field(image, "file_name", str, "image"))
             inside = os.path.normpath(name)
             if os.path.isabs(inside) or inside.startswith(".."):
                 raise DataError(self._file, f"names a picture outside of the folder: {name!r}")
-            places[self._field(image, "id", int, "image")] = len(self._images)
             self._images.append(name)
+            self._sizes.append((self._number(image, "height", "image"), self._number(image, "width", "image")))
+        places = self._numbered(content["images"], "images", self._images)
         self._boxes: list[list[tuple[float, ...]]] = [[] for _ in self._images]
         self._classes: list[list[int]] = [[] for _ in self._images]
         self._segmentations: list[list[Any]] = [[] for _ in self._images]
+        ids: set[int] = set()
         for annotation in content["annotations"]:
             try:
-                self._add(annotation, places, numbers)
+                self._add(annotation, places, numbers, ids)
             except DataError as error:
                 self.skipped(error)
 
@@ -88,10 +97,28 @@ class CocoDetection(FileSamples):
     def _field(self, of: Any, name: str, kind: type, what: str) -> Any:
         value = of.get(name) if isinstance(of, dict) else None
         if not isinstance(value, kind) or isinstance(value, bool):
-            raise DataError(self._file, f"has an {what} without {name}".replace("an cat", "a cat"))
+            wanted = {int: "a whole number", str: "a text", list: "a list"}[kind]
+            came = "" if value is None else f": expected {wanted}, got {str(value)[:60]!r}"
+            raise DataError(self._file, f"has an {what} without {name}".replace("an cat", "a cat") + came)
         return value
 
-    def _add(self, annotation: Any, places: dict[Any, int], numbers: dict[Any, int]) -> None:
+    def _number(self, of: Any, name: str, what: str) -> Any:
+        """Return a number, or None where there is none."""
+        value = of.get(name)
+        return value if value is None or isinstance(value, float) else self._field(of, name, int, what)
+
+    def _numbered(self, entries: list[Any], what: str, names: list[str]) -> dict[int, int]:
+        """Return where each id stands; one that stands twice would give the one's annotations to the other."""
+        places: dict[int, int] = {}
+        for place, entry in enumerate(entries):
+            first = places.setdefault(entry["id"], place)
+            if first != place:
+                raise DataError(
+                    self._file, f"has two {what} of id {entry['id']}: {names[first]!r} and {names[place]!r}"
+                )
+        return places
+
+    def _add(self, annotation: Any, places: dict[int, int], numbers: dict[int, int], ids: set[int]) -> None:
         at = f"annotation {annotation.get('id', '')}" if isinstance(annotation, dict) else "annotation"
         if isinstance(annotation, dict) and annotation.get("iscrowd"):
             return
@@ -104,6 +131,11 @@ class CocoDetection(FileSamples):
         numeric = len(box) == 4 and all(isinstance(v, (int, float)) and math.isfinite(v) for v in box)
         if not numeric or box[2] <= 0 or box[3] <= 0:
             raise DataError(self._file, f"{at} has no box of an area: {str(box)[:60]}")
+        if annotation.get("id") is not None:
+            name = self._field(annotation, "id", int, "annotation")
+            if name in ids:
+                raise DataError(self._file, f"has two annotations of id {name}")
+            ids.add(name)
         self._boxes[image].append((box[0], box[1], box[0] + box[2], box[1] + box[3]))
         self._classes[image].append(number)
         self._segmentations[image].append(annotation.get("segmentation") if self._masks else None)
@@ -112,21 +144,22 @@ class CocoDetection(FileSamples):
         """Return the number of pictures, those without boxes among them."""
         return len(self._images)
 
+    def boxes_of(self, index: int) -> int:
+        """Return how many boxes a picture has."""
+        return len(self._boxes[index])
+
     def read(self, index: int) -> Sample:
         """Read picture and boxes."""
         path = self._folder / self._images[index]
         image = load_picture(path, self.channels)
+        check_size(path, image, self._sizes[index], self._file)
         sample = with_boxes(image, self._boxes[index], self._classes[index], str(path))
         return sample.replaced(mask=self._mask(index, sample)) if self._masks else sample
 
     def _mask(self, index: int, sample: Sample) -> torch.Tensor:
         height, width = sample.image.shape[-2:]
         mask = torch.zeros(height, width, dtype=torch.int64)
-        number = 0
-        for box, segmentation in zip(self._boxes[index], self._segmentations[index], strict=True):
-            if box[0] >= width or box[1] >= height or box[2] <= 0 or box[3] <= 0:
-                continue  # it is outside, and so no longer among the boxes
-            number += 1
+        for number, segmentation in enumerate(self._segmentations[index], 1):
             try:
                 found = decode(segmentation, height, width)
             except MaskError as error:
@@ -135,12 +168,25 @@ class CocoDetection(FileSamples):
         return mask
 
 
+def check_size(path: Path, image: torch.Tensor, stated: tuple[Any, Any], file: Path) -> None:
+    """Refuse a picture of another size (height, width) than its annotation states: its boxes lie elsewhere."""
+    height, width = image.shape[-2:]
+    if any(said not in (None, side) for said, side in zip(stated, (height, width), strict=True)):
+        says = " and ".join(str(said) for said in stated if said is not None)
+        raise DataError(
+            path,
+            f"has height {height} and width {width}, but {says} in {file}: resized since, or turned by its EXIF tag",
+        )
+
+
 def with_boxes(image: torch.Tensor, boxes: list[Any], classes: list[int], source: str) -> Sample:
     """Make a sample of plain numbers; boxes are cut at the picture's edges."""
     height, width = image.shape[-2:]
     corners = torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4)
     corners[:, 0::2] = corners[:, 0::2].clamp(0, width)
     corners[:, 1::2] = corners[:, 1::2].clamp(0, height)
-    there = (corners[:, 2:] > corners[:, :2]).all(1)
-    kinds = torch.tensor(classes, dtype=torch.int64)
-    return Sample(image, boxes=corners[there], classes=kinds[there], source=source)
+    for box, empty in zip(boxes, (corners[:, 2:] <= corners[:, :2]).any(1).tolist(), strict=True):
+        if empty:
+            place = ", ".join(f"{value:g}" for value in box)
+            raise DataError(source, f"has height {height} and width {width}, and a box outside of it: {place}")
+    return Sample(image, boxes=corners, classes=torch.tensor(classes, dtype=torch.int64), source=source)

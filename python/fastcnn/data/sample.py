@@ -62,6 +62,10 @@ class Samples(Dataset[Sample], ABC):
     def __getitem__(self, index: int) -> Sample:
         """Read or make a sample."""
 
+    def boxes_of(self, index: int) -> int | None:
+        """Return how many boxes a sample has, where that is known without making it; None elsewhere."""
+        return None
+
 
 class FileSamples(Samples):
     """A dataset of files, some of which may be broken.

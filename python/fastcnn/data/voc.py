@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
 
-from fastcnn.data.coco import with_boxes
+from fastcnn.data.coco import check_size, with_boxes
 from fastcnn.data.errors import DataError
 from fastcnn.data.sample import FileSamples, Sample, listed, load_picture
 
@@ -22,6 +22,7 @@ _MAX_BYTES = 1 << 24
 
 class _Objects(NamedTuple):
     picture: str
+    size: tuple[int | None, int | None]  # height and width, where they are stated
     boxes: list[tuple[float, ...]]
     classes: list[int]
 
@@ -39,7 +40,8 @@ class VocDetection(FileSamples):
 
     Raises:
         DataError: folders or files that are not there or not of this form, a class that is not named, a box that is not
-            four finite numbers with an area. VOC counts pixels from 1, its last ones inside: 1, 1, 2, 2 is here
+            four finite numbers with an area. On reading: a picture of another size than its annotation says, or a box
+            that lies outside of it; others are cut. VOC counts pixels from 1, its last ones inside: 1, 1, 2, 2 is here
             0, 0, 2, 2.
 
     Files with a document type are refused: their entities could name other files, or grow without end.
@@ -99,17 +101,23 @@ class VocDetection(FileSamples):
                 raise DataError(path, f"has an object of an unknown class {name!r}")
             boxes.append(_box(item, path))
             classes.append(self.class_names.index(name))
-        return _Objects(picture, boxes, classes)
+        return _Objects(picture, (_side(top, "height", path), _side(top, "width", path)), boxes, classes)
 
     def __len__(self) -> int:
         """Return the number of pictures, those without boxes among them."""
         return len(self._annotations)
 
+    def boxes_of(self, index: int) -> int:
+        """Return how many boxes a picture has."""
+        return len(self._annotations[index][1].boxes)
+
     def read(self, index: int) -> Sample:
         """Read picture and boxes."""
-        objects = self._annotations[index][1]
+        file, objects = self._annotations[index]
         path = self._pictures / objects.picture
-        return with_boxes(load_picture(path, self.channels), objects.boxes, objects.classes, str(path))
+        image = load_picture(path, self.channels)
+        check_size(path, image, objects.size, file)
+        return with_boxes(image, objects.boxes, objects.classes, str(path))
 
 
 def _text(path: Path) -> bytes:
@@ -121,6 +129,15 @@ def _text(path: Path) -> bytes:
     if len(text) > _MAX_BYTES:
         raise DataError(path, f"has more than {_MAX_BYTES} bytes")
     return text
+
+
+def _side(top: ElementTree.Element, name: str, path: Path) -> int | None:
+    """Return a stated side; tools that did not know it write 0."""
+    text = (top.findtext(f"size/{name}") or "").strip()
+    try:
+        return int(text or 0) or None
+    except ValueError:
+        raise DataError(path, f"has a {name} that is no whole number: {text[:60]!r}") from None
 
 
 def _box(item: ElementTree.Element, path: Path) -> tuple[float, ...]:

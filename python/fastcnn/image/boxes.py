@@ -179,20 +179,24 @@ def _pairs(boxes1: ArrayLike, boxes2: ArrayLike, kind: str, eps: float, op: str)
     a, b = np.asarray(boxes1), np.asarray(boxes2)
     _boxes.check_boxes(a, op, "boxes1")
     _boxes.check_boxes(b, op, "boxes2")
+    number = _boxes.OVERLAPS.index(kind)
     if not (a.dtype.kind == b.dtype.kind == "f"):
-        a, b = a.astype(np.float32), b.astype(np.float32)
-    return _core.box_overlaps(a, b, _boxes.OVERLAPS.index(kind), eps)
+        # Whole numbers, and products of two, are exact.
+        wide = np.float64 in (a.dtype, b.dtype)
+        exact = _core.box_overlaps(a.astype(np.float64), b.astype(np.float64), number, eps)
+        return exact if wide else exact.astype(np.float32)
+    return _core.box_overlaps(a, b, number, eps)
 
 
 def box_iou(boxes1: ArrayLike, boxes2: ArrayLike) -> NDArray[Any]:
     """Return the intersection over the union of all pairs of boxes. See `fastcnn.ops.box_iou`.
 
     Args:
-        boxes1: (N, 4) or (B, N, 4), ``x1, y1, x2, y2``; integers are taken as float32.
+        boxes1: (N, 4) or (B, N, 4), ``x1, y1, x2, y2``; integers are computed in float64, where they are exact.
         boxes2: (M, 4) or (B, M, 4), of the same dtype.
 
     Returns:
-        (N, M) or (B, N, M).
+        (N, M) or (B, N, M), of the boxes' dtype, float32 for integers.
 
     Example:
         >>> import numpy as np, fastcnn.image as I
@@ -280,6 +284,13 @@ def _stack(values: list[NDArray[Any]]) -> NDArray[Any]:
     return np.stack(values, -1)
 
 
+def _wide(boxes: NDArray[Any]) -> NDArray[Any]:
+    """Return boxes whose sums, differences and products fit: float32 for half precision, int64 for integers."""
+    if boxes.dtype.kind == "f":
+        return boxes.astype(np.promote_types(boxes.dtype, np.float32), copy=False)
+    return boxes.astype(np.int64, copy=False)
+
+
 def box_convert(boxes: ArrayLike, in_fmt: str, out_fmt: str) -> NDArray[Any]:
     """Change the format of boxes (..., 4). See `fastcnn.ops.box_convert`.
 
@@ -289,14 +300,16 @@ def box_convert(boxes: ArrayLike, in_fmt: str, out_fmt: str) -> NDArray[Any]:
         out_fmt: likewise.
 
     Returns:
-        (..., 4), a copy.
+        (..., 4), a copy: floats of the same dtype; of integers int64, or float64 where a centre is taken or given.
 
     Example:
         >>> import numpy as np, fastcnn.image as I
         >>> I.box_convert(np.array([[1.0, 2, 4, 8]]), "xyxy", "cxcywh")
         array([[2.5, 5. , 3. , 6. ]])
     """
-    return _boxes.convert(np.asarray(boxes), in_fmt, out_fmt, _stack)
+    given = np.asarray(boxes)
+    found = _boxes.convert(given, in_fmt, out_fmt, _stack, _wide)
+    return found.astype(given.dtype, copy=False) if given.dtype.kind == "f" else found
 
 
 def box_area(boxes: ArrayLike) -> NDArray[Any]:
@@ -306,14 +319,14 @@ def box_area(boxes: ArrayLike) -> NDArray[Any]:
         boxes: (..., 4), ``x1, y1, x2, y2``.
 
     Returns:
-        (...).
+        (...): int64 for integers, float64 for float64, float32 otherwise.
 
     Example:
         >>> import numpy as np, fastcnn.image as I
         >>> I.box_area(np.array([[1.0, 2, 4, 8]]))
         array([18.])
     """
-    width, height = _boxes.sides(np.asarray(boxes), "box_area")
+    width, height = _boxes.sides(_wide(np.asarray(boxes)), "box_area")
     area: NDArray[Any] = width * height
     return area
 
@@ -326,14 +339,15 @@ def clip_boxes_to_image(boxes: ArrayLike, size: tuple[int, int]) -> NDArray[Any]
         size: the image's height and width.
 
     Returns:
-        (..., 4), a copy.
+        (..., 4), a copy of the same dtype.
 
     Example:
         >>> import numpy as np, fastcnn.image as I
         >>> I.clip_boxes_to_image(np.array([[-3.0, 2, 40, 8]]), (30, 20))
         array([[ 0.,  2., 20.,  8.]])
     """
-    return _boxes.clip(np.asarray(boxes), size, _stack)
+    given = np.asarray(boxes)
+    return _boxes.clip(_wide(given), size, _stack).astype(given.dtype, copy=False)
 
 
 def remove_small_boxes(boxes: ArrayLike, min_size: float) -> Indices:
@@ -351,7 +365,7 @@ def remove_small_boxes(boxes: ArrayLike, min_size: float) -> Indices:
         >>> I.remove_small_boxes(np.array([[0.0, 0, 9, 9], [0, 0, 9, 1]]), 2)
         array([0])
     """
-    width, height = _boxes.sides(np.asarray(boxes), "remove_small_boxes")
+    width, height = _boxes.sides(_wide(np.asarray(boxes)), "remove_small_boxes")
     found: Indices = np.flatnonzero((width >= min_size) & (height >= min_size))
     return found
 

@@ -49,7 +49,7 @@ def pixels(input: Tensor, target: Tensor, op: str, ignore_index: int | None) -> 
     if one_of_many and (target.is_floating_point() or target.dtype == torch.bool):
         raise TypeError(f"{op}: expected target of integers, a class for each pixel, got {target.dtype}")
     logits = (input.flatten(2) if shape else input[..., None]).to(torch.promote_types(input.dtype, torch.float32))
-    given = target.reshape(batch, 1 if one_of_many else channels, -1)
+    given = target.reshape(batch, 1 if one_of_many else channels, logits.shape[2])
     valid = None if ignore_index is None else given != ignore_index
     if one_of_many:
         _check_classes(given, valid, channels, op)
@@ -72,16 +72,36 @@ def _check_classes(target: Tensor, valid: Tensor | None, channels: int, op: str)
 def class_mean(losses: Tensor, class_weights: Sequence[float] | Tensor | None, op: str) -> Tensor:
     """Return the mean of (C), weighted where asked for."""
     if class_weights is None:
-        return losses.mean()
+        return losses.mean()  # there is a class at least
     weights = torch.as_tensor(class_weights, dtype=losses.dtype, device=losses.device)
     if weights.shape != losses.shape:
         raise ArgumentError(f"{op}: expected class_weights of {len(losses)} values, got shape {tuple(weights.shape)}")
-    return (losses * weights).sum() / weights.sum()
+    total = weights.sum()
+    return (losses * weights).sum() / torch.where(total > 0, total, 1)
 
 
 def valid_mean(values: Tensor, valid: Tensor | None, dims: tuple[int, ...]) -> Tensor:
     """Return the mean of (B, C, P) over some dimensions, of pixels that count; 0 where none does."""
     if valid is None:
-        return values.mean(dims)
+        return mean(values, dims)
     valid = valid.expand_as(values)
     return torch.where(valid, values, 0.0).sum(dims) / valid.sum(dims).clamp(min=1)
+
+
+def mean(values: Tensor, dims: tuple[int, ...]) -> Tensor:
+    """Return the mean over some dimensions; of nothing, as in an empty batch, 0 with a gradient of 0."""
+    return values.mean(dims) if values.numel() > 0 else values.sum(dims)
+
+
+def power(base: Tensor, exponent: float) -> Tensor:
+    """Return a power of what is at least 0 but for rounding. The gradient at 0, where it may have no limit, is 0."""
+    if exponent == 1:
+        return base
+    above = base > torch.finfo(base.dtype).tiny
+    return torch.where(above, torch.where(above, base, 1.0) ** exponent, 0.0**exponent)
+
+
+def check_at_least_0(value: float, op: str, argument: str) -> None:
+    """Refuse an exponent that would divide by zero."""
+    if not value >= 0:
+        raise ArgumentError(f"{op}: expected {argument} of at least 0, got {value}")

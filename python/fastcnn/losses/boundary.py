@@ -7,7 +7,7 @@ from torch import Tensor
 
 from fastcnn import ops
 from fastcnn._errors import ArgumentError
-from fastcnn.losses._common import Pixels, pixels, valid_mean
+from fastcnn.losses._common import Pixels, check_at_least_0, pixels, valid_mean
 
 
 def _images(values: Tensor, found: Pixels) -> Tensor:
@@ -39,6 +39,7 @@ def boundary_loss(input: Tensor, target: Tensor, ignore_index: int | None = None
 
     Returns:
         A scalar, float32 or wider, in pixels. An image costs nothing in a class that it lacks, or has everywhere.
+        Of an empty batch 0, with a gradient of 0.
 
     Raises:
         ArgumentError: shapes that do not fit, or classes out of range (on the CPU).
@@ -75,11 +76,11 @@ def hausdorff_loss(input: Tensor, target: Tensor, alpha: float = 2.0, ignore_ind
         input: logits, float (B, C, H, W) or (B, C, D, H, W). Where its probability is above 1/2, a class is found.
         target: integer (B, ...), one class for each pixel, or (B, C, ...), each channel for itself: 1/2 and more is
             there.
-        alpha: the power; a large one looks at the farthest errors only, as the Hausdorff distance does.
+        alpha: the power, at least 0; a large one looks at the farthest errors only, as the Hausdorff distance does.
         ignore_index: pixels of this value do not count.
 
     Returns:
-        A scalar, float32 or wider.
+        A scalar, float32 or wider; of an empty batch 0, with a gradient of 0.
 
     Raises:
         ArgumentError: shapes that do not fit, or classes out of range (on the CPU).
@@ -101,6 +102,7 @@ def hausdorff_loss(input: Tensor, target: Tensor, alpha: float = 2.0, ignore_ind
         tensor(0.6250)
     """
     op = "hausdorff_loss"
+    check_at_least_0(alpha, op, "alpha")
     _check(input, op)
     found = pixels(input, target, op, ignore_index)
     probabilities = found.probabilities()

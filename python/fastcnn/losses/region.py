@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fastcnn._errors import ArgumentError
-from fastcnn.losses._common import class_mean, pixels
+from fastcnn.losses._common import check_at_least_0, class_mean, mean, pixels, power
 
 _ARGUMENTS = """Args:
         input: logits, float (B, C, ...).
@@ -21,6 +21,7 @@ _ARGUMENTS = """Args:
 
     Returns:
         A scalar, float32 or wider. Overlaps are those of the whole batch; a class that is nowhere in it costs nothing.
+        Of an empty batch 0, with a gradient of 0.
 
     Raises:
         ArgumentError: shapes that do not fit, classes out of range (on the CPU), wrong numbers of weights.
@@ -58,10 +59,11 @@ def tversky_loss(
         tensor(0.4118)
     """
     op = "tversky_loss"
+    check_at_least_0(gamma, op, "gamma")
     if alpha < 0 or beta < 0:
         raise ArgumentError(f"{op}: expected alpha and beta of at least 0, got {alpha} and {beta}")
     losses = _overlap_losses(input, target, alpha, beta, smooth, log, ignore_index, eps, op)
-    return class_mean(losses, class_weights, op) ** gamma
+    return power(class_mean(losses, class_weights, op), gamma)
 
 
 def dice_loss(
@@ -124,7 +126,7 @@ def jaccard_loss(
 _OWN = """
         alpha: what a false positive costs.
         beta: what a false negative costs.
-        gamma: the loss is raised to this power."""
+        gamma: the loss is raised to this power, at least 0. Below 1 the gradient of a loss of 0 is taken as 0."""
 for _loss in (tversky_loss, dice_loss, jaccard_loss):
     if _loss.__doc__ is not None:  # python -OO leaves it out
         _own = _OWN if _loss is tversky_loss else ""
@@ -161,7 +163,7 @@ def lovasz_loss(input: Tensor, target: Tensor, per_image: bool = False, ignore_i
         ignore_index: pixels of this value do not count.
 
     Returns:
-        A scalar, float32 or wider.
+        A scalar, float32 or wider; of an empty batch 0, with a gradient of 0.
 
     Raises:
         ArgumentError: shapes that do not fit, or classes out of range (on the CPU).
@@ -191,9 +193,10 @@ def lovasz_loss(input: Tensor, target: Tensor, per_image: bool = False, ignore_i
         if not per_image:
             errors, wanted = (x.transpose(0, 1).flatten(1)[None] for x in (errors, wanted))
         losses, there = _extension(errors, wanted), (wanted.sum(-1) > 0)
-        return ((losses * there).sum(1) / there.sum(1).clamp(min=1)).mean()
-    first = 1 if per_image else 0
-    return _extension(errors.flatten(first), wanted.flatten(first)).mean()
+        return mean((losses * there).sum(1) / there.sum(1).clamp(min=1), (0,))
+    if not per_image:
+        errors, wanted = errors[None], wanted[None]
+    return mean(_extension(errors.flatten(1), wanted.flatten(1)), (0,))
 
 
 def _extension(errors: Tensor, wanted: Tensor) -> Tensor:

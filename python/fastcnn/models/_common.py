@@ -87,6 +87,21 @@ def stages_between(features: nn.Sequential, ends: tuple[int, ...], x: Tensor) ->
     return found
 
 
+class SameConv2d(fnn.Conv2d):
+    """A convolution with TensorFlow's padding "SAME", for kernels of at least the stride.
+
+    The result has ceil(size / stride) pixels. How much is padded depends on the size; an odd pixel comes last.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(B, in_channels, H, W) to (B, out_channels, ceil(H / stride), ceil(W / stride))."""
+        (tall, wide), (down, across) = self.kernel_size, self.stride
+        rows, columns = tall - 1 - (input.shape[-2] - 1) % down, wide - 1 - (input.shape[-1] - 1) % across
+        padding = (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2)
+        result: Tensor = super().forward(nn.functional.pad(input, padding))
+        return result
+
+
 def conv_norm(
     channels: int,
     width: int,
@@ -96,12 +111,15 @@ def conv_norm(
     activation: Callable[[], nn.Module] | None = None,
     eps: float = 1e-5,
     momentum: float = 0.1,
+    same: bool = False,
 ) -> nn.Sequential:
-    """Return a convolution without bias, its batch norm and an activation."""
-    layers: list[nn.Module] = [
-        fnn.Conv2d(channels, width, kernel, stride, kernel // 2, groups=groups, bias=False),
-        nn.BatchNorm2d(width, eps=eps, momentum=momentum),
-    ]
+    """Return a convolution without bias, its batch norm and an activation; `same`: with TensorFlow's padding."""
+    conv = (
+        SameConv2d(channels, width, kernel, stride, groups=groups, bias=False)
+        if same and stride > 1
+        else fnn.Conv2d(channels, width, kernel, stride, kernel // 2, groups=groups, bias=False)
+    )
+    layers: list[nn.Module] = [conv, nn.BatchNorm2d(width, eps=eps, momentum=momentum)]
     if activation is not None:
         layers.append(activation())
     return nn.Sequential(*layers)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,7 +31,7 @@ Pairs = Iterator[tuple[str, str]]
 
 def load_weights(
     model: _Model,
-    weights: str | os.PathLike[str] | Mapping[str, Any],
+    weights: str | os.PathLike[str] | Mapping[str, Any] | nn.Module,
     source: str = "fastcnn",
     skip: Sequence[str] = (),
     fitting_only: bool = False,
@@ -39,10 +42,10 @@ def load_weights(
         model: one of `fastcnn.models`; it is changed, or not at all where anything does not fit.
         weights: a file (safetensors, or a PyTorch checkpoint, which is read with ``weights_only=True``: no code of a
             file is ever run), or a state dict, which a checkpoint may have under "state_dict" or "model". A wrapper's
-            prefix "module." goes.
+            prefix "module." goes. Or a model of that library itself.
         source: whose names they have: "fastcnn"; "torchvision" (every classifier); "timm" (ResNet, VGG, MobileNet V2,
-            EfficientNet); "segmentation_models" (Unet on ResNet, VGG, MobileNet V2, and
-            "tu-efficientnet_b..."); "yolox".
+            EfficientNet of its variant); "segmentation_models" (Unet on ResNet, VGG, MobileNet V2, and
+            "tu-efficientnet_b..." of its variant); "yolox".
         skip: beginnings of our names that keep their values: ``("fc.",)`` where the number of classes differs.
         fitting_only: layers of another shape keep their values: for a start from a model of other classes. Their names
             have to fit all the same.
@@ -54,13 +57,24 @@ def load_weights(
         ArgumentError: an unknown source, no map for this model, a file that cannot be read, or weights that do not
             fit: the first few names that are missing, unknown, of another shape, or not of finite numbers.
 
+    Some networks have the same names and shapes, but other layers: timm's tf_efficientnet_b0 pads as TensorFlow does,
+    with another eps than efficientnet_b0; resnetblur50 blurs. A state dict does not say which it is of. A model, a
+    file's path (with the folders of the Hugging Face hub's cache), a config.json beside it and a checkpoint's "arch"
+    do, and what is known not to be this model is refused. Make the model that you mean, with the argument `variant` of
+    `efficientnet_b0` and its like.
+
     Example:
         >>> import fastcnn.models as M
         >>> trained = M.lenet5(variant="relu")
         >>> model = M.load_weights(M.lenet5(variant="relu"), trained.state_dict())
     """
     check_choice(source, tuple(_MAPS), _OP, "source")
-    state = _unwrapped(dict(weights) if isinstance(weights, Mapping) else _read(weights))
+    if isinstance(weights, nn.Module):
+        found: dict[str, Any] = dict(weights.state_dict())
+    else:
+        found = dict(weights) if isinstance(weights, Mapping) else _read(weights)
+    _check_variant(model, source, _said_names(weights, found))
+    state = _unwrapped(found)
     state = _MAPS[source](model, state)
     own = model.state_dict()
     if fitting_only:
@@ -127,6 +141,55 @@ def _unwrapped(state: dict[str, Any]) -> State:
         if not isinstance(value, Tensor):
             raise ArgumentError(f"{_OP}: expected tensors, got {type(value).__name__} for {name}")
     return state
+
+
+# --- networks that have the names and shapes of others ----------------------------------------------------------------
+
+# Of timm's: nothing in their weights shows what is different. Others differ in names or shapes.
+_TENSORFLOW = re.compile(r"(?<![a-z])tf_efficientnet")
+_BLURRED = re.compile(r"(?<![a-z])(resnet|efficientnet_?)(blur|aa)")
+
+
+def _said_names(weights: Any, found: Mapping[str, Any]) -> list[str]:
+    """Return what says which network weights are of; a path may say more."""
+    if isinstance(weights, nn.Module):
+        config = getattr(weights, "pretrained_cfg", None)
+        if isinstance(config, Mapping):
+            return [str(config.get("architecture", ""))]
+        # Inside of another library's model.
+        return [name for part in weights.children() for name in _said_names(part, {})]
+    names = [str(found.get(key, "")) for key in ("arch", "architecture")]
+    if isinstance(weights, str | os.PathLike):
+        path = Path(weights)
+        names.append(os.path.abspath(path))
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            names.append(str(json.loads((path.parent / "config.json").read_bytes()).get("architecture", "")))
+    return names
+
+
+def _check_variant(model: nn.Module, source: str, names: Sequence[str]) -> None:
+    """Refuse weights of a network with other layers, which would load and give other numbers."""
+    if source == "fastcnn":
+        return
+    blurred = next((match for name in names for match in [_BLURRED.search(name)] if match), None)
+    if blurred:
+        raise ArgumentError(f"{_OP}: there is no model here with the blurred strides of {blurred.group()}")
+    network = model.encoder if isinstance(model, EncoderUNet) else model
+    if not isinstance(network, EfficientNet):
+        return
+    wanted: tuple[str, ...] = ("torchvision",) if source == "torchvision" else ("timm", "tensorflow")
+    if source == "torchvision":
+        pass
+    elif any(_TENSORFLOW.search(name) for name in names):
+        wanted = ("tensorflow",)
+    elif any(name.startswith("efficientnet_b") for name in names):
+        wanted = ("timm",)
+    if not set(wanted) & set(network.fits):
+        at = "encoder_arguments={'variant': ...}" if isinstance(model, EncoderUNet) else "variant=..."
+        raise ArgumentError(
+            f"{_OP}: these weights of {source} need another padding or another eps of the norms: expected an "
+            f"EfficientNet of variant {' or '.join(wanted)}, got one of {' or '.join(network.fits)}; make it with {at}"
+        )
 
 
 # --- maps: a model and their state to ours ----------------------------------------------------------------------------

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from fastcnn import nn as fnn
+from fastcnn._boxes import check_choice
 from fastcnn.models._common import Classifier, conv_norm, divisible, initialise, silu, stages_between
 
 # Expansion, kernel, stride of the first block, channels, blocks (B0, table 1).
@@ -62,12 +63,18 @@ class MBConv(nn.Module):
 
 
 class EfficientNet(Classifier):
-    """A stem, seven stages of MBConv, a 1 x 1 convolution, the mean and a linear layer."""
+    """A stem, seven stages of MBConv, a 1 x 1 convolution, the mean and a linear layer.
+
+    Attributes:
+        fits: the variants that have the same layers as this network, eps and padding among them.
+    """
 
     def __init__(
-        self, wide: float, deep: float, num_classes: int, in_channels: int, dropout: float, norm: dict[str, Any]
-    ) -> None:
+        self, wide: float, deep: float, num_classes: int, in_channels: int, dropout: float, norm: dict[str, Any],
+        fits: Sequence[str],
+    ) -> None:  # fmt: skip
         super().__init__(in_channels, num_classes, (32, 32))
+        self.fits = tuple(fits)
         channels = divisible(32 * wide)
         features: list[nn.Module] = [conv_norm(in_channels, channels, 3, 2, activation=silu, **norm)]
         depths = [math.ceil(count * deep) for *_, count in _STAGES]
@@ -95,22 +102,43 @@ class EfficientNet(Classifier):
         return stages_between(self.features, (2, 3, 4, 6, 8), x)
 
 
+# Whose weights are meant. The names and shapes of all are the same: nothing in them tells which these are.
+VARIANTS = ("torchvision", "timm", "tensorflow")
+
+
+def _norm(index: int, variant: str) -> dict[str, Any]:
+    """Return how a variant's layers differ, as `conv_norm` takes it."""
+    if variant == "tensorflow" or (variant == "torchvision" and index >= 5):
+        return {"eps": 0.001, "momentum": 0.01, "same": variant == "tensorflow"}
+    return {"eps": 1e-5, "momentum": 0.1, "same": False}
+
+
 def _make(
     index: int, wide: float, deep: float, dropout: float, size: int, parameters: str
 ) -> Callable[..., EfficientNet]:
-    # As the weights that torchvision and timm have were trained.
-    norm = {"eps": 0.001, "momentum": 0.01} if index >= 5 else {}
+    name = f"efficientnet_b{index}"
 
-    def efficientnet(num_classes: int = 1000, in_channels: int = 3, dropout: float = dropout) -> EfficientNet:
-        return EfficientNet(wide, deep, num_classes, in_channels, dropout, norm)
+    def efficientnet(
+        num_classes: int = 1000, in_channels: int = 3, dropout: float = dropout, variant: str = "torchvision"
+    ) -> EfficientNet:
+        check_choice(variant, VARIANTS, name, "variant")
+        norm = _norm(index, variant)
+        fits = [other for other in VARIANTS if _norm(index, other) == norm]
+        return EfficientNet(wide, deep, num_classes, in_channels, dropout, norm, fits)
 
-    efficientnet.__name__ = efficientnet.__qualname__ = f"efficientnet_b{index}"
+    efficientnet.__name__ = efficientnet.__qualname__ = name
     efficientnet.__doc__ = f"""Make EfficientNet-B{index}: {parameters} parameters.
 
     Args:
         num_classes: size of the result.
         in_channels: of the images, (B, in_channels, H, W) of at least 32 x 32 pixels, {size} x {size} in the paper.
         dropout: before the last layer.
+        variant: whose weights it is for, which have the same names but not the same layers. "torchvision"; "timm": its
+            efficientnet_b{index}, norms of eps 1e-5{" (torchvision: 1e-3)" if index >= 5 else ", as torchvision's"};
+            "tensorflow": the paper's authors', timm's tf_efficientnet_b{index}, of eps 1e-3 and TensorFlow's padding.
+
+    Raises:
+        ArgumentError: an unknown variant.
 
     Reference:
         M. Tan, Q. Le, "EfficientNet: rethinking model scaling for convolutional neural networks", 2019.

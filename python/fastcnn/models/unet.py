@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -120,9 +121,11 @@ class Decoder(nn.Module):
 class EncoderUNet(Model):
     """A network that classifies images, without its last layers, and the way up from its stages."""
 
-    def __init__(self, encoder: str, in_channels: int, num_classes: int, widths: Sequence[int]) -> None:
+    def __init__(
+        self, encoder: str, in_channels: int, num_classes: int, widths: Sequence[int], arguments: Mapping[str, Any]
+    ) -> None:
         super().__init__(in_channels, num_classes, (32, 32), 32)
-        self.encoder = ENCODERS[encoder](in_channels=in_channels)
+        self.encoder = ENCODERS[encoder](in_channels=in_channels, **arguments)
         for unused in ("fc", "classifier"):
             if hasattr(self.encoder, unused):
                 delattr(self.encoder, unused)
@@ -149,6 +152,7 @@ def unet(
     up: str = "transpose",
     encoder: str | None = None,
     decoder_widths: Sequence[int] = (256, 128, 64, 32, 16),
+    encoder_arguments: Mapping[str, Any] | None = None,
 ) -> UNet | EncoderUNet:
     """Make a U-Net with padded convolutions and batch norm: the result has the image's size.
 
@@ -162,6 +166,7 @@ def unet(
         encoder: the name of a network that goes down instead, `resnet18` for example; the way up is then that of
             segmentation_models_pytorch.
         decoder_widths: with an encoder, of the five levels on the way up.
+        encoder_arguments: of the encoder's function: ``{"variant": "tensorflow"}`` for an EfficientNet, say.
 
     Raises:
         ArgumentError: an unknown encoder or `up`, or a number below 1.
@@ -183,4 +188,4 @@ def unet(
     check_choice(encoder, tuple(ENCODERS), "unet", "encoder")
     if len(decoder_widths) != 5:
         raise ArgumentError(f"unet: expected decoder_widths of 5 values, got {len(decoder_widths)}")
-    return EncoderUNet(encoder, in_channels, num_classes, decoder_widths)
+    return EncoderUNet(encoder, in_channels, num_classes, decoder_widths, encoder_arguments or {})

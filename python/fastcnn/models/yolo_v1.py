@@ -158,7 +158,7 @@ class YOLOv1(Detector):
         own = nn.functional.one_hot(classes.gather(1, at).clamp(min=0), self.num_classes)
 
         def total(values: Tensor) -> Tensor:
-            return values.sum() / batch
+            return values.sum() / max(batch, 1)  # of no picture, 0
 
         confidence = (predictions.confidences - overlap * responsible).square()
         return {

@@ -276,6 +276,20 @@ _box_overlaps = native("box_overlaps", fake=_matrix, images=(0, 1))
 _box_iou_rotated = native("box_iou_rotated", fake=_matrix)
 
 
+def _quotient(above: Tensor, below: Tensor) -> Tensor:
+    """Divide; where by zero, the quotient is what it is, but its gradient 0 instead of NaN."""
+    there = below != 0
+    return torch.where(there, above / torch.where(there, below, 1.0), (above / below).detach())
+
+
+def _angle(width: Tensor, height: Tensor) -> Tensor:
+    """Return atan(width / height), 0 for a point; with a gradient for boxes without height, and 0 for a point."""
+    size = torch.maximum(width.abs(), height.abs()).detach()
+    size = torch.where(size > 0, size, 1.0)  # to that scale no square of a small side is lost
+    sign = torch.where(height < 0, -1.0, 1.0)
+    return torch.atan2(width * sign / size, height * sign / size + 0.0)  # not -0.0, whose angle is pi
+
+
 def _overlap(boxes1: Tensor, boxes2: Tensor, kind: str, eps: float) -> Tensor:
     """Return the overlap of boxes that are broadcast against each other, with gradients of any order."""
     ax1, ay1, ax2, ay2 = boxes1.unbind(-1)
@@ -286,23 +300,23 @@ def _overlap(boxes1: Tensor, boxes2: Tensor, kind: str, eps: float) -> Tensor:
     union = (ax2 - ax1) * (ay2 - ay1) + (bx2 - bx1) * (by2 - by1) - shared
     loss = eps if kind.endswith("loss") else 0.0  # there, nothing may be divided by zero
     kind = kind.removesuffix(" loss")
-    iou = shared / (union + loss)
+    iou = _quotient(shared, union + loss)
     if kind == "iou":
         return iou
     width = (torch.maximum(ax2, bx2) - torch.minimum(ax1, bx1)).clamp(min=0)
     height = (torch.maximum(ay2, by2) - torch.minimum(ay1, by1)).clamp(min=0)
     if kind == "generalized":
         around = width * height
-        return iou - (around - union) / (around + loss)
+        return iou - _quotient(around - union, around + loss)
     diagonal = width**2 + height**2 + eps
     distance = ((ax1 + ax2) / 2 - (bx1 + bx2) / 2) ** 2 + ((ay1 + ay2) / 2 - (by1 + by2) / 2) ** 2
     result = iou - distance / diagonal
     if kind == "distance":
         return result
-    angles = torch.atan((ax2 - ax1) / (ay2 - ay1)) - torch.atan((bx2 - bx1) / (by2 - by1))
+    angles = _angle(ax2 - ax1, ay2 - ay1) - _angle(bx2 - bx1, by2 - by1)
     v = 4 / math.pi**2 * angles**2
     # The weight is a constant to the gradient (Zheng et al., 2020), as in torchvision.
-    alpha = (v / (1 - iou + v + eps)).detach()
+    alpha = (v / (1 - iou + v + eps)).detach().nan_to_num(nan=0.0)  # the IoU is NaN itself then
     return result - alpha * v
 
 
@@ -310,9 +324,13 @@ def _pairs(boxes1: Tensor, boxes2: Tensor, kind: str, eps: float, op: str) -> Te
     _boxes.check_boxes(boxes1, op, "boxes1")
     _boxes.check_boxes(boxes2, op, "boxes2")
     if not (boxes1.is_floating_point() and boxes2.is_floating_point()):
-        boxes1, boxes2 = boxes1.float(), boxes2.float()
-    if torch.is_grad_enabled() and (boxes1.requires_grad or boxes2.requires_grad):
-        return _overlap(boxes1[..., :, None, :], boxes2[..., None, :, :], kind, eps)
+        # Whole numbers, and products of two, are exact.
+        wide = torch.float64 in (boxes1.dtype, boxes2.dtype)
+        exact = _pairs(boxes1.double(), boxes2.double(), kind, eps, op)
+        return exact if wide else exact.float()
+    if torch.is_grad_enabled() and (boxes1.requires_grad or boxes2.requires_grad) and boxes1.dtype == boxes2.dtype:
+        a, b = _wide(boxes1), _wide(boxes2)
+        return _overlap(a[..., :, None, :], b[..., None, :, :], kind, eps).to(boxes1.dtype)
     result: Tensor = _box_overlaps(boxes1, boxes2, _boxes.OVERLAPS.index(kind), eps)
     return result
 
@@ -321,12 +339,12 @@ def box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
     """Return the intersection over the union of all pairs of boxes.
 
     Args:
-        boxes1: (N, 4) or (B, N, 4), ``x1, y1, x2, y2``; integers are taken as float32.
+        boxes1: (N, 4) or (B, N, 4), ``x1, y1, x2, y2``; integers are computed in float64, where they are exact.
         boxes2: (M, 4) or (B, M, 4), of the same dtype.
 
     Returns:
-        (N, M) or (B, N, M), of the boxes' dtype (torchvision's is float32 for half precision); NaN where both have no
-        area.
+        (N, M) or (B, N, M), of the boxes' dtype (torchvision's is float32 for half precision), float32 for integers.
+        NaN where both have no area; the gradient is 0 there. Half precision is computed in float32.
 
     Raises:
         ArgumentError: wrong shapes.
@@ -447,14 +465,11 @@ def _loss(boxes1: Tensor, boxes2: Tensor, kind: str, reduction: str, eps: float)
     _boxes.check_choice(reduction, ("none", "mean", "sum"), op, "reduction")
     if boxes1.shape != boxes2.shape:
         raise ArgumentError(f"{op}: expected boxes2 of shape {tuple(boxes1.shape)}, got {tuple(boxes2.shape)}")
-    half = boxes1.dtype in (torch.float16, torch.bfloat16)
-    a, b = (boxes1.float(), boxes2.float()) if half else (boxes1, boxes2)
+    a, b = (boxes if boxes.dtype == torch.float64 else boxes.float() for boxes in (boxes1, boxes2))
     loss = 1 - _overlap(a, b, f"{kind} loss", eps)
-    if reduction == "mean":
-        loss = loss.mean() if loss.numel() > 0 else 0.0 * loss.sum()
-    elif reduction == "sum":
-        loss = loss.sum()
-    return loss.to(boxes1.dtype) if half else loss
+    if reduction == "mean" and loss.numel() > 0:
+        return loss.mean()
+    return loss if reduction == "none" else loss.sum()
 
 
 def generalized_box_iou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "none", eps: float = 1e-7) -> Tensor:
@@ -463,11 +478,12 @@ def generalized_box_iou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "n
     Args:
         boxes1: (..., 4), float, ``x1, y1, x2, y2``.
         boxes2: of the same shape.
-        reduction: "none", "mean" (0 for no boxes) or "sum".
+        reduction: "none", "mean" or "sum".
         eps: is added to what is divided by.
 
     Returns:
-        (...), or one value. Half precision computes in float32.
+        (...), or one value: float32, or float64 where boxes are. Of no boxes, mean and sum are 0 with a gradient of 0.
+        Value and gradient are finite for boxes without width or height, and for inverted ones, too.
 
     Raises:
         ArgumentError: different shapes, or an unknown reduction.
@@ -492,7 +508,7 @@ def distance_box_iou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "none
         eps: is added to what is divided by.
 
     Returns:
-        (...), or one value.
+        As `generalized_box_iou_loss`.
 
     Example:
         >>> import torch, fastcnn.ops as F
@@ -512,7 +528,7 @@ def complete_box_iou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "none
         eps: is added to what is divided by.
 
     Returns:
-        (...), or one value.
+        As `generalized_box_iou_loss`.
 
     Example:
         >>> import torch, fastcnn.ops as F
@@ -529,6 +545,13 @@ def _stack(values: list[Tensor]) -> Tensor:
     return torch.stack(values, -1)
 
 
+def _wide(boxes: Tensor) -> Tensor:
+    """Return boxes whose sums, differences and products fit: float32 for half precision, int64 for integers."""
+    if boxes.is_floating_point():
+        return boxes if boxes.dtype == torch.float64 else boxes.float()
+    return boxes.long()
+
+
 def box_convert(boxes: Tensor, in_fmt: str, out_fmt: str) -> Tensor:
     """Change the format of boxes.
 
@@ -538,7 +561,8 @@ def box_convert(boxes: Tensor, in_fmt: str, out_fmt: str) -> Tensor:
         out_fmt: likewise.
 
     Returns:
-        (..., 4), a copy.
+        (..., 4), a copy. Of floats the same dtype; half precision is computed in float32. Integers become int64, or
+        floats where a centre is taken or given, unless both formats are the same.
 
     Raises:
         ArgumentError: another shape, or an unknown format.
@@ -550,7 +574,8 @@ def box_convert(boxes: Tensor, in_fmt: str, out_fmt: str) -> Tensor:
         >>> F.box_convert(torch.tensor([[1.0, 2, 4, 8]]), "xyxy", "cxcywh")
         tensor([[2.5000, 5.0000, 3.0000, 6.0000]])
     """
-    return _boxes.convert(boxes, in_fmt, out_fmt, _stack)
+    found = _boxes.convert(boxes, in_fmt, out_fmt, _stack, _wide)
+    return found.to(boxes.dtype) if boxes.is_floating_point() else found
 
 
 def box_area(boxes: Tensor) -> Tensor:
@@ -560,14 +585,14 @@ def box_area(boxes: Tensor) -> Tensor:
         boxes: (..., 4), ``x1, y1, x2, y2``.
 
     Returns:
-        (...). Gradient: of any order.
+        (...): int64 for integers, float64 for float64, float32 otherwise. Gradient: of any order.
 
     Example:
         >>> import torch, fastcnn.ops as F
         >>> F.box_area(torch.tensor([[1.0, 2, 4, 8]]))
         tensor([18.])
     """
-    width, height = _boxes.sides(boxes, "box_area")
+    width, height = _boxes.sides(_wide(boxes), "box_area")
     area: Tensor = width * height
     return area
 
@@ -580,14 +605,15 @@ def clip_boxes_to_image(boxes: Tensor, size: tuple[int, int]) -> Tensor:
         size: the image's height and width.
 
     Returns:
-        (..., 4), a copy. Gradient: to coordinates that lie inside.
+        (..., 4), a copy of the same dtype. Gradient: to coordinates that lie inside.
 
     Example:
         >>> import torch, fastcnn.ops as F
         >>> F.clip_boxes_to_image(torch.tensor([[-3.0, 2, 40, 8]]), (30, 20))
         tensor([[ 0.,  2., 20.,  8.]])
     """
-    return _boxes.clip(boxes, size, _stack)
+    # Within the image and its old values at once, it fits the dtype again.
+    return _boxes.clip(_wide(boxes), size, _stack).to(boxes.dtype)
 
 
 def remove_small_boxes(boxes: Tensor, min_size: float) -> Tensor:
@@ -605,7 +631,7 @@ def remove_small_boxes(boxes: Tensor, min_size: float) -> Tensor:
         >>> F.remove_small_boxes(torch.tensor([[0.0, 0, 9, 9], [0, 0, 9, 1]]), 2)
         tensor([0])
     """
-    width, height = _boxes.sides(boxes, "remove_small_boxes")
+    width, height = _boxes.sides(_wide(boxes), "remove_small_boxes")
     found: Tensor = torch.where((width >= min_size) & (height >= min_size))[0]
     return found
 

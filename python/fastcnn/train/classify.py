@@ -28,6 +28,8 @@ class Classify(Task):
         if first.label is None:
             raise DataError(first.source, "has no label")
         names = sources.train.class_names
+        if len(names) < 2:
+            raise DataError(settings.data, "has one class only: there is nothing to be learned")
         arguments: dict[str, Any] = {"num_classes": len(names), "in_channels": len(first.image)}
         height, width = settings.image_size if any(settings.image_size) else first.image.shape[-2:]
         if settings.model_name == "lenet5":

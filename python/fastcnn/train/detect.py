@@ -16,7 +16,7 @@ from fastcnn.pipelines import draw_boxes
 from fastcnn.train.loading import padded_boxes, pictures
 from fastcnn.train.metrics import AveragePrecision
 from fastcnn.train.settings import Settings
-from fastcnn.train.sources import Sources
+from fastcnn.train.sources import Sources, warn_of_nothing
 from fastcnn.train.task import Task
 
 
@@ -29,6 +29,7 @@ class Detect(Task):
         first = sources.train[0]
         if first.boxes is None:
             raise DataError(first.source, "has no boxes")
+        warn_of_nothing(sources, settings, "a box", lambda samples, i: samples.boxes_of(i) != 0)
         names = sources.train.class_names
         super().__init__(settings, {"num_classes": len(names), "in_channels": len(first.image)}, names)
         if not isinstance(self.network, Detector):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,13 @@ from fastcnn.pipelines import draw_outlines
 from fastcnn.train.loading import pictures
 from fastcnn.train.metrics import ObjectF1
 from fastcnn.train.settings import Settings
-from fastcnn.train.sources import Sources
+from fastcnn.train.sources import Sources, evenly, warn_of_nothing
 from fastcnn.train.task import Task
 
 # In masks of classes, as VOC has it: no class at all.
 VOID = 255
+# So many masks are looked at before training.
+_LOOKS = 200
 
 
 class Segment(Task):
@@ -34,6 +37,8 @@ class Segment(Task):
         first = sources.train[0]
         if first.mask is None:
             raise DataError(first.source, "has no mask")
+        what = "an object in its mask" if settings.objects else "another class than background in its mask"
+        warn_of_nothing(sources, settings, what, partial(_has_something, objects=settings.objects), _LOOKS)
         self.metric = "f1" if settings.objects else "iou"
         classes = 2 if settings.objects else _classes_of(sources.train)
         names = sources.train.class_names or [str(i) for i in range(classes)]
@@ -133,13 +138,17 @@ class Segment(Task):
         return {**super().about(), "objects": self.settings.objects, "multiple": self.multiple}
 
 
-def _classes_of(dataset: Samples, most: int = 200) -> int:
+def _has_something(samples: Samples, index: int, objects: bool) -> bool:
+    mask = samples[index].mask
+    return mask is None or bool((mask > 0 if objects else (mask > 0) & (mask != VOID)).any())
+
+
+def _classes_of(dataset: Samples) -> int:
     """Count classes in some of a dataset's masks, evenly chosen."""
     if dataset.class_names:
         return len(dataset.class_names)
-    number = len(dataset)
     highest = 1
-    for i in sorted({round(i * (number - 1) / max(1, most - 1)) for i in range(most)}):
+    for i in evenly(len(dataset), _LOOKS):
         mask = dataset[i].mask
         if mask is not None and (mask != VOID).any():
             highest = max(highest, int(mask[mask != VOID].max()))

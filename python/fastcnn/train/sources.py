@@ -24,6 +24,7 @@ from fastcnn.data import (
     Shapes,
     VocDetection,
 )
+from fastcnn.data.errors import warn
 from fastcnn.data.voc import CLASSES
 from fastcnn.train.settings import Settings
 
@@ -50,6 +51,11 @@ class Part(Samples):
         """Return a sample."""
         sample: Sample = self._subset[index]
         return sample
+
+    def boxes_of(self, index: int) -> int | None:
+        """Return how many boxes a sample has, where that is known."""
+        dataset: Samples = self._subset.dataset  # type: ignore[assignment]  # as it was given
+        return dataset.boxes_of(self._subset.indices[index])
 
 
 def find_sources(settings: Settings) -> Sources:
@@ -90,6 +96,32 @@ def find_sources(settings: Settings) -> Sources:
     if not isinstance(found, Sources):
         return _divided(found, settings)
     return found
+
+
+def warn_of_nothing(
+    sources: Sources, settings: Settings, what: str, has: Callable[[Samples, int], bool], most: int | None = None
+) -> None:
+    """Warn of a part with nothing to be found in it, on which a run would end well and have learned nothing.
+
+    Args:
+        sources: of the run.
+        settings: of the run.
+        what: is missing.
+        has: whether a sample has it.
+        most: how many samples of a part to look at, evenly chosen; None for all.
+    """
+    for part, samples in zip(("training", "validation"), sources, strict=True):
+        indices = evenly(len(samples), most)
+        if indices and not any(has(samples, i) for i in indices):
+            text = f"train: {settings.data}: no picture for {part} has {what}: there is nothing to be found"
+            warn(text)
+
+
+def evenly(number: int, most: int | None) -> list[int]:
+    """Return so many of 0 to number - 1 at most, evenly chosen."""
+    if most is None or number <= most:
+        return list(range(number))
+    return sorted({round(i * (number - 1) / max(1, most - 1)) for i in range(most)})
 
 
 def _divided(dataset: Samples, settings: Settings) -> Sources:

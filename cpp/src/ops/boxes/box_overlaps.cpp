@@ -51,7 +51,10 @@ BoxList<Computed<T>> read(const TensorView& boxes, int64_t image, int64_t n, Scr
   for (int64_t i = 0; i < n; ++i) list.set(i, box(i, 0), box(i, 1), box(i, 2), box(i, 3));
   if (angles) {
     *angles = scratch.get<C>(n);
-    for (int64_t i = 0; i < n; ++i) (*angles)[i] = std::atan((list.x2[i] - list.x1[i]) / (list.y2[i] - list.y1[i]));
+    for (int64_t i = 0; i < n; ++i) {
+      const C width = list.x2[i] - list.x1[i], height = list.y2[i] - list.y1[i];
+      (*angles)[i] = width == 0 && height == 0 ? C(0) : std::atan(width / height);  // a point has none
+    }
   }
   return list;
 }
