@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -130,7 +129,8 @@ def load_picture(path: str | os.PathLike[str], channels: int | None) -> Tensor:
     elif pixels.dtype == bool:
         pixels = pixels.astype(np.float32)
     elif pixels.dtype in (np.uint8, np.uint16):
-        pixels = pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
+        white = (1 << picture.bits) - 1 if picture.bits else np.iinfo(pixels.dtype).max
+        pixels = pixels.astype(np.float32) / np.float32(white)
     else:
         raise DataError(path, f"has pixels of {pixels.dtype}, of which it is not known what is white")
     image = torch.from_numpy(np.ascontiguousarray(pixels))
@@ -139,27 +139,11 @@ def load_picture(path: str | os.PathLike[str], channels: int | None) -> Tensor:
 
 
 def load_mask(path: str | os.PathLike[str]) -> Tensor:
-    """Read a mask as int64 (H, W): a palette's indices, or grey values as they are."""
-    from PIL import Image
-
-    from fastcnn.io import MAX_PIXELS
-
-    def palette() -> NDArray[Any] | None:
-        with Image.open(path, formats=("PNG",)) as image:
-            if image.mode != "P" or image.width * image.height > MAX_PIXELS:
-                return None
-            return np.asarray(image)
-
-    try:
-        found = palette()
-    except Exception:  # another kind, or broken: the reader below says which
-        found = None
-    if found is None:
-        picture = read_image(path)
-        if picture.channels is not None or picture.pages is not None or picture.pixels.dtype.kind not in "bui":
-            raise DataError(path, "is no mask: expected one channel of whole numbers")
-        found = picture.pixels
-    return torch.from_numpy(found.astype(np.int64))
+    """Read a mask as int64 (H, W): the numbers that the file stores, a palette's indices or grey values."""
+    picture = read_image(path, stored=True)
+    if picture.channels is not None or picture.pages is not None or picture.pixels.dtype.kind not in "bui":
+        raise DataError(path, "is no mask: expected one channel of whole numbers")
+    return torch.from_numpy(picture.pixels.astype(np.int64))
 
 
 def listed(folder: Path, what: str) -> list[Path]:

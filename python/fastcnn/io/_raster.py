@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from typing import Any, BinaryIO
 
@@ -11,6 +12,7 @@ from PIL import Image, ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
+from fastcnn.io import _jpeg
 from fastcnn.io.reading import Picture, Refusal, check_size, oriented
 
 _ORIENTATION = 0x0112
@@ -20,31 +22,61 @@ _DIRECT = ("1", "L", "I;16", "LA", "RGB", "RGBA")
 _DEEP = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L", "LA;16B": "RGBA"}
 
 
-def decode(file: BinaryIO, max_pixels: int) -> Picture:
+# Grey of fewer than 8 bits, which Pillow stretches to 8, and what white was.
+_SHALLOW = {"1": 1, "L;2": 3, "L;4": 15}
+
+
+def decode_png(file: BinaryIO, max_pixels: int, stored: bool) -> Picture:
     """Decode the first frame."""
     start = file.read(24)
     if start[12:16] == b"IHDR" and 0 in struct.unpack(">II", start[16:24].rjust(8, b"\1")):
         raise Refusal("has no pixels")
-    image = _header(file)
+    image = _png(file)
     # The classes are used directly, as Image.open would apply Pillow's own, lower limit.
     check_size(*image.size, max_pixels)
-    raw = _raw_mode(image)
+    raw, key = _raw_mode(image), image.info.get("transparency")
+    white = _SHALLOW.get(raw)
     if raw in _DEEP:
         pixels = _deep(file, image, raw)
+    elif stored and image.mode == "P":
+        image.load()
+        pixels = np.asarray(image)
     else:
         pixels = np.asarray(_displayable(image))
         if pixels.dtype == np.int32:  # Pillow's "I" of older versions: 16 bits in a wider mode
             pixels = pixels.astype(np.uint16)
-    pixels = _keyed(pixels, image.info.get("transparency"))
+        if stored and white in (3, 15):
+            pixels = pixels // np.uint8(255 // white)
+    if not stored:
+        pixels = _keyed(pixels, key, white)
+    return _picture(pixels, image)
+
+
+def decode_jpeg(file: BinaryIO, max_pixels: int) -> Picture:
+    """Decode a JPEG, twice, to see that nothing of it is missing."""
+    image = JpegImageFile(file)
+    check_size(*image.size, max_pixels)
+    file.seek(0)
+    # More than any data of so many pixels can take: 4 components, 27 bits a coefficient, each byte stuffed.
+    data = file.read(32 * image.width * image.height + (1 << 26))
+    stream = _jpeg.examine(data)
+    if stream.bits != 8:
+        raise Refusal(f"is a JPEG of {stream.bits} bits, which is not supported (8 are)")
+    image = JpegImageFile(io.BytesIO(data))
+    pixels = np.asarray(_displayable(image))
+    if not np.array_equal(pixels, np.asarray(_displayable(JpegImageFile(io.BytesIO(stream.noisy))))):
+        raise Refusal("is truncated")
+    return _picture(pixels, image)
+
+
+def _picture(pixels: NDArray[Any], image: ImageFile.ImageFile) -> Picture:
     pixels = oriented(pixels, _orientation(image))
     return Picture(np.array(pixels), pixels.shape[2] if pixels.ndim == 3 else None)
 
 
-def _header(file: BinaryIO) -> ImageFile.ImageFile:
+def _png(file: BinaryIO) -> PngImageFile:
     file.seek(0)
-    is_png = file.read(1) == b"\x89"
-    file.seek(0)
-    return PngImageFile(file) if is_png else JpegImageFile(file)
+    return PngImageFile(file)
 
 
 def _raw_mode(image: ImageFile.ImageFile) -> str:
@@ -55,14 +87,12 @@ def _raw_mode(image: ImageFile.ImageFile) -> str:
 
 
 def _deep(file: BinaryIO, image: ImageFile.ImageFile, raw: str) -> NDArray[Any]:
-    low = _header(file)
+    low = _png(file)
     low.tile = [low.tile[0]._replace(args=_DEEP[raw])]
     low_bytes = np.asarray(low).astype(np.uint16)
     if raw == "LA;16B":
         return low_bytes[..., 0::2] << 8 | low_bytes[..., 1::2]
-    file.seek(0)
-    image = _header(file)
-    return np.asarray(image).astype(np.uint16) << 8 | low_bytes
+    return np.asarray(_png(file)).astype(np.uint16) << 8 | low_bytes
 
 
 def _displayable(image: Image.Image) -> Image.Image:
@@ -76,15 +106,18 @@ def _displayable(image: Image.Image) -> Image.Image:
     raise Refusal(f"has pixels of kind {image.mode}, which is not supported")
 
 
-def _keyed(pixels: NDArray[Any], key: Any) -> NDArray[Any]:
-    """Turn PNG's transparent colour into an alpha channel."""
+def _keyed(pixels: NDArray[Any], key: Any, white: int | None) -> NDArray[Any]:
+    """Turn PNG's transparent colour into an alpha channel; `white` is that of grey which was stretched."""
     grey = pixels.ndim == 2 and isinstance(key, int)
     colour = pixels.ndim == 3 and pixels.shape[2] == 3 and isinstance(key, tuple)
-    if pixels.dtype == bool or not (grey or colour):
+    if not (grey or colour):
         return pixels
+    full = 1 if pixels.dtype == bool else int(np.iinfo(pixels.dtype).max)
+    white = white or full
+    # The file has 16 bits for it, of which only as many count as a sample has.
+    keys = (np.asarray(key) & white) * (full // white)
     pixels = pixels.reshape(*pixels.shape[:2], -1)
-    white = np.iinfo(pixels.dtype).max
-    alpha = np.where((pixels == np.asarray(key)).all(-1), 0, white).astype(pixels.dtype)
+    alpha = np.where((pixels == keys).all(-1), 0, full).astype(pixels.dtype)
     return np.concatenate([pixels, alpha[..., None]], axis=-1)
 
 

@@ -1,4 +1,4 @@
-"""TIFF, decoded by tifffile; by Pillow's libtiff where tifffile lacks the codec.
+"""TIFF, decoded by tifffile and its codecs, imagecodecs.
 
 Damaged files are found before tifffile sees them: it fills what is missing with zeros, and drops the pages after a
 broken link.
@@ -7,32 +7,33 @@ broken link.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import struct
-import warnings
-import zlib
 from typing import Any, BinaryIO
 
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
-from PIL.TiffImagePlugin import TiffImageFile
 
+from fastcnn.io._segments import check_packing, unpack
 from fastcnn.io.reading import Picture, Refusal, check_size, oriented
 
 # tifffile's remarks on odd files would reach stderr where nobody listens; what matters is checked here.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 _MAX_PAGES = 1 << 20
-_NONE, _LZMA, _DEFLATE = 1, 34925, (8, 32946)
-_OWN_CODECS = (_NONE, _LZMA, *_DEFLATE)
-_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE = 0, 1, 2, 3
+_NONE, _JPEG = 1, (6, 7)
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 _ORIENTATION = 274
-_LIBTIFF_MODES = ("1", "L", "LA", "I;16", "I;16B", "I", "F", "RGB", "RGBA")
+# Samples of fewer than 8 bits, stretched to 8 as in other libraries: [bits][sample].
+_STRETCHED = {bits: np.rint(np.arange(1 << bits) * (255 / ((1 << bits) - 1))).astype(np.uint8) for bits in range(2, 8)}
+# Of a pixel, beyond colour and alpha: further samples are left out, but take memory until then.
+_MAX_SAMPLES = 16
 
 
-def decode(file: BinaryIO, max_pixels: int) -> Picture:
+def decode(file: BinaryIO, max_pixels: int, stored: bool) -> Picture:
     """Decode every page of full size."""
     size = os.fstat(file.fileno()).st_size
     _check_links(file, size)
@@ -48,20 +49,23 @@ def decode(file: BinaryIO, max_pixels: int) -> Picture:
             raise Refusal(f"has pages of different sizes or kinds ({', '.join(kinds[:3])}{', …' if kinds[3:] else ''})")
         pages = sum(_page_count(s) for s in full)
         check_size(page.imagewidth, page.imagelength, max_pixels, pages * page.imagedepth)
-        own = page.compression in _OWN_CODECS and page.bitspersample in (1, 8, 16, 32, 64)
-        _check_page(page, own)
-        stored = [p if p is not None else s.keyframe for s in full for p in s.pages]
-        for one in stored:
-            _check_segments(one, file, size, own)
-        if own:
+        _check_page(page)
+        # Pages whose pixels follow their first one's without tags of their own are None; so are those that are missing.
+        if any(p is None and s.dataoffset is None for s in full for p in s.pages):
+            raise Refusal("is truncated (pages are missing)")
+        all_pages = [p if p is not None else s.keyframe for s in full for p in s.pages]
+        for one in all_pages:
+            _check_segments(one, size)
+        if page.compression == _NONE:
             pixels = np.concatenate([_pages_first(s.asarray(), s.axes) for s in full])
         else:
-            pixels = _by_libtiff(file, [one.index for one in stored], page)
-        return _interpret(pixels, page, own)
+            pixels = unpack(all_pages, file)
+        return _interpret(pixels, page, stored)
 
 
 def _kind(page: Any) -> tuple[Any, ...]:
-    return page.shape, page.dtype, page.photometric, page.planarconfig, page.compression
+    colours = page.photometric, page.planarconfig
+    return page.shaped, page.dtype, page.bitspersample, colours, page.compression
 
 
 def _described(page: Any) -> str:
@@ -104,47 +108,36 @@ def _unpack(file: BinaryIO, layout: str) -> tuple[Any, ...]:
     return struct.unpack(layout, data)
 
 
-def _check_page(page: Any, own: bool) -> None:
+def _check_page(page: Any) -> None:
+    if not isinstance(page.bitspersample, int):
+        raise Refusal(f"has samples of different depths {page.bitspersample}, which is not supported")
     if page.dtype is None or page.dtype.kind not in "biuf":
-        raise Refusal(f"has pixels of kind {page.dtype}, which is not supported")
+        kind = page.dtype or f"{page.bitspersample} bits (sample format {page.sampleformat})"
+        raise Refusal(f"has pixels of kind {kind}, which is not supported")
     if page.imagedepth > 1:
         raise Refusal("holds volumes in tiles, which is not supported")
-    if page.photometric not in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE) and own:
+    # JPEG's are turned into RGB when they are unpacked.
+    known = (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, *((_YCBCR,) if page.compression in _JPEG else ()))
+    if page.photometric not in known:
         name = getattr(page.photometric, "name", page.photometric)
         raise Refusal(f"has the colour space {name}, which is not supported")
+    if page.photometric == _PALETTE and (page.samplesperpixel > 1 or page.colormap is None or page.dtype.kind != "u"):
+        raise Refusal("has a palette with more than one sample a pixel, or none, which is not supported")
+    if page.samplesperpixel > _MAX_SAMPLES:
+        raise Refusal(f"has {page.samplesperpixel} channels a pixel; expected grey, RGB or RGBA")
+    if page.photometric == _WHITE_IS_ZERO and page.dtype.kind not in "bu":
+        raise Refusal(f"has white-is-zero pixels of {page.dtype}, which is not supported")
+    if page.compression != _NONE:
+        check_packing(page)
 
 
-def _check_segments(page: Any, file: BinaryIO, size: int, own: bool) -> None:
-    """Every strip or tile must lie within the file, and unpack to no more than its share of the pixels."""
-    key = page.keyframe
-    itemsize = max(1, key.bitspersample // 8)
-    if key.is_tiled:
-        most = key.tilewidth * key.tilelength * key.tiledepth
-    else:
-        most = key.imagewidth * (key.rowsperstrip or key.imagelength)
-    most *= itemsize * (key.samplesperpixel if key.planarconfig == 1 else 1)
-    # A strip's last row may be padded; an unpacked segment may not be larger by more than that.
-    most = 2 * most + 65536
-    if not page.dataoffsets or len(page.dataoffsets) != len(page.databytecounts):
+def _check_segments(page: Any, size: int) -> None:
+    """Every strip or tile must be there, and lie within the file."""
+    if len(page.dataoffsets) != len(page.databytecounts) or len(page.dataoffsets) < math.prod(page.keyframe.chunked):
         raise Refusal("is truncated")
     for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
         if count <= 0 or offset <= 0 or offset + count > size:
             raise Refusal("is truncated")
-        if own and key.compression != _NONE:
-            file.seek(offset)
-            _check_expansion(file.read(count), most, key.compression)
-
-
-def _check_expansion(data: bytes, most: int, compression: int) -> None:
-    # tifffile unpacks without a bound: a few kilobytes could fill the memory.
-    if compression == _LZMA:
-        import lzma
-
-        if len(lzma.LZMADecompressor().decompress(data, max_length=most + 1)) > most:
-            raise Refusal("unpacks to far more than its pixels")
-    # deflate expands at most 1032 times: most segments need no trial
-    elif len(data) * 1032 > most and len(zlib.decompressobj().decompress(data, most + 1)) > most:
-        raise Refusal("unpacks to far more than its pixels")
 
 
 def _pages_first(pixels: NDArray[Any], axes: str) -> NDArray[Any]:
@@ -157,47 +150,27 @@ def _pages_first(pixels: NDArray[Any], axes: str) -> NDArray[Any]:
     return pixels.reshape(-1, *pixels.shape[-2:])
 
 
-def _by_libtiff(file: BinaryIO, indices: list[int], page: Any) -> NDArray[Any]:
-    """Decode pages to (pages, H, W[, C]) by Pillow, which sees to palettes, white-is-zero and orientation too."""
-    file.seek(0)
-    frames = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # remarks on odd tags
-        image = TiffImageFile(file)
-        for index in indices:
-            image.seek(index)
-            frame = image.convert("RGB") if image.mode == "P" else image
-            # Pillow has no deep colour: it would cut it to 8 bits.
-            colour = frame.mode in ("RGB", "RGBA", "LA")
-            if frame.mode not in _LIBTIFF_MODES or (colour and page.bitspersample > 8):
-                name = getattr(page.compression, "name", page.compression)
-                raise Refusal(f"has {page.bitspersample}-bit pixels packed by {name}, which is not supported")
-            frame.load()  # before its size is used: loading turns it the way its orientation says
-            frames.append(np.asarray(frame))
-    return np.stack(frames)
-
-
-def _interpret(pixels: NDArray[Any], page: Any, own: bool) -> Picture:
+def _interpret(pixels: NDArray[Any], page: Any, stored: bool) -> Picture:
     """From samples (pages, H, W[, S]) to grey, RGB or RGBA."""
-    if own and page.photometric == _PALETTE and page.colormap is not None:
-        pixels = np.moveaxis(page.colormap[:, pixels], 0, -1)
-    elif own and page.photometric == _WHITE_IS_ZERO:
-        if pixels.dtype.kind not in "bu":
-            raise Refusal(f"has white-is-zero pixels of {pixels.dtype}, which is not supported")
-        pixels = ~pixels
-    channels = None
+    bits, channels = page.bitspersample, None
     if pixels.ndim == 4:
-        pixels, channels = _channels(pixels, page, own)
-    if own:
-        pixels = oriented(pixels, getattr(page.tags.get(_ORIENTATION), "value", 1), lead=1)
+        pixels, channels = _channels(pixels, page)
+    if page.photometric == _PALETTE and not stored:
+        pixels, channels = np.moveaxis(page.colormap[:, pixels], 0, -1), 3
+    elif pixels.dtype.kind in "bu" and not stored:
+        if page.photometric == _WHITE_IS_ZERO:
+            pixels = ~pixels if pixels.dtype.kind == "b" else pixels.dtype.type((1 << bits) - 1) - pixels
+        if 1 < bits < 8:
+            pixels = _STRETCHED[bits][pixels]
+    significant = bits if pixels.dtype.kind == "u" and 8 < bits < 8 * pixels.dtype.itemsize else None
+    pixels = oriented(pixels, getattr(page.tags.get(_ORIENTATION), "value", 1), lead=1)
     pages = len(pixels)
     pixels = np.ascontiguousarray(pixels if pages > 1 else pixels[0])
-    return Picture(pixels, channels, pages if pages > 1 else None)
+    return Picture(pixels, channels, pages if pages > 1 else None, significant)
 
 
-def _channels(pixels: NDArray[Any], page: Any, own: bool) -> tuple[NDArray[Any], int | None]:
-    # Pillow's frames are grey with alpha, or RGB with or without.
-    colours = 3 if page.photometric in (_RGB, _PALETTE) or (not own and pixels.shape[-1] > 2) else 1
+def _channels(pixels: NDArray[Any], page: Any) -> tuple[NDArray[Any], int | None]:
+    colours = 3 if page.photometric in (_RGB, _YCBCR) else 1
     found = pixels.shape[-1]
     alpha = page.extrasamples[:1]
     if found == 1:

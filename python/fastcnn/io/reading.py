@@ -33,11 +33,14 @@ class Picture:
             `pages` is not None. bool, uint8, uint16 or whatever else the file has.
         channels: None (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha).
         pages: the number of pages of a TIFF that has several, else None.
+        bits: of a sample of more than 8 bits that its dtype has room to spare for (10, 12, 14... in TIFF): white is
+            2**bits - 1. Else None.
     """
 
     pixels: NDArray[Any]
     channels: int | None = None
     pages: int | None = None
+    bits: int | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -50,16 +53,24 @@ class Picture:
         return self.pixels if self.channels is None else to_grey(self.pixels, background=background)
 
 
-def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Picture:
+def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, stored: bool = False) -> Picture:
     """Read a PNG, JPEG or TIFF file, losslessly.
 
-    Pixels keep the file's depth (16-bit colour too). Palettes become RGB, CMYK becomes RGB, white-is-zero TIFFs become
-    black-is-zero. A photograph's orientation tag is obeyed. Several TIFF pages of one size become a batch; reduced
-    copies (thumbnails, pyramids) are left out. Of an animated PNG the first frame is read.
+    Pixels keep the file's depth (16-bit colour too). Samples of 1 bit are bool; of 2 and 4 bits they are stretched to
+    0..255, as in other libraries; of 10, 12 and other depths in a TIFF they keep their values, and `Picture.bits` says
+    which one is white. Palettes become RGB, CMYK JPEGs become RGB, a PNG's transparent colour becomes alpha,
+    white-is-zero TIFFs become black-is-zero. A photograph's orientation tag is obeyed. Several TIFF pages of one size
+    become a batch; reduced copies (thumbnails, pyramids) are left out. Of an animated PNG the first frame is read.
+
+    A TIFF's strips and tiles may be packed by LZW, deflate, PackBits, Zstandard, LZMA, JPEG, JPEG 2000, JPEG XL, WebP,
+    PNG, LERC and CCITT's codes, in either byte order. Its CMYK, YCbCr without JPEG, L*a*b*, complex numbers, and
+    signed or float white-is-zero are refused.
 
     Args:
         path: the file.
         max_pixels: refuse files that declare more, before anything is decoded; pages count together.
+        stored: leave samples as the file stores them, as masks of classes need: a palette's indices, grey of 2 and 4
+            bits unstretched, white-is-zero not turned round, and no alpha for a PNG's transparent colour.
 
     Returns:
         The `Picture`.
@@ -67,6 +78,9 @@ def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
     Raises:
         ImageFileError: if there is no such file, it is not a regular one, not an image of these kinds, empty,
             truncated, damaged, too large, or uses something that cannot be read without loss. Its text is one line.
+
+    Linear time: a JPEG is decoded twice, to see that nothing of it is missing. Deterministic. Arithmetic coding is
+    the exception: its decoders take zeros for what is missing, so a scan that was cut cannot be told from a whole one.
 
     Example:
         >>> from importlib.resources import files
@@ -77,7 +91,7 @@ def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
     """
     try:
         with _open(path) as file:
-            return _decode(file, max_pixels)
+            return _decode(file, max_pixels, stored)
     except Refusal as refusal:
         raise ImageFileError(path, str(refusal)) from None
     except ImageFileError:
@@ -104,20 +118,24 @@ def _open(path: str | os.PathLike[str]) -> BinaryIO:
     return Path(path).open("rb")
 
 
-def _decode(file: BinaryIO, max_pixels: int) -> Picture:
+def _decode(file: BinaryIO, max_pixels: int, stored: bool) -> Picture:
     start = file.read(8)
     file.seek(0)
     if not start:
         raise Refusal("is empty")
     # Known by their first bytes, never by name, and only these decoders are ever run.
-    if start == b"\x89PNG\r\n\x1a\n" or start.startswith(b"\xff\xd8\xff"):
+    if start == b"\x89PNG\r\n\x1a\n":
         from fastcnn.io import _raster
 
-        return _raster.decode(file, max_pixels)
+        return _raster.decode_png(file, max_pixels, stored)
+    if start.startswith(b"\xff\xd8\xff"):
+        from fastcnn.io import _raster
+
+        return _raster.decode_jpeg(file, max_pixels)
     if start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         from fastcnn.io import _tiff
 
-        return _tiff.decode(file, max_pixels)
+        return _tiff.decode(file, max_pixels, stored)
     raise Refusal("is not a PNG, JPEG or TIFF image")
 
 
