@@ -5,6 +5,7 @@
 #include <random>
 #include <vector>
 
+#include "fastcnn/error.h"
 #include "fastcnn/ops/boxes.h"
 #include "fastcnn/ops/deform.h"
 #include "fastcnn/ops/roi.h"
@@ -82,7 +83,8 @@ void check_nms(int round) {
 }
 
 void check_regions() {
-  const int64_t channels = 1 + below(70), height = 1 + below(9), width = 1 + below(11), n = below(40);
+  // At times without a pixel: then every result is 0.
+  const int64_t channels = 1 + below(70), height = below(10), width = 1 + below(11), n = below(40);
   const int64_t rows = 1 + below(4), columns = 1 + below(4);
   Floats input({2, channels, height, width}, DType::float32), rois({n, 5}, DType::float32);
   Floats out({n, channels, rows, columns}, DType::float32), back(input.shape, DType::float32);
@@ -108,6 +110,12 @@ void check_regions() {
   roi_pool_backward(context, out.view, rois.view, places.view, back.view);
   Floats deep({2, channels * rows * columns, height, width}, DType::float32), to(deep.shape, DType::float32);
   ps_roi_align(context, deep.view, rois.view, 0.7, -1, out.view, places.view);
+  for (const float v : out.values)
+    if (height == 0 && v != 0) {
+      std::printf("ps_roi_align: %g of an image without pixels\n", static_cast<double>(v));
+      ++failures;
+      break;
+    }
   ps_roi_align_backward(context, out.view, rois.view, 0.7, -1, to.view);
   ps_roi_pool(context, deep.view, rois.view, 0.7, out.view, places.view);
   ps_roi_pool_backward(context, out.view, rois.view, 0.7, to.view);
@@ -135,6 +143,21 @@ void check_deform() {
                           &c.view);
 }
 
+void check_deform_numbers() {
+  Floats input({1, 1, 5, 5}, DType::float32), offset({1, 2, 5, 5}, DType::float32),
+      columns({1, 1, 5, 5}, DType::float32);
+  for (int which = 0; which < 4; ++which) {
+    Deform o;
+    (which == 0 ? o.kernel : which == 1 ? o.stride : which == 2 ? o.padding : o.dilation)[1] = which == 2 ? -1 : 0;
+    try {
+      deform_columns(default_context(), input.view, offset.view, nullptr, o, columns.view);
+      std::printf("deform_columns takes a kernel, stride, padding or dilation that is too small (%d)\n", which);
+      ++failures;
+    } catch (const Error&) {
+    }
+  }
+}
+
 void check_masks() {
   Dense<uint8_t> masks({3, 1 + below(9), 1 + below(40)}, DType::uint8);
   for (uint8_t& v : masks.values) v = below(30) == 0;
@@ -145,6 +168,7 @@ void check_masks() {
 }  // namespace
 
 int main() {
+  check_deform_numbers();
   for (int round = 0; round < 150 && failures == 0; ++round) {
     check_nms(round);
     check_regions();

@@ -102,12 +102,39 @@ int check(int round) {
   return 1;
 }
 
+/// Where values come from, under a footprint beyond the image: that of one which just covers it, and in no more time.
+int check_huge_footprint() {
+  const int64_t shape[] = {9, 11};
+  std::vector<double> src(99);
+  for (double& v : src) v = static_cast<double>(below(20));
+  std::vector<int64_t> index(99), expected(99);
+  TensorView s, d;
+  s.ndim = d.ndim = 2;
+  s.shape = d.shape = shape;
+  s.dtype = data_type(DType::float64), d.dtype = data_type(DType::int64);
+  s.data = src.data();
+  for (const bool maximum : {false, true}) {
+    const auto run = [&](int64_t size, std::vector<int64_t>& result) {
+      Footprint footprint;
+      footprint.height = footprint.width = size;
+      d.data = result.data();
+      (maximum ? dilation_index : erosion_index)(serial_context(), s, 2, footprint, Border::geodesic, 0, d);
+    };
+    run(int64_t{1} << 40, index);
+    run(23, expected);
+    if (index == expected) continue;
+    std::printf("%s_index under a huge footprint differs\n", maximum ? "dilation" : "erosion");
+    return 1;
+  }
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const int rounds = argc > 1 ? std::atoi(argv[1]) : 1500;
   set_num_threads(3);
-  int failures = 0;
+  int failures = check_huge_footprint();
   for (int i = 0; i < rounds && failures < 10; ++i) failures += check(i);
   return failures != 0;
 }

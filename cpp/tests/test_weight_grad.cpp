@@ -57,10 +57,11 @@ void check(const std::string& algorithm) {
   const int64_t channels = depthwise ? 1 : 1 + below(40), filters = depthwise ? 1 : 1 + below(70);
   const int64_t kernel = square ? 3 : 1 + below(4), stride = square ? 1 : 1 + below(2);
   const int64_t pad = below(kernel), n = 1 + below(3), h = kernel + below(14), w = kernel + below(14);
+  // As much padding behind the image, or, as in TensorFlow's "SAME", another amount.
+  const int64_t behind = below(3) ? pad : below(4), rows = h + pad + behind, columns = w + pad + behind;
   Tensor<T> x({n, groups * channels, h, w}, below(3) > 0);
-  Tensor<T> grad({n, groups * filters, (h + 2 * pad - kernel) / stride + 1, (w + 2 * pad - kernel) / stride + 1},
-                 below(3) > 0);
-  const ConvGeometry geometry = conv_geometry({stride, stride}, {pad, pad, pad, pad}, {1, 1}, groups);
+  Tensor<T> grad({n, groups * filters, (rows - kernel) / stride + 1, (columns - kernel) / stride + 1}, below(3) > 0);
+  const ConvGeometry geometry = conv_geometry({stride, stride}, {pad, pad, behind, behind}, {1, 1}, groups);
   set_conv_algorithm(algorithm);
   std::vector<T> first;
   for (const int threads : {1, 3}) {

@@ -10,6 +10,7 @@ import torch
 import fastcnn
 import fastcnn.image
 import fastcnn.ops
+from tests import race
 
 IMAGE = np.random.default_rng(0).integers(0, 255, (300, 400), dtype=np.uint8)
 
@@ -94,3 +95,19 @@ def test_torch_threads():
         assert all(torch.equal(r, results[0]) for r in results)
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_every_op_from_many_callers():
+    """Results are those of one thread, whatever else runs; children of such a process work too."""
+    assert race.run(rounds=1) == []
+
+
+def test_every_op_has_a_call():
+    """An op that is new needs a call in tests/race.py; what only makes footprints, boxes or views needs none."""
+    plain = {"box_area", "box_convert", "clip_boxes_to_image", "decode_boxes", "diamond", "disk", "encode_boxes"}
+    plain |= {"generate_anchors", "hexagon", "image_pyramid", "line", "rectangle", "remove_small_boxes"}
+    plain |= {"sliding_windows", "square"}
+    forms = {"adaptive_avg_pool1d", "adaptive_avg_pool3d", "adaptive_max_pool1d", "adaptive_max_pool3d"}
+    forms |= {"max_unpool1d", "max_unpool2d", "max_unpool3d", "selective_search_padded"}
+    assert set(fastcnn.image.__all__) == set(race.CALLS) | plain | forms

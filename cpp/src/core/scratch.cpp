@@ -10,6 +10,17 @@
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define FASTCNN_ASAN
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(FASTCNN_ASAN)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
+#endif
 
 #include "core/fork.h"
 #include "fastcnn/context.h"
@@ -60,6 +71,7 @@ void* aligned(size_t alignment, size_t bytes) {
 }
 
 void free_block(Block* block) {
+  ASAN_UNPOISON_MEMORY_REGION(block + 1, block->capacity);
 #if defined(_WIN32)
   _aligned_free(block);
 #else
@@ -97,6 +109,9 @@ void* Context::allocate(size_t bytes) const {
   }
   if (!block) block = fresh_block(bytes);
   block->used = bytes;
+  // AddressSanitizer is to see no more of a cached block than was asked for, and nothing once it is released.
+  ASAN_UNPOISON_MEMORY_REGION(block + 1, bytes);
+  ASAN_POISON_MEMORY_REGION(reinterpret_cast<char*>(block + 1) + bytes, block->capacity - bytes);
   std::lock_guard<std::mutex> lock(c.mutex);
   c.used += bytes;
   c.peak = std::max(c.peak, c.used);
@@ -105,6 +120,7 @@ void* Context::allocate(size_t bytes) const {
 
 void Context::release(void* memory) const noexcept {
   Block* block = static_cast<Block*>(memory) - 1;
+  ASAN_POISON_MEMORY_REGION(memory, block->capacity);
   Cache& c = cache();
   try {
     std::lock_guard<std::mutex> lock(c.mutex);

@@ -91,6 +91,16 @@ void check(const TensorView& input, const TensorView& offset, const TensorView* 
                 " channels, got ", shape_text(input));
   FASTCNN_CHECK(o.offset_groups > 0 && input.shape[1] % o.offset_groups == 0, kOp,
                 ": expected offset of groups that divide the input's channels, got ", shape_text(offset));
+  // Bounds that no product below overflows.
+  static constexpr int64_t kMost = int64_t{1} << 24;
+  const auto check_number = [](int64_t value, int64_t least, const char* argument) {
+    FASTCNN_CHECK(value >= least && value <= kMost, kOp, ": expected ", argument, " from ", least, " to ", kMost,
+                  ", got ", value);
+  };
+  for (int d = 0; d < 2; ++d) {
+    check_number(o.kernel[d], 1, "kernel size"), check_number(o.stride[d], 1, "stride");
+    check_number(o.padding[d], 0, "padding"), check_number(o.dilation[d], 1, "dilation");
+  }
   const int64_t taps = o.kernel[0] * o.kernel[1];
   FASTCNN_CHECK(offset.shape[0] == input.shape[0] && offset.shape[1] == 2 * o.offset_groups * taps, kOp,
                 ": expected offset of ", 2 * o.offset_groups * taps, " channels for ", input.shape[0], " images, got ",

@@ -22,8 +22,9 @@ class TruthRows {
   using Row = void (*)(const void* src, int64_t n, uint8_t* dst);
   TruthRows() = default;
   template <class T>
-  explicit TruthRows(const T* image, Row row = read<T>)
-      : image_(reinterpret_cast<const char*>(image)), item_(sizeof(T)), row_(row) {}
+  explicit TruthRows(const T* image) : TruthRows(image, read<T>) {}
+  template <class T>
+  TruthRows(const T* image, Row row) : image_(reinterpret_cast<const char*>(image)), item_(sizeof(T)), row_(row) {}
   /// The n values from `first` on; all true without an image.
   void get(int64_t first, int64_t n, uint8_t* dst) const {
     if (row_) return row_(image_ + first * item_, n, dst);
@@ -83,7 +84,7 @@ class KeyRows {
 /// A bit a pixel: where the markers are that lie inside the mask.
 class Roots {
  public:
-  Roots(Scratch& scratch, const Extent& e) : width_(e.width), stride_((e.width + 7) / 8) {
+  Roots(Scratch& scratch, const Extent& e) : stride_((e.width + 7) / 8) {
     bits_ = scratch.get<uint8_t>(stride_ * e.depth * e.height);
   }
   /// 0 or 1 a pixel; readable and writable up to the next multiple of 8.
@@ -111,7 +112,7 @@ class Roots {
   }
 
  private:
-  int64_t width_, stride_;
+  int64_t stride_;
   uint8_t* bits_;
 };
 

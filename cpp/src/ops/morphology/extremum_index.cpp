@@ -10,8 +10,8 @@
 #include "core/image_batch.h"
 #include "fastcnn/error.h"
 #include "fastcnn/ops/morphology.h"
+#include "ops/morphology/border.h"
 #include "ops/morphology/extremum.h"
-#include "ops/morphology/morphology_ref.h"
 #include "ops/morphology/order_key.h"
 
 namespace fastcnn {
@@ -49,20 +49,30 @@ T rounded(double value) {
 
 /// By definition, for keys of 64 bits, which leave no room for the index: O(members) per pixel.
 template <class T>
-void index_direct(const Context& context, bool maximum, const T* src, const Extent& e, const Footprint& footprint,
+void index_direct(const Context& context, bool maximum, const T* src, const Extent& e, const Window& window,
                   Border border, double value, int64_t* dst) {
+  const int64_t outside_key = key_of(rounded<T>(value), maximum);
   context.parallel_for(0, e.depth * e.height, 1, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row)
       for (int64_t x = 0; x < e.width; ++x) {
-        int64_t best = -1, best_key = neutral_key<int64_t>(maximum, false);
-        each_member(maximum, e, footprint, border, row / e.height, row % e.height, x, [&](int64_t index) {
-          const int64_t key = key_of(index < 0 ? rounded<T>(value) : src[index], maximum);
-          const bool equal = key == best_key && index >= 0 && (best < 0 || index < best);
-          if (equal || (maximum ? key > best_key : key < best_key)) {
-            best = index;
-            best_key = key;
-          }
-        });
+        int64_t best = -1, best_key = neutral_key<int64_t>(maximum, false), place = 0;
+        for (int64_t c = -window.z.before; c <= window.z.after; ++c)
+          for (int64_t b = -window.y.before; b <= window.y.after; ++b)
+            for (int64_t a = -window.x.before; a <= window.x.after; ++a, ++place) {
+              if (window.empty || (!window.box && !window.members[static_cast<size_t>(place)])) continue;
+              const int64_t sz = continued(row / e.height + c, e.depth, border),
+                            sy = continued(row % e.height + b, e.height, border),
+                            sx = continued(x + a, e.width, border);
+              const bool outside = sz < 0 || sy < 0 || sx < 0;
+              if (outside && border == Border::geodesic) continue;
+              const int64_t index = outside ? -1 : (sz * e.height + sy) * e.width + sx;
+              const int64_t key = outside ? outside_key : key_of(src[index], maximum);
+              const bool equal = key == best_key && index >= 0 && (best < 0 || index < best);
+              if (equal || (maximum ? key > best_key : key < best_key)) {
+                best = index;
+                best_key = key;
+              }
+            }
         dst[row * e.width + x] = best;
       }
   });
@@ -81,11 +91,12 @@ void extremum_index(const char* op, bool maximum, const Context& context, const 
     const int64_t outside = keyed(key_of(rounded<T>(value), maximum), kNone, maximum), n = extent.size();
     const Extremum extremum(op, maximum, extent, footprint, border, outside);
     const bool direct = sizeof(T) == 8 || n >= kNone;
+    const Window window = make_window(footprint, maximum, border, extent, op);
     for_each_image(context, batch.count, [&](const Context& inner, int64_t i) {
       Scratch scratch(inner);
       const T* image = source.image<T>(i, scratch);
       int64_t* result = dst.as<int64_t>() + i * n;
-      if (direct) return index_direct(inner, maximum, image, extent, footprint, border, value, result);
+      if (direct) return index_direct(inner, maximum, image, extent, window, border, value, result);
       int64_t* keys = scratch.get<int64_t>(n);
       inner.parallel_for(0, n, 1 << 15, [&](int64_t begin, int64_t end) {
         for (int64_t k = begin; k < end; ++k) keys[k] = keyed(key_of(image[k], maximum), k, maximum);

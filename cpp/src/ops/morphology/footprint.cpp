@@ -24,7 +24,7 @@ void include(Span& span, int64_t offset) {
 Window make_window(const Footprint& f, bool maximum, Border border, const Extent& e, const char* op) {
   FASTCNN_CHECK(f.depth > 0 && f.height > 0 && f.width > 0, op, ": expected a footprint of positive size, got (",
                 f.depth, ", ", f.height, ", ", f.width, ")");
-  const int64_t count = f.depth * f.height * f.width;
+  const int64_t count = f.mask ? f.depth * f.height * f.width : 0;  // a box may be as large as it likes
   Window window;
   if (!f.mask || std::all_of(f.mask, f.mask + count, [](uint8_t member) { return member != 0; })) {
     window.z = reach(f.depth, maximum, border, e.depth);

@@ -56,6 +56,7 @@ class SampledAxis {
     begin_.assign(1, 0);
     index_.clear(), weight_.clear();
     first_ = pixels, last_ = 0;
+    if (pixels == 0) samples = 0;  // nothing to read
     const T bin = size / static_cast<T>(bins), step = bin / static_cast<T>(samples);
     for (int64_t b = 0; b < bins; ++b) {
       const auto bin_begin = static_cast<int64_t>(index_.size());
