@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torch
+from torch.autograd import forward_ad
 
 import fastcnn
 import fastcnn.image
@@ -57,7 +58,7 @@ class OpTester:
     shapes_3d: ClassVar[list[tuple[int, ...]]] = []  # run with spatial_dims=3
     # (arguments, keyword arguments, exception, text): each documented error. A callable argument is called first.
     errors: ClassVar[list[tuple[tuple[Any, ...], dict[str, Any], type[Exception], str]]] = []
-    differentiable: ClassVar[bool] = False
+    differentiable: ClassVar[bool] = False  # in reverse and in forward mode
     # Where ISAs may differ in rounding; None demands equality.
     isa_tolerance: ClassVar[float | None] = None
     # False where the shape of the result depends on the data.
@@ -243,25 +244,69 @@ class OpTester:
         got = torch.vmap(lambda *t: self.torch_op(*t, **case), in_dims=1)(*moved)
         self.check(got, self.torch_op(*tensors, **case))
 
-    def test_gradcheck(self, case: dict[str, Any]) -> None:
-        """First and second derivatives in float64; or, where there are none, that autograd is told so."""
+    def leaves(self) -> list[torch.Tensor]:
+        """Tensors of a small input; where there are derivatives, distinct floats: at ties the one-sided ones differ."""
         arrays = self.inputs(self.rng(), (2, 5, 6), "float64" if "float64" in self.dtypes else self.dtypes[-1])
         tensors = [t.requires_grad_(t.is_floating_point()) for t in to_torch(arrays)]
         if not any(t.requires_grad for t in tensors):
             pytest.skip("integers only")
+        rng = self.rng()
+        for t in tensors:
+            if self.differentiable and t.requires_grad:
+                t.data = torch.from_numpy(rng.permutation(t.numel()).reshape(t.shape) / t.numel()).to(t.dtype)
+        return tensors
+
+    def test_func_grad(self, case: dict[str, Any]) -> None:
+        """torch.func.grad gives what autograd does; none is zero."""
+        tensors = self.leaves()
+        moving = tuple(i for i, t in enumerate(tensors) if t.requires_grad)
+
+        def total(*values: torch.Tensor) -> torch.Tensor:
+            results = [r for r in as_tuple(self.torch_op(*values, **case)) if isinstance(r, torch.Tensor)]
+            # The inputs too, so that there is something to differentiate.
+            return sum((t.double() ** 2).sum() for t in (*results, *(values[i] for i in moving)))
+
+        expected = torch.autograd.grad(total(*tensors), [tensors[i] for i in moving])
+        got = torch.func.grad(total, moving)(*(t.detach() for t in tensors))
+        for g, e in zip(got, expected, strict=True):
+            torch.testing.assert_close(g, e)
+
+    def test_forward_mode(self, case: dict[str, Any]) -> None:
+        """Tangents of ops with a gradient, nested ones too; of others none of integers, and an error for floats."""
+        tensors = self.leaves()
+        if not self.differentiable:
+            with forward_ad.dual_level():
+                duals = [
+                    forward_ad.make_dual(t.detach(), torch.ones_like(t)) if t.requires_grad else t for t in tensors
+                ]
+                plain = [r for r in as_tuple(self.torch_op(*tensors, **case)) if isinstance(r, torch.Tensor)]
+                if any(r.is_floating_point() for r in plain):
+                    with pytest.raises(NotImplementedError, match="forward-mode differentiation is not available"):
+                        self.torch_op(*duals, **case)
+                    return
+                results = [r for r in as_tuple(self.torch_op(*duals, **case)) if isinstance(r, torch.Tensor)]
+                for got, expected in zip(results, plain, strict=True):
+                    assert torch.equal(got, expected)
+                    assert forward_ad.unpack_dual(got).tangent is None
+            return
+        run = self.differentiable_results(tensors, case)
+        assert torch.autograd.gradcheck(run, tensors, fast_mode=True, check_forward_ad=True)
+        assert torch.autograd.gradgradcheck(run, tensors, fast_mode=True, check_fwd_over_rev=True)
+
+    def differentiable_results(self, tensors: list[torch.Tensor], case: dict[str, Any]) -> Callable[..., Any]:
+        """Leave out the outputs without a gradient, which gradcheck does not take."""
+        outputs = as_tuple(self.torch_op(*tensors, **case))
+        chosen = [i for i, r in enumerate(outputs) if isinstance(r, torch.Tensor) and r.requires_grad]
+        return lambda *t: tuple(as_tuple(self.torch_op(*t, **case))[i] for i in chosen)
+
+    def test_gradcheck(self, case: dict[str, Any]) -> None:
+        """First and second derivatives in float64; or, where there are none, that autograd is told so."""
+        tensors = self.leaves()
         if not self.differentiable:
             results = as_tuple(self.torch_op(*tensors, **case))
             assert not any(r.requires_grad for r in results if isinstance(r, torch.Tensor))
             return
-        # Distinct values: at ties the one-sided derivatives differ.
-        rng = self.rng()
-        for t in tensors:
-            if t.requires_grad:
-                t.data = torch.from_numpy(rng.permutation(t.numel()).reshape(t.shape) / t.numel())
-        # gradcheck takes no outputs without a gradient.
-        outputs = as_tuple(self.torch_op(*tensors, **case))
-        chosen = [i for i, r in enumerate(outputs) if isinstance(r, torch.Tensor) and r.requires_grad]
-        run = lambda *t: tuple(as_tuple(self.torch_op(*t, **case))[i] for i in chosen)  # noqa: E731
+        run = self.differentiable_results(tensors, case)
         assert torch.autograd.gradcheck(run, tensors)
         assert torch.autograd.gradgradcheck(run, tensors)
 

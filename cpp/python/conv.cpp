@@ -37,13 +37,13 @@ FASTCNN_BINDINGS(m) {
                                   f64 ? DType::float64 : DType::float32};
           return packed_conv_size(weight, algorithm);
         });
-  m.def("choose_conv_algorithm",
-        [](const Sizes& input, const Sizes& weight_size, const Sizes& stride, const Sizes& padding,
-           const Sizes& dilation, int64_t groups, const Sizes& output_size, bool f64, int threads, bool packed) {
-          const ConvWeight weight{weight_size, conv_geometry(stride, padding, dilation, groups), !output_size.empty(),
-                                  f64 ? DType::float64 : DType::float32};
-          return choose_conv_algorithm(weight, input, output_size, packed, threads);
-        });
+  m.def("choose_conv_algorithm", [](const Sizes& input, const Sizes& weight_size, const Sizes& stride,
+                                    const Sizes& padding, const Sizes& dilation, int64_t groups,
+                                    const Sizes& output_size, bool f64, int threads, bool packed, bool finite) {
+    const ConvWeight weight{weight_size, conv_geometry(stride, padding, dilation, groups), !output_size.empty(),
+                            f64 ? DType::float64 : DType::float32};
+    return choose_conv_algorithm(weight, input, output_size, packed, threads, finite);
+  });
   m.def("conv_candidates",
         [](const Sizes& input, const Sizes& weight_size, const Sizes& stride, const Sizes& padding,
            const Sizes& dilation, int64_t groups, const Sizes& output_size, bool f64, int threads, bool packed) {

@@ -123,4 +123,4 @@ class Layer:
 
     def algorithm(self, *, packed: bool, threads: int) -> str:
         """Return the algorithm that is taken."""
-        return _core.choose_conv_algorithm(*self.arguments, threads, packed)
+        return _core.choose_conv_algorithm(*self.arguments, threads, packed, True)

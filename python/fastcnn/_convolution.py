@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from fastcnn._errors import ArgumentError
 
@@ -23,12 +22,20 @@ class Geometry(NamedTuple):
 _MOST = 2**63 - 1
 
 
+def whole(value: Any, op: str, argument: str) -> int:
+    """Return what an array's or a tensor's single integer is."""
+    try:
+        return operator.index(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{op}: expected {argument} of integers, got {value!r}") from None
+
+
 def _integer(value: Any, op: str, argument: str) -> int:
     """Python's integers, NumPy's, and symbolic ones (which a traced graph shows as either int or SymInt)."""
     if isinstance(value, bool) or not (isinstance(value, int) or hasattr(value, "__index__")):
         raise TypeError(f"{op}: expected {argument} of integers, got {value!r}")
-    if isinstance(value, np.integer):
-        return int(value)
+    if not isinstance(value, int) and hasattr(value, "dtype"):  # NumPy's numbers, and tensors of one, as torch takes
+        return whole(value, op, argument)
     if type(value) is int and abs(value) > _MOST:
         raise ArgumentError(f"{op}: expected {argument} to fit in 64 bits, got {value}")
     return value  # type: ignore[no-any-return]  # may be symbolic, which numbers' types do not say

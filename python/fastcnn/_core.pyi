@@ -207,6 +207,7 @@ def choose_conv_algorithm(
     f64: bool,
     threads: int,
     packed: bool,
+    finite: bool,
 ) -> str: ...
 def conv_candidates(
     input: Sequence[int],

@@ -6,6 +6,7 @@ together.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import torch
 import torch.utils._pytree
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from fastcnn._errors import BackendError, translate
 from fastcnn._info import library
@@ -56,14 +58,122 @@ def _cannot_run(name: str, args: Sequence[Any]) -> BackendError:
     )
 
 
-def _transformable(op: Any, setup_context: Any, backward: Any, batch: Any) -> Any:
-    """The op for torch.func (grad, jacrev, hessian), which the formulas of torch.library do not reach.
+# Forward mode calls formulas from C++, and makes RuntimeErrors of what they raise.
+_FROM_FORMULA = re.compile(r"NotImplementedError: ([^\n]*)")
 
-    Where derivatives of any order are wanted there, formulas and batching rules call what `native` returns.
+
+def _as_tuple(result: Any) -> tuple[Any, ...]:
+    return result if isinstance(result, tuple) else (result,)
+
+
+def _no_formula(name: str) -> NotImplementedError:
+    return NotImplementedError(
+        f"{name}: forward-mode differentiation is not available; use reverse mode, or detach the argument"
+    )
+
+
+Forward = Callable[[Sequence[Any], Sequence[Tensor | None]], Any]
+
+
+def _twice_transposed(name: str, call: Callable[..., Any]) -> Forward:
+    """Compute tangents from the backward formula: it is linear in the gradient, and its transpose is the derivative."""
+
+    def forward(args: Sequence[Any], tangents: Sequence[Tensor | None]) -> Any:
+        moving = {i: t for i, t in enumerate(tangents) if t is not None}
+
+        def differentiable(*values: Tensor) -> tuple[Tensor, ...]:
+            filled = dict(zip(moving, values, strict=True))
+            results = _as_tuple(call(*(filled.get(i, arg) for i, arg in enumerate(args))))
+            floats.extend(r.is_floating_point() for r in results)
+            return tuple(r for r in results if r.is_floating_point())
+
+        floats: list[bool] = []
+        values, backward = torch.func.vjp(differentiable, *(args[i] for i in moving))
+        try:
+            _, transposed = torch.func.vjp(lambda *grads: backward(grads), *map(torch.zeros_like, values))
+            found = iter(transposed(tuple(moving.values())))
+        except NotImplementedError:
+            raise _no_formula(name) from None
+        return tuple(next(found) if is_float else None for is_float in floats)
+
+    return forward
+
+
+def _linear(call: Callable[..., Any]) -> Forward:
+    """Compute the tangent of an op that is linear in its first argument, and by the others has no derivative."""
+
+    def forward(args: Sequence[Any], tangents: Sequence[Tensor | None]) -> Any:
+        return call(torch.zeros_like(args[0]) if tangents[0] is None else tangents[0], *args[1:])
+
+    return forward
+
+
+def _transformable(op: Any, setup_context: Any, backward: Any, batch: Any, forward: Forward | None) -> Any:
+    """The op for torch.func and for forward mode, which the formulas of torch.library do not reach.
+
+    Formulas and batching rules call what `native` returns, so that derivatives of any order and any mix exist.
     """
-    methods = {"forward": lambda *args: op(*args), "setup_context": setup_context, "backward": backward, "vmap": batch}
+    name = op.name().partition("::")[2]
+
+    def setup(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        ctx.set_materialize_grads(False)  # what has no tangent is told from what has
+        ctx.save_for_forward(*(i for i in inputs if isinstance(i, Tensor)))
+        ctx.constants = [None if isinstance(i, Tensor) else i for i in inputs]
+        ctx.are_tensors = [isinstance(i, Tensor) for i in inputs]
+        ctx.results = [(o.shape, o.dtype, o.device) for o in _as_tuple(output)]
+        setup_context(ctx, inputs, output)
+
+    def with_every_grad(ctx: Any, *grads: Tensor | None) -> Any:
+        if all(g is None for g in grads):
+            return (None,) * len(ctx.are_tensors)
+        full = (
+            torch.zeros(shape, dtype=dtype, device=device) if g is None else g
+            for g, (shape, dtype, device) in zip(grads, ctx.results, strict=True)
+        )
+        return backward(ctx, *full)
+
+    def jvp(ctx: Any, *tangents: Tensor | None) -> Any:
+        if forward is None:  # integers move by jumps alone, but a float would lose its tangent without a word
+            if any(dtype.is_floating_point for _, dtype, _ in ctx.results):
+                raise _no_formula(name)
+            return None if len(ctx.results) == 1 else (None,) * len(ctx.results)
+        # torch turns forward mode off here; an outer level of it (jacfwd of jacfwd) still needs the formula's own.
+        with forward_ad._set_fwd_grad_enabled(True):
+            saved = iter([forward_ad.unpack_dual(t).primal for t in ctx.saved_tensors])
+            args = [next(saved) if t else c for t, c in zip(ctx.are_tensors, ctx.constants, strict=True)]
+            found = _as_tuple(forward(args, tangents))
+        return found if len(ctx.results) > 1 else found[0]
+
+    methods = {
+        "forward": lambda *args: op(*args),
+        "setup_context": setup,
+        "backward": with_every_grad,
+        "jvp": jvp,
+        "vmap": batch,
+    }
     members = {name: staticmethod(method) for name, method in methods.items()}
-    return type(op.name().partition("::")[2], (torch.autograd.Function,), members)
+    return type(name, (torch.autograd.Function,), members)
+
+
+def expect_tensors(op: str, **arguments: Any) -> None:
+    """Refuse what is no tensor by its argument's name."""
+    for name, value in arguments.items():
+        if not isinstance(value, Tensor):
+            raise TypeError(f"{op}: expected {name} to be a tensor, got {type(value).__name__}")
+
+
+def wants_derivative(*tensors: Tensor) -> bool:
+    """Is a derivative by one of these asked for, or may be? A transform of `torch.func` does not always show."""
+    return (
+        (torch.is_grad_enabled() and any(t.requires_grad for t in tensors))
+        or torch._C._are_functorch_transforms_active()
+        or (forward_ad._current_level >= 0 and _moves(tensors))
+    )
+
+
+def _moves(args: Sequence[Any]) -> bool:
+    """Has an argument a tangent? At the level of `torch.autograd.forward_ad`."""
+    return any(isinstance(a, Tensor) and forward_ad.unpack_dual(a).tangent is not None for a in args)
 
 
 def native(
@@ -73,6 +183,8 @@ def native(
     images: Sequence[int] = (0,),
     setup_context: Callable[..., None] | None = None,
     backward: Callable[..., Any] | None = None,
+    forward: Forward | None = None,
+    linear: bool = False,
     batch: Callable[..., tuple[Any, Any]] | None = None,
 ) -> Callable[..., Any]:
     """Complete the op ``fastcnn::name`` that the library defines, and return a callable for its wrapper.
@@ -83,25 +195,22 @@ def native(
         images: positions of the arguments whose leading dimensions are batch; `vmap` adds one more.
         setup_context: see `torch.library.register_autograd`.
         backward: likewise; None declares the op non-differentiable.
+        forward: the results' tangents from the arguments and their tangents, None where one has none. Without it they
+            follow from `backward`, at the price of the op, its gradient and that one's.
+        linear: the op is linear in its first argument, so that its tangent is the op's of the argument's.
         batch: see `torch.library.register_vmap`, for ops whose arguments are not simply images.
     """
     op = getattr(torch.ops.fastcnn, name).default
     torch.library.register_fake(f"fastcnn::{name}", fake)
 
-    if op._schema.is_mutable:
-        pass  # writes into an argument: torch takes no formula for these, and a batch of them has no meaning
-    elif backward is None:
+    differentiable = backward is not None
+    if backward is None:
 
-        def no_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-            outputs = output if isinstance(output, tuple) else (output,)
-            ctx.mark_non_differentiable(*(o for o in outputs if isinstance(o, Tensor)))
+        def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+            ctx.mark_non_differentiable(*(o for o in _as_tuple(output) if isinstance(o, Tensor)))
 
-        def no_gradient(ctx: Any, *grads: Any) -> tuple[None, ...]:
+        def backward(ctx: Any, *grads: Any) -> tuple[None, ...]:
             return (None,) * len(op._schema.arguments)
-
-        torch.library.register_autograd(f"fastcnn::{name}", no_gradient, setup_context=no_context)
-    else:
-        torch.library.register_autograd(f"fastcnn::{name}", backward, setup_context=setup_context)
 
     def batch_images(info: Any, in_dims: tuple[Any, ...], *args: Any) -> tuple[Any, Any]:
         moved = []
@@ -114,26 +223,37 @@ def native(
                 moved.append(arg)
             else:
                 raise NotImplementedError(f"{name}: vmap over argument {op._schema.arguments[position].name}")
-        result = op(*moved)
+        result = call(*moved)
         return result, tuple(0 for _ in result) if isinstance(result, tuple) else 0
 
-    if not op._schema.is_mutable:
+    transformable: Any = None
+    if not op._schema.is_mutable:  # else it writes into an argument: there is neither formula nor batch for these
+        torch.library.register_autograd(f"fastcnn::{name}", backward, setup_context=setup_context)
         torch.library.register_vmap(f"fastcnn::{name}", batch or batch_images)
-
-    transformable = None if backward is None else _transformable(op, setup_context, backward, batch or batch_images)
 
     def call(*args: Any) -> Any:
         if torch.compiler.is_compiling():
             return op(*args)
         try:
-            if transformable is not None and torch._C._are_functorch_transforms_active():
-                return transformable.apply(*args)
+            if torch._C._are_functorch_transforms_active() or (forward_ad._current_level >= 0 and _moves(args)):
+                if transformable is not None:
+                    return transformable.apply(*args)
+                if _moves(args):
+                    raise _no_formula(name)
             return op(*args)
-        except NotImplementedError:
+        except NotImplementedError as error:
+            if "Could not run" not in str(error):
+                raise
             raise _cannot_run(name, args) from None
         except RuntimeError as error:
+            if said := _FROM_FORMULA.match(str(error)):
+                raise NotImplementedError(said.group(1)) from None
             raise translate(error) from None
 
+    if not op._schema.is_mutable:
+        if differentiable and forward is None:
+            forward = _linear(call) if linear else _twice_transposed(name, call)
+        transformable = _transformable(op, setup_context, backward, batch or batch_images, forward)
     return call
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
+from fastcnn._convolution import whole
 from fastcnn._errors import ArgumentError
 
 AXES = ("", "L", "H, W", "D, H, W")
@@ -23,7 +22,9 @@ def check_dimensions(op: str, argument: str, shape: Sequence[int], rank: int) ->
 def size(value: Any, op: str, argument: str) -> int:
     """Check one integer, which may be symbolic: operator.index would fix that at today's value."""
     if (isinstance(value, int) or hasattr(value, "__index__")) and not isinstance(value, bool):
-        return int(value) if isinstance(value, np.integer) else value
+        if not isinstance(value, int) and hasattr(value, "dtype"):
+            return whole(value, op, argument)
+        return value
     raise TypeError(f"{op}: expected {argument} to be an int or a sequence of ints, got {type(value).__name__}")
 
 

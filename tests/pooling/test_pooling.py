@@ -2,6 +2,7 @@
 
 import inspect
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -549,3 +550,100 @@ def test_every_function_has_an_example():
     assert len(names) == 16
     for module, name in itertools.product((fastcnn.ops, fastcnn.image), names):
         assert ">>>" in inspect.getdoc(getattr(module, name))
+
+
+# --- windows wholly in the padding ------------------------------------------------------------------------------------
+# torch writes before its tensors here (torch 2.13: max_pool2d of 2 x 2 aborts), so values are by hand: kernel 2 dilated
+# by 3 touches -1 and 2 of an axis of 2, both outside.
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    ("rank", "shape", "dilation"), [(1, (2,), 2), (1, (2,), 3), (2, (2, 2), 3), (3, (2, 2, 2), 3), (2, (2, 40), 3)]
+)
+def test_an_empty_window_has_no_index_and_no_gradient(rank, shape, dilation, dtype):
+    """An index of -1, the least value, and no gradient, in every layout."""
+    for channels in (1, 3, 40):
+        x = (torch.arange(2 * channels * math.prod(shape)) % 100).reshape(2, channels, *shape).to(dtype)
+        images = [x]
+        if rank > 1:
+            images.append(x.to(memory_format=torch.channels_last if rank == 2 else torch.channels_last_3d))
+        padding = [1] * (rank - 1) + [0 if len(set(shape)) > 1 else 1]
+        kernel = [2] * (rank - 1) + [1 if len(set(shape)) > 1 else 2]
+        for image in images:
+            image = image.clone().requires_grad_(dtype.is_floating_point)
+            op = getattr(F, f"max_pool{rank}d")
+            values, indices = op(image, kernel, 1, padding, dilation, return_indices=True)
+            # Taps at -1 + o and -1 + o + dilation: inside for some o only.
+            for o in range(values.shape[2]):
+                inside = [i for i in (o - 1, o - 1 + dilation) if 0 <= i < shape[0]]
+                if not inside:
+                    assert (indices[:, :, o] == -1).all()
+                    least = -math.inf if dtype.is_floating_point else torch.iinfo(dtype).min
+                    assert (values[:, :, o] == least).all()
+            assert torch.equal(op(image, kernel, 1, padding, dilation), values)
+            if not dtype.is_floating_point:
+                continue
+            where = indices.flatten(2)
+            expected = torch.zeros(2, channels, math.prod(shape)).double()
+            expected.scatter_add_(2, where.clamp(min=0), (where >= 0).double())
+            for result in (values, op(image, kernel, 1, padding, dilation)):
+                (grad,) = torch.autograd.grad(result.sum(), image, retain_graph=True)
+                assert torch.equal(grad.double().flatten(2), expected)
+
+
+@pytest.mark.parametrize(
+    ("rank", "kernel", "dilation", "shape"), [(2, 2, 3, (2, 2)), (1, 2, 2, (1,)), (1, 2, 3, (2,)), (3, 2, 3, (2, 2, 2))]
+)
+def test_the_smallest_empty_windows(rank, kernel, dilation, shape):
+    """The gradient is 0 where torch's would go to a pixel outside of the window; nothing is put back from there."""
+    x = torch.arange(float(math.prod(shape))).reshape(1, 1, *shape).requires_grad_()
+    op, undo = getattr(F, f"max_pool{rank}d"), getattr(F, f"max_unpool{rank}d")
+    values, indices = op(x, kernel, 1, 1, dilation, return_indices=True)
+    empty = indices == -1
+    assert empty.any()
+    assert torch.equal(torch.autograd.grad(values[empty].sum(), x)[0], torch.zeros_like(x))
+    with torch.no_grad():
+        back = undo(torch.where(empty, 5.0, values), indices, shape, output_size=shape)
+    assert not (back == 5.0).any()
+    values, tangent = torch.func.jvp(lambda x: op(x, kernel, 1, 1, dilation), (x.detach(),), (torch.ones_like(x),))
+    assert torch.equal(tangent == 0, empty)
+
+
+def test_windows_of_infinities_have_an_index():
+    x = torch.full((1, 2, 3, 3), -math.inf)
+    _, indices = F.max_pool2d(x, 2, 1, return_indices=True)
+    assert torch.equal(indices[0, 0], torch.tensor([[0, 1], [3, 4]]))  # torch's
+
+
+# --- layouts ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rank", [2, 3])
+@pytest.mark.parametrize(
+    "name", ["max_pool", "max_pool_indices", "avg_pool", "adaptive_max_pool", "adaptive_avg_pool", "max_unpool", "conv"]
+)
+def test_a_single_image_keeps_its_layout(name, rank):
+    """As a batch does, and as torch's max_pool3d does."""
+    x = torch.rand(6, 6, 6, 4)[(0,) * (3 - rank)].movedim(-1, 0)  # (C, [D,] H, W), channels innermost
+
+    def run(image):
+        if name == "max_unpool":
+            values, indices = run_op("max_pool", image, 2, return_indices=True)
+            return [run_op("max_unpool", values, indices, 2)]
+        if name == "conv":
+            return [run_op("conv", image, torch.ones(5, 4, *[3] * rank))]
+        results = run_op(name.removesuffix("_indices"), image, 2, **{"return_indices": True} if "ind" in name else {})
+        return list(results) if isinstance(results, tuple) else [results]
+
+    def run_op(op, *args, **kwargs):
+        return getattr(F, f"{op}{rank}d")(*args, **kwargs)
+
+    images = torch.stack([x, x]).to(memory_format=CHANNELS_LAST[rank])
+    for one, batch, contiguous in zip(run(x), run(images), run(x.contiguous()), strict=True):
+        assert one.stride() == batch[0].stride()
+        assert one.stride(0) == 1
+        assert contiguous.is_contiguous()
+        assert torch.equal(one, contiguous)
+    if name.startswith("max_pool") and rank == 3:
+        assert run(x)[0].stride() == torch.nn.functional.max_pool3d(x, 2).stride()

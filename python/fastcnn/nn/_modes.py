@@ -26,7 +26,7 @@ def as_torch() -> Iterator[None]:
 
 def has_kernels(input: Tensor) -> bool:
     """Does fastcnn have kernels for this input?"""
-    if input.device.type != "cpu" or input.is_complex() or input.is_quantized:
+    if not isinstance(input, Tensor) or input.device.type != "cpu" or input.is_complex() or input.is_quantized:
         return False
     # Dynamo cannot look into a thread-local, and never runs within `as_torch`.
     return torch.compiler.is_dynamo_compiling() or not getattr(_thread, "as_torch", False)

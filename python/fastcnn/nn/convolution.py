@@ -15,6 +15,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from fastcnn import ops
 from fastcnn.nn import _modes
 from fastcnn.ops._packed import PackedConvolution
+from fastcnn.ops._single import as_batch
 
 # Steps of fused optimisers: they write to parameters without counting it as a new version.
 _uncounted_steps = 0
@@ -67,7 +68,7 @@ class _Packing(torch.nn.Module):
 
     def _packed(self, input: Tensor, weight: Tensor, bias: Tensor | None, **settings: Any) -> PackedConvolution | None:
         """The packed weights where this call may use them."""
-        if self.training or not _modes.is_plain_call(input, weight, bias):
+        if self.training or weight.numel() == 0 or not _modes.is_plain_call(input, weight, bias):
             return None
         # setdefault: threads that come at once agree on one copy.
         copy: _PackedCopy = self.__dict__.get("_packed_copy") or self.__dict__.setdefault("_packed_copy", _PackedCopy())
@@ -92,7 +93,7 @@ def _run(packed: PackedConvolution, input: Tensor, spatial_dims: int) -> Tensor:
     # No gradient is wanted, and a small layer takes less time than autograd's detour through Python.
     with torch._C._AutoDispatchBelowAutograd():
         if input.dim() == spatial_dims + 1:
-            return packed(input.unsqueeze(0)).squeeze(0)
+            return packed(as_batch(input)).squeeze(0)
         return packed(input)
 
 

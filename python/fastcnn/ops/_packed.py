@@ -119,6 +119,7 @@ class PackedConvolution:
         self.groups, self.transposed = _c.group_count(groups, self.op), transposed
         self.activation, self.alpha = activation, float(alpha)
         self.dtype = weight.dtype
+        self.finite = bool(weight.isfinite().all())
         self.bias = None if bias is None else bias.detach()
         self._weight: Tensor | None = weight.detach()
         self._packed: dict[str, Tensor] = {}
@@ -150,6 +151,7 @@ class PackedConvolution:
             self.dtype == torch.float64,
             torch.get_num_threads(),
             True,
+            self.finite,
         )
         return best if self._weight is not None or best in self._packed else next(iter(self._packed))
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fastcnn import _boxes
 from fastcnn._errors import ArgumentError
-from fastcnn._library import native
+from fastcnn._library import native, wants_derivative
 
 # --- suppression ------------------------------------------------------------------------------------------------------
 
@@ -328,7 +328,7 @@ def _pairs(boxes1: Tensor, boxes2: Tensor, kind: str, eps: float, op: str) -> Te
         wide = torch.float64 in (boxes1.dtype, boxes2.dtype)
         exact = _pairs(boxes1.double(), boxes2.double(), kind, eps, op)
         return exact if wide else exact.float()
-    if torch.is_grad_enabled() and (boxes1.requires_grad or boxes2.requires_grad) and boxes1.dtype == boxes2.dtype:
+    if wants_derivative(boxes1, boxes2) and boxes1.dtype == boxes2.dtype:
         a, b = _wide(boxes1), _wide(boxes2)
         return _overlap(a[..., :, None, :], b[..., None, :, :], kind, eps).to(boxes1.dtype)
     result: Tensor = _box_overlaps(boxes1, boxes2, _boxes.OVERLAPS.index(kind), eps)

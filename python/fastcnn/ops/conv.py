@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -11,7 +12,8 @@ from torch._prims_common import suggest_memory_format
 from fastcnn import _convolution as _c
 from fastcnn import _core
 from fastcnn._convolution import Geometry, Size
-from fastcnn._library import native
+from fastcnn._library import expect_tensors, native
+from fastcnn.ops._single import as_batch
 
 
 def _empty(shape: list[int], like: Tensor, weight: Tensor | None = None) -> Tensor:
@@ -38,6 +40,7 @@ def _check_sizes(input: Any, weight: Any, *geometry: Any) -> None:
             False,
             1,
             False,
+            True,
         )
 
 
@@ -84,6 +87,24 @@ def _fake_weight_grad(
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     ctx.save_for_backward(inputs[0], inputs[1])
     ctx.arguments = inputs[-4:]
+
+
+def _product_rule(op: Callable[[], Callable[..., Tensor]], biased: bool = True) -> Callable[..., Tensor]:
+    """The tangent of an op that is linear in each of its first two arguments, and to which a bias may be added."""
+
+    def forward(args: Sequence[Any], tangents: Sequence[Tensor | None]) -> Tensor:
+        first, second = tangents[:2]
+        factors = [(first, args[1])] if first is not None else []
+        if second is not None:
+            factors.append((args[0], second))
+        if not factors:
+            factors = [(torch.zeros_like(args[0]), args[1])]
+        rest = args[3:] if biased else args[2:]
+        biases = [(tangents[2],), (None,)] if biased else [(), ()]
+        first_part, *second_part = (op()(*f, *b, *rest) for f, b in zip(factors, biases, strict=False))
+        return first_part + second_part[0] if second_part else first_part
+
+    return forward
 
 
 def _bias_grad(grad: Tensor) -> Tensor:
@@ -181,34 +202,37 @@ def _batch_weight_grad(info: Any, in_dims: tuple[Any, ...], *args: Any) -> tuple
     return result.unflatten(0, (count, result.shape[0] // count)), 0
 
 
-_convolution = native(
+_convolution: Callable[..., Any] = native(
     "convolution",
     fake=_fake_convolution,
     setup_context=_keep,
     backward=_backward,
+    forward=_product_rule(lambda: _convolution),
     batch=_batch_forward(transposed=False),
 )
-_convolution_transpose = native(
+_convolution_transpose: Callable[..., Any] = native(
     "convolution_transpose",
     fake=_fake_transpose,
     setup_context=_keep,
     backward=_transposed_backward,
+    forward=_product_rule(lambda: _convolution_transpose),
     batch=_batch_forward(transposed=True),
 )
-_weight_grad = native(
+_weight_grad: Callable[..., Any] = native(
     "_convolution_weight_grad",
     fake=_fake_weight_grad,
     setup_context=_keep,
     backward=_weight_grad_backward,
+    forward=_product_rule(lambda: _weight_grad, biased=False),
     batch=_batch_weight_grad,
 )
 
 
 def _check(op: str, input: Any, weight: Any, bias: Any) -> None:
-    for name, value in (("input", input), ("weight", weight), ("bias", bias)):
-        if not isinstance(value, Tensor) and not (name == "bias" and value is None):
-            raise TypeError(f"{op}: expected {name} to be a tensor, got {type(value).__name__}")
-        if value is not None and value.device != input.device:
+    given = {"input": input, "weight": weight} | ({} if bias is None else {"bias": bias})
+    expect_tensors(op, **given)
+    for name, value in given.items():
+        if value.device != input.device:
             raise TypeError(f"{op}: expected {name} on the input's device {input.device}, got {value.device}")
 
 
@@ -237,12 +261,16 @@ def _forward(
     _check(op, input, weight, bias)
     geometry = _c.geometry(op, _c.kernel_size(op, weight, dims), stride, padding, dilation)
     groups = _c.group_count(groups, op)
+    batched = _c.batched(op, input, dims)
+    if weight.shape[1] == 0 and input.shape[-dims - 1] == 0:
+        nothing: Tensor = getattr(torch.nn.functional, op)(input, weight, bias, stride, padding, dilation, groups)
+        return nothing
     image, weight_, bias_ = _autocast(input, weight, bias)
-    if _c.batched(op, input, dims):
+    if batched:
         result: Tensor = _convolution(image, weight_, bias_, *geometry, groups)
         return result
     assert image is not None
-    result = _convolution(image.unsqueeze(0), weight_, bias_, *geometry, groups)
+    result = _convolution(as_batch(image), weight_, bias_, *geometry, groups)
     return result.squeeze(0)
 
 
@@ -266,7 +294,7 @@ def _transpose(
     assert image is not None
     batched = _c.batched(op, input, dims)
     if not batched:
-        image = image.unsqueeze(0)
+        image = as_batch(image)
     size = _c.transposed_output_size(op, image.shape[2:], kernel, geometry, output_padding)
     result: Tensor = _convolution_transpose(image, weight_, bias_, size, *geometry, groups)
     return result if batched else result.squeeze(0)
@@ -314,7 +342,8 @@ def conv2d(
 
     Returns:
         (N, K, H', W') with H' = (H + 2 padding - dilation (kernel_h - 1) - 1) // stride + 1, in the input's dtype;
-        channels_last where input or weight is.
+        channels_last where input or weight is, (K, H', W') too. An input without channels gives torch's result, which
+        has none.
 
     Raises:
         ArgumentError: where sizes do not fit each other, groups divide neither channels nor filters, or the result
@@ -324,14 +353,19 @@ def conv2d(
     Algorithms: depthwise, grouped, Winograd F(4x4, 3x3), F(2x2, 3x3) and F(3x3, 2x2), and implicit GEMM, chosen by
     shape; `fastcnn.set_conv_algorithm` and FASTCNN_CONV_ALGORITHM override the choice. Arithmetic is in float32
     (float64 for float64); results are within 3e-5 of the output's root mean square of the exact ones, or twice the
-    error of torch. Direct algorithms spread NaN and infinities as torch does, to the pixels whose window holds them;
+    error of torch.
+
+    NaN and infinities: direct algorithms spread the input's as torch does, to the pixels whose window holds them;
     Winograd spreads them to the whole tile of 4 x 4 results (2 x 2, 3 x 3), and to the tiles that overlap the pixel.
+    A weight's reach the results that sum it and no other, in every layout and with every algorithm. The padding is
+    zeros, so that an infinite weight over it gives NaN; a transposed convolution has no such zeros. Weights that are
+    not finite take the time of a direct algorithm or more; the transposed ones' is the slow reference.
 
     Complexity: O(N K H' W' C / groups * kernel) multiply-adds; Winograd does one for every
     4 (2.25) of them. Scratch: at most 4 MiB a thread, beside the packed weight; the gradient of a 3x3 weight by
     Winograd takes four times its own size as well.
-    Gradient: of input, weight and bias, on native kernels; differentiable any number of times. Deterministic for any
-    number of threads; ISAs agree to rounding.
+    Gradient: of input, weight and bias, on native kernels; differentiable any number of times, in reverse and forward
+    mode. Deterministic for any number of threads; ISAs agree to rounding.
 
     References: A. Lavin, S. Gray, "Fast algorithms for convolutional neural networks", CVPR 2016; E. Georganas et al.,
     "Anatomy of high-performance deep learning convolutions on SIMD architectures", SC 2018.

@@ -22,15 +22,17 @@ def _keep_arguments(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 
 # The filter is linear: its derivative is the transposed filter, and that one's the filter again.
 def _transposed(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
-    return torch.ops.fastcnn._gaussian_blur_backward(grad, *ctx.arguments), None, None, None
+    return _gaussian_blur_backward(grad, *ctx.arguments), None, None, None
 
 
 def _direct(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
-    return torch.ops.fastcnn.gaussian_blur(grad, *ctx.arguments), None, None, None
+    return _gaussian_blur(grad, *ctx.arguments), None, None, None
 
 
-_gaussian_blur = native("gaussian_blur", fake=_same, setup_context=_keep_arguments, backward=_transposed)
-native("_gaussian_blur_backward", fake=_same, setup_context=_keep_arguments, backward=_direct)
+_gaussian_blur = native("gaussian_blur", fake=_same, setup_context=_keep_arguments, backward=_transposed, linear=True)
+_gaussian_blur_backward = native(
+    "_gaussian_blur_backward", fake=_same, setup_context=_keep_arguments, backward=_direct, linear=True
+)
 
 
 def gaussian_blur(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -242,12 +243,27 @@ def _region_table_vjp(ctx: Any, *grads: Any) -> tuple[Any, ...]:
     return None, grad, None, None
 
 
-_region_table = native(
+def _moved(image: Tensor, labels: Tensor, area: Tensor, argmin: Tensor, argmax: Tensor, dims: int) -> list[Tensor]:
+    """Mean, minimum and maximum of another image at the pixels that made them in the first: linear in it."""
+    mean = _region_table(labels, image, area.shape[-1], dims)[4]
+    pixels = torch.nn.functional.pad(image.flatten(-dims), (1, 0))  # -1, an absent label, sees 0
+    return [mean, pixels.gather(-1, argmin + 1), pixels.gather(-1, argmax + 1)]
+
+
+def _region_table_forward(args: Sequence[Any], tangents: Sequence[Tensor | None]) -> tuple[Tensor | None, ...]:
+    labels, intensity, most, dims = args
+    _, area, _, _, _, _, _, argmin, argmax = _region_table(labels, intensity, most, dims)
+    assert tangents[1] is not None
+    return None, None, None, None, *_moved(tangents[1], labels, area, argmin, argmax, dims), None, None
+
+
+_region_table: Callable[..., Any] = native(
     "region_table",
     fake=_region_table_fake,
     images=(0, 1),
     setup_context=_region_table_setup,
     backward=_region_table_vjp,
+    forward=_region_table_forward,
 )
 
 
@@ -272,10 +288,7 @@ def _backward_setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 def _backward_vjp(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     """The gradient is linear in the table's: its adjoint is the table's own mean, and a look at the extreme pixels."""
     labels, area, argmin, argmax = ctx.saved_tensors
-    dims = ctx.spatial_dims
-    mean = _region_table(labels, grad, area.shape[-1], dims)[4]
-    pixels = torch.nn.functional.pad(grad.flatten(-dims), (1, 0))  # -1, an absent label, sees 0
-    return None, None, None, None, mean, pixels.gather(-1, argmin + 1), pixels.gather(-1, argmax + 1), None
+    return None, None, None, None, *_moved(grad, labels, area, argmin, argmax, ctx.spatial_dims), None
 
 
 _region_table_backward = native(

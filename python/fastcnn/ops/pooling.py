@@ -10,12 +10,11 @@ from torch import Tensor
 
 from fastcnn import _pooling
 from fastcnn._errors import ArgumentError
-from fastcnn._library import native
+from fastcnn._library import expect_tensors, native
+from fastcnn.ops._single import as_batch
 
 Size = int | Sequence[int]
 Pooled = Tensor | tuple[Tensor, Tensor]
-
-_fastcnn = torch.ops.fastcnn
 
 
 # --- metadata ---------------------------------------------------------------------------------------------------------
@@ -106,7 +105,7 @@ def _save_indices(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tenso
 def _to_indices(ctx: Any, grad: Tensor, _: Any) -> tuple[Any, ...]:
     (indices,) = ctx.saved_tensors
     grad = grad.contiguous(memory_format=_format(indices, len(ctx.size)))
-    return _fastcnn._pool_scatter(grad, indices, ctx.size), *_no_more(ctx)
+    return _pool_scatter(grad, indices, ctx.size), *_no_more(ctx)
 
 
 def _maximum(name: str, fake: Callable[..., Tensor]) -> tuple[Callable[..., Any], Callable[..., Any]]:
@@ -118,7 +117,7 @@ def _maximum(name: str, fake: Callable[..., Tensor]) -> tuple[Callable[..., Any]
     def again(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
         (input,) = ctx.saved_tensors
         grad = grad.contiguous(memory_format=_format(input, len(ctx.arguments[0])))
-        return getattr(_fastcnn, f"_{name}_backward")(grad, input, *ctx.arguments), *_no_more(ctx)
+        return scattered(grad, input, *ctx.arguments), *_no_more(ctx)
 
     def save_second(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         ctx.save_for_backward(inputs[1])
@@ -126,13 +125,36 @@ def _maximum(name: str, fake: Callable[..., Tensor]) -> tuple[Callable[..., Any]
 
     def gathered(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
         (input,) = ctx.saved_tensors
-        _, indices = getattr(_fastcnn, f"{name}_with_indices")(input, *ctx.arguments[1:])
-        grad = grad.contiguous(memory_format=_format(input, len(ctx.arguments[1])))
-        return _fastcnn._pool_gather(grad, indices, len(ctx.arguments[1])), *_no_more(ctx)
+        return at_maxima(grad, input, ctx.arguments[1:]), *_no_more(ctx)
 
-    values = native(name, fake=fake, setup_context=_save_input, backward=again)
-    both = native(f"{name}_with_indices", fake=_with_indices(fake), setup_context=_save_indices, backward=_to_indices)
-    native(f"_{name}_backward", fake=_like_input, images=(0, 1), setup_context=save_second, backward=gathered)
+    def at_maxima(values: Tensor, input: Tensor, arguments: Sequence[Any]) -> Tensor:
+        rank = len(arguments[0])
+        _, indices = both(input, *arguments)
+        found: Tensor = _pool_gather(values.contiguous(memory_format=_format(input, rank)), indices, rank)
+        return found
+
+    def forward(args: Sequence[Any], tangents: Sequence[Any]) -> Tensor:
+        return at_maxima(tangents[0], args[0], args[1:])
+
+    def forward_both(args: Sequence[Any], tangents: Sequence[Any]) -> tuple[Tensor, None]:
+        return at_maxima(tangents[0], args[0], args[1:]), None
+
+    values = native(name, fake=fake, setup_context=_save_input, backward=again, forward=forward)
+    both = native(
+        f"{name}_with_indices",
+        fake=_with_indices(fake),
+        setup_context=_save_indices,
+        backward=_to_indices,
+        forward=forward_both,
+    )
+    scattered = native(
+        f"_{name}_backward",
+        fake=_like_input,
+        images=(0, 1),
+        setup_context=save_second,
+        backward=gathered,
+        linear=True,
+    )
     return values, both
 
 
@@ -147,17 +169,17 @@ def _mean(name: str, fake: Callable[..., Tensor]) -> Callable[..., Any]:
     def transposed(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
         grad = grad.contiguous(memory_format=ctx.format)
         channels_last = ctx.format != torch.contiguous_format
-        op = getattr(_fastcnn, f"_{name}_backward")
-        return op(grad, ctx.size, channels_last, *ctx.arguments), *_no_more(ctx)
+        return spread(grad, ctx.size, channels_last, *ctx.arguments), *_no_more(ctx)
 
     def save_arguments(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         ctx.arguments = inputs[1:]
 
     def direct(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
-        return getattr(_fastcnn, name)(grad, *ctx.arguments[2:]), *_no_more(ctx)
+        return means(grad, *ctx.arguments[2:]), *_no_more(ctx)
 
-    native(f"_{name}_backward", fake=_like_size, setup_context=save_arguments, backward=direct)
-    return native(name, fake=fake, setup_context=save, backward=transposed)
+    spread = native(f"_{name}_backward", fake=_like_size, setup_context=save_arguments, backward=direct, linear=True)
+    means = native(name, fake=fake, setup_context=save, backward=transposed, linear=True)
+    return means
 
 
 _max_pool, _max_pool_with_indices = _maximum("max_pool", _window_fake)
@@ -187,33 +209,54 @@ def _save_places(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 def _gather(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     (indices,) = ctx.saved_tensors
     grad = grad.contiguous(memory_format=_format(indices, len(ctx.arguments[1])))
-    return _fastcnn._pool_gather(grad, indices, len(ctx.arguments[1])), *_no_more(ctx)
+    return _pool_gather(grad, indices, len(ctx.arguments[1])), *_no_more(ctx)
 
 
 def _scatter(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     (indices,) = ctx.saved_tensors
     grad = grad.contiguous(memory_format=_format(indices, ctx.arguments[1]))
-    return _fastcnn._pool_scatter(grad, indices, ctx.size[-ctx.arguments[1] :]), *_no_more(ctx)
+    return _pool_scatter(grad, indices, ctx.size[-ctx.arguments[1] :]), *_no_more(ctx)
 
 
-_max_unpool = native("max_unpool", fake=_unpool_fake, images=(0, 1), setup_context=_save_places, backward=_gather)
+_max_unpool = native(
+    "max_unpool", fake=_unpool_fake, images=(0, 1), setup_context=_save_places, backward=_gather, linear=True
+)
 for _out in ("max_pool_out", "adaptive_max_pool_out", "avg_pool_out", "adaptive_avg_pool_out"):
     native(_out, fake=lambda *_: None)
-native("_pool_scatter", fake=_scatter_fake, images=(0, 1), setup_context=_save_places, backward=_gather)
-native("_pool_gather", fake=_gather_fake, images=(0, 1), setup_context=_save_places, backward=_scatter)
+_pool_scatter = native(
+    "_pool_scatter", fake=_scatter_fake, images=(0, 1), setup_context=_save_places, backward=_gather, linear=True
+)
+_pool_gather = native(
+    "_pool_gather", fake=_gather_fake, images=(0, 1), setup_context=_save_places, backward=_scatter, linear=True
+)
 
 
 # --- the functions ----------------------------------------------------------------------------------------------------
+
+
+def _check(op: str, rank: int, **tensors: Any) -> None:
+    expect_tensors(op, **tensors)
+    _pooling.check_dimensions(op, "input", tensors["input"].shape, rank)
+
+
+def _run(kernel: Callable[..., Any], rank: int, tensors: Sequence[Tensor], *arguments: Any) -> Any:
+    """Run an op; a single image is a batch of one, which has a layout to keep."""
+    if tensors[0].ndim == rank + 2:
+        return kernel(*tensors, *arguments)
+    result = kernel(*map(as_batch, tensors), *arguments)
+    return tuple(r.squeeze(0) for r in result) if isinstance(result, tuple) else result.squeeze(0)
 
 
 def _max(
     rank: int, input: Tensor, kernel: Size, stride: Size | None, padding: Size, dilation: Size, ceil: bool, both: bool
 ) -> Any:
     op = f"max_pool{rank}d"
-    _pooling.check_dimensions(op, "input", input.shape, rank)
+    _check(op, rank, input=input)
     kernel_size = _pooling.sizes(kernel, rank, op, "kernel_size")
-    return (_max_pool_with_indices if both else _max_pool)(
-        input,
+    return _run(
+        _max_pool_with_indices if both else _max_pool,
+        rank,
+        [input],
         kernel_size,
         _pooling.strides(stride, kernel_size, op),
         _pooling.sizes(padding, rank, op, "padding"),
@@ -268,7 +311,8 @@ def max_pool2d(
     Returns:
         The maxima, in the input's dtype and layout, of size floor((n + 2 padding - dilation (kernel_size - 1) - 1) /
         stride) + 1 along each axis. NaN is the greatest value. With `return_indices`, also int64 indices, flat within
-        each plane: of the first maximum in raster order, or the last NaN.
+        each plane: of the first maximum in raster order, or the last NaN; -1, and the dtype's least value, where
+        dilation takes a window wholly into the padding.
 
     Raises:
         ArgumentError: an input of other dimensions, or with an empty one that is not the batch; kernel_size, stride or
@@ -278,9 +322,10 @@ def max_pool2d(
     Complexity: O(kernel height + kernel width) per element read, whole vectors of columns (contiguous) or channels
     (channels_last); with indices O(kernel area). Scratch: 64 KiB per thread, or 16 pixels' channels;
     an input that is neither contiguous nor channels_last is packed, a plane (channels_last: an image) per thread.
-    Gradient: to the element that `return_indices` names; differentiable any number of times. It is found anew in the
-    backward pass, so that training keeps the input and no indices; float16 and bfloat16 gradients are summed in
-    float32. Deterministic: the result depends on neither threads nor instruction set.
+    Gradient: to the element that `return_indices` names, none for -1; differentiable any number of times, in reverse
+    and forward mode. It is found anew in the backward pass, so that training keeps the input and no indices; float16
+    and bfloat16 gradients are summed in float32. Deterministic: the result depends on neither threads nor instruction
+    set.
 
     Reference: Y.-L. Boureau, J. Ponce, Y. LeCun, "A theoretical analysis of feature pooling in visual recognition",
     ICML 2010.
@@ -326,12 +371,14 @@ def _avg(
     divisor_override: int | None,
 ) -> Tensor:
     op = f"avg_pool{rank}d"
-    _pooling.check_dimensions(op, "input", input.shape, rank)
+    _check(op, rank, input=input)
     kernel_size = _pooling.sizes(kernel, rank, op, "kernel_size")
     if divisor_override is not None:
         divisor_override = _pooling.size(divisor_override, op, "divisor_override")
-    result: Tensor = _avg_pool(
-        input,
+    result: Tensor = _run(
+        _avg_pool,
+        rank,
+        [input],
         kernel_size,
         _pooling.strides(stride, kernel_size, op),
         _pooling.sizes(padding, rank, op, "padding"),
@@ -431,8 +478,8 @@ def avg_pool3d(
 
 def _adaptive(op: str, kernel: Callable[..., Any], rank: int, input: Tensor, output_size: Any) -> Any:
     op = f"{op}{rank}d"
-    _pooling.check_dimensions(op, "input", input.shape, rank)
-    return kernel(input, _pooling.adaptive_sizes(output_size, input.shape[-rank:], op))
+    _check(op, rank, input=input)
+    return _run(kernel, rank, [input], _pooling.adaptive_sizes(output_size, input.shape[-rank:], op))
 
 
 def _adaptive_max(rank: int, input: Tensor, output_size: Any, both: bool) -> Any:
@@ -567,7 +614,7 @@ def _unpool(
     rank: int, input: Tensor, indices: Tensor, kernel: Size, stride: Size | None, padding: Size, output_size: Any
 ) -> Tensor:
     op = f"max_unpool{rank}d"
-    _pooling.check_dimensions(op, "input", input.shape, rank)
+    _check(op, rank, input=input, indices=indices)
     if indices.dtype != torch.int64:
         raise TypeError(f"{op}: expected indices of dtype int64, got {str(indices.dtype).removeprefix('torch.')}")
     if indices.shape != input.shape:
@@ -576,7 +623,7 @@ def _unpool(
     strides = _pooling.strides(stride, kernel_size, op)
     paddings = _pooling.sizes(padding, rank, op, "padding")
     size = _pooling.unpooled_sizes(op, input.shape[-rank:], kernel_size, strides, paddings, output_size)
-    result: Tensor = _max_unpool(input, indices, size)
+    result: Tensor = _run(_max_unpool, rank, [input, indices], size)
     return result
 
 
@@ -609,7 +656,7 @@ def max_unpool2d(
 ) -> Tensor:
     """Put maxima back where `max_pool2d` found them, among zeros.
 
-    As `torch.nn.functional.max_unpool2d`. Where indices meet, the last in raster order stands.
+    As `torch.nn.functional.max_unpool2d`. Where indices meet, the last in raster order stands; -1 is nowhere.
 
     Args:
         input: (N, C, H, W) or (C, H, W); every dtype of `max_pool2d`.
@@ -689,7 +736,7 @@ def spatial_pyramid_pool(input: Tensor, levels: Sequence[int] = (1, 2, 4), mode:
         >>> F.spatial_pyramid_pool(torch.arange(16).reshape(1, 4, 4), levels=(1, 2))
         tensor([15,  5,  7, 13, 15])
     """
-    _pooling.check_dimensions("spatial_pyramid_pool", "input", input.shape, 2)
+    _check("spatial_pyramid_pool", 2, input=input)
     grids = _pooling.check_levels(levels, mode)
     pool = _adaptive_max_pool if mode == "max" else _adaptive_avg_pool
     return torch.cat([pool(input, [level, level]).flatten(-3) for level in grids], -1)

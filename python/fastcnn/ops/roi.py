@@ -34,21 +34,37 @@ def _map(grad: Tensor, rois: Tensor, *args: Any) -> Tensor:
     return grad.new_empty(sizes[:4])
 
 
-def _batched(call: Callable[[], Callable[..., Any]]) -> Callable[..., tuple[Any, Any]]:
-    """A batching rule: the images of all maps are one batch, and the regions' indices count on."""
+def _one_batch(info: Any, in_dims: Sequence[Any], tensors: Sequence[Tensor], images: int) -> list[Tensor]:
+    """Join the batch of maps, regions and places to one: the regions' indices count on."""
+    n = info.batch_size
+    moved = [t.expand(n, *t.shape) if d is None else t.movedim(d, 0) for t, d in zip(tensors, in_dims, strict=False)]
+    first = torch.arange(n, device=moved[1].device)[:, None] * images
+    moved[1] = torch.cat([moved[1][..., :1] + first[..., None], moved[1][..., 1:]], -1)
+    return [t.flatten(0, 1) for t in moved]
 
+
+def _batched(call: Callable[[], Callable[..., Any]]) -> Callable[..., tuple[Any, Any]]:
     def rule(info: Any, in_dims: tuple[Any, ...], input: Tensor, rois: Tensor, *args: Any) -> tuple[Any, Any]:
-        n = info.batch_size
-        input, rois = (
-            t.expand(n, *t.shape) if d is None else t.movedim(d, 0)
-            for t, d in ((input, in_dims[0]), (rois, in_dims[1]))
-        )
-        first = torch.arange(n, device=rois.device)[:, None] * input.shape[1]
-        rois = torch.cat([rois[..., :1] + first[..., None], rois[..., 1:]], -1)
-        result = call()(input.flatten(0, 1), rois.flatten(0, 1), *args)
+        images = input.shape[0] if in_dims[0] is None else input.movedim(in_dims[0], 0).shape[1]
+        result = call()(*_one_batch(info, in_dims, [input, rois], images), *args)
         results = result if isinstance(result, tuple) else (result,)
-        parts = tuple(r.unflatten(0, (n, -1)) for r in results)
+        parts = tuple(r.unflatten(0, (info.batch_size, -1)) for r in results)
         return (parts, (0,) * len(parts)) if isinstance(result, tuple) else (parts[0], 0)
+
+    return rule
+
+
+def _batched_map(call: Callable[[], Callable[..., Tensor]]) -> Callable[..., tuple[Any, Any]]:
+    """Likewise for the gradients of maps, whose sizes, the images' number first, are arguments."""
+
+    def rule(info: Any, in_dims: tuple[Any, ...], *args: Any) -> tuple[Any, Any]:
+        tensors = [a for a in args if isinstance(a, Tensor)]
+        rest = list(args[len(tensors) :])
+        number = next(i for i, a in enumerate(rest) if isinstance(a, (int, torch.SymInt)))
+        images = rest[number]
+        rest[number] = images * info.batch_size
+        result = call()(*_one_batch(info, in_dims, tensors, images), *rest)
+        return result.unflatten(0, (info.batch_size, images)), 0
 
     return rule
 
@@ -107,9 +123,21 @@ def _align_twice(ctx: Any, grad: Tensor) -> Any:
 
 
 _roi_align: Callable[..., Any] = native(
-    "roi_align", fake=_pooled, setup_context=_save, backward=_align_backward, batch=_batched(lambda: _roi_align)
+    "roi_align",
+    fake=_pooled,
+    setup_context=_save,
+    backward=_align_backward,
+    linear=True,
+    batch=_batched(lambda: _roi_align),
 )
-_roi_align_backward = native("_roi_align_backward", fake=_map, setup_context=_save_grad, backward=_align_twice)
+_roi_align_backward: Callable[..., Any] = native(
+    "_roi_align_backward",
+    fake=_map,
+    setup_context=_save_grad,
+    backward=_align_twice,
+    linear=True,
+    batch=_batched_map(lambda: _roi_align_backward),
+)
 
 
 def roi_align(
@@ -183,7 +211,14 @@ _roi_pool: Callable[..., Any] = native(
     backward=_pool_backward,
     batch=_batched(lambda: _roi_pool),
 )
-_roi_pool_backward = native("_roi_pool_backward", fake=_map, setup_context=_save_grad, backward=_pool_twice)
+_roi_pool_backward: Callable[..., Any] = native(
+    "_roi_pool_backward",
+    fake=_map,
+    setup_context=_save_grad,
+    backward=_pool_twice,
+    linear=True,
+    batch=_batched_map(lambda: _roi_pool_backward),
+)
 
 
 # Where no gradient is asked for, the places of the maxima, as large as they, are not written. If one is asked for after
@@ -284,7 +319,14 @@ _ps_roi_align: Callable[..., Any] = native(
     backward=_ps_align_backward,
     batch=_batched(lambda: _ps_roi_align),
 )
-_ps_roi_align_backward = native("_ps_roi_align_backward", fake=_map, setup_context=_save_grad, backward=_ps_align_twice)
+_ps_roi_align_backward: Callable[..., Any] = native(
+    "_ps_roi_align_backward",
+    fake=_map,
+    setup_context=_save_grad,
+    backward=_ps_align_twice,
+    linear=True,
+    batch=_batched_map(lambda: _ps_roi_align_backward),
+)
 _ps_roi_pool: Callable[..., Any] = native(
     "ps_roi_pool",
     fake=_by_position,
@@ -292,7 +334,14 @@ _ps_roi_pool: Callable[..., Any] = native(
     backward=_ps_pool_backward,
     batch=_batched(lambda: _ps_roi_pool),
 )
-_ps_roi_pool_backward = native("_ps_roi_pool_backward", fake=_map, setup_context=_save_grad, backward=_ps_pool_twice)
+_ps_roi_pool_backward: Callable[..., Any] = native(
+    "_ps_roi_pool_backward",
+    fake=_map,
+    setup_context=_save_grad,
+    backward=_ps_pool_twice,
+    linear=True,
+    batch=_batched_map(lambda: _ps_roi_pool_backward),
+)
 
 
 def ps_roi_align(

@@ -34,17 +34,23 @@ def _keep_arguments(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 
 # The filter is symmetric: its own transpose.
 def _surface_backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
-    result = torch.ops.fastcnn._threshold_local_backward(grad, ctx.block_size, ctx.method)
+    result = _threshold_local_backward(grad, ctx.block_size, ctx.method)
     return result.to(ctx.dtype), None, None, None
 
 
 def _backward_backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
-    return torch.ops.fastcnn._threshold_local_backward(grad, ctx.block_size, ctx.method), None, None
+    return _threshold_local_backward(grad, ctx.block_size, ctx.method), None, None
 
 
 _threshold_otsu = native("threshold_otsu", fake=_per_image)
 _threshold_local = native("threshold_local", fake=_surface, setup_context=_keep_arguments, backward=_surface_backward)
-native("_threshold_local_backward", fake=_same, setup_context=_keep_arguments, backward=_backward_backward)
+_threshold_local_backward = native(
+    "_threshold_local_backward",
+    fake=_same,
+    setup_context=_keep_arguments,
+    backward=_backward_backward,
+    linear=True,
+)
 _binarize_local = native("binarize_local", fake=_mask)
 
 

@@ -92,9 +92,10 @@ FASTCNN_API std::string get_conv_algorithm();
 /// The algorithms' names, in the order they are tried.
 FASTCNN_API std::vector<std::string> conv_algorithms();
 /// The algorithm for an input of this shape; output_size is a transposed convolution's. `packed`: its weights are
-/// packed once, not on every call.
+/// packed once, not on every call. `finite`: so are all its weights.
 FASTCNN_API std::string choose_conv_algorithm(const ConvWeight& weight, const std::vector<int64_t>& input,
-                                              const std::vector<int64_t>& output_size, bool packed, int threads);
+                                              const std::vector<int64_t>& output_size, bool packed, int threads,
+                                              bool finite = true);
 /// The whole list with what decides: "auto" takes the first that fits and wins.
 struct ConvCandidate {
   std::string name;

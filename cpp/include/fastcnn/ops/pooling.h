@@ -31,7 +31,8 @@ FASTCNN_API std::vector<int64_t> pooled_shape(const TensorView& src, const Pooli
 
 /// The maximum of each window; NaN is the greatest. Every dtype.
 FASTCNN_API void max_pool(const Context& context, const TensorView& src, const Pooling& pooling, const TensorView& dst);
-/// indices: int64, flat within the plane; the first maximum in raster order, the last NaN.
+/// indices: int64, flat within the plane; the first maximum in raster order, the last NaN; -1 where a window lies
+/// wholly in the padding, which the functions below pass over.
 FASTCNN_API void max_pool_with_indices(const Context& context, const TensorView& src, const Pooling& pooling,
                                        const TensorView& dst, const TensorView& indices);
 /// Each window's gradient goes to its maximum in src. Float dtypes; float16 and bfloat16 are summed in float32.
@@ -48,7 +49,7 @@ FASTCNN_API void avg_pool_backward(const Context& context, const TensorView& gra
 /// meet, the last in raster order counts, or their sum with `accumulate` (float dtypes): the gradient of max_pool.
 FASTCNN_API void max_unpool(const Context& context, const TensorView& src, const TensorView& indices, int spatial_dims,
                             bool accumulate, const TensorView& dst);
-/// dst[i] = src[indices[i]], plane by plane: the transpose of both.
+/// dst[i] = src[indices[i]], 0 for -1, plane by plane: the transpose of both.
 FASTCNN_API void pool_gather(const Context& context, const TensorView& src, const TensorView& indices, int spatial_dims,
                              const TensorView& dst);
 

@@ -11,7 +11,7 @@ namespace conv {
 namespace {
 
 constexpr const Algorithm* kAlgorithms[] = {
-    &kDepthwise, &kGrouped, &kWinogradF4, &kWinogradF2, &kWinogradF3, &kDirect, &kReference,
+    &kDepthwise, &kGrouped, &kWinogradF4, &kWinogradF2, &kWinogradF3, &kDirect, &kPadded, &kReference,
 };
 
 bool is_winograd(const Algorithm& algorithm) { return std::string(algorithm.name).rfind("winograd", 0) == 0; }
@@ -109,6 +109,8 @@ const Algorithm& choose(const std::vector<Part>& parts, bool f64, bool packed, i
   return kReference;
 }
 
+const Algorithm& choose_not_finite(bool transposed) { return transposed ? kReference : kPadded; }
+
 }  // namespace conv
 
 void set_conv_algorithm(const std::string& name) {
@@ -139,7 +141,8 @@ std::vector<conv::Part> parts_for(const ConvWeight& weight, const std::vector<in
 }  // namespace
 
 std::string choose_conv_algorithm(const ConvWeight& weight, const std::vector<int64_t>& input,
-                                  const std::vector<int64_t>& output_size, bool packed, int threads) {
+                                  const std::vector<int64_t>& output_size, bool packed, int threads, bool finite) {
+  if (!finite) return conv::choose_not_finite(weight.transposed).name;
   return conv::choose(parts_for(weight, input, output_size), weight.dtype == DType::float64, packed, threads).name;
 }
 

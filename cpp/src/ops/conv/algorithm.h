@@ -38,6 +38,7 @@ inline const Routines<double>& Algorithm::routines<double>() const {
 }
 
 // One file each: <name>.cpp.
-extern const Algorithm kDepthwise, kGrouped, kWinogradF4, kWinogradF2, kWinogradF3, kDirect, kReference, kEmpty;
+extern const Algorithm kDepthwise, kGrouped, kWinogradF4, kWinogradF2, kWinogradF3, kDirect, kPadded, kReference,
+    kEmpty;
 
 }  // namespace fastcnn::conv

@@ -18,5 +18,8 @@ bool computes(const Algorithm& algorithm, const std::vector<Part>& parts, bool f
 const Algorithm& serving(const Algorithm& algorithm, const Part& part);
 /// The algorithm for all these parts.
 const Algorithm& choose(const std::vector<Part>& parts, bool f64, bool packed, int threads);
+/// The one for weights that are not all finite, whatever is set: each infinity and NaN goes to just those results whose
+/// sum has it. A convolution's padding is zeros, which are multiplied; a transposed one has none.
+const Algorithm& choose_not_finite(bool transposed);
 
 }  // namespace fastcnn::conv

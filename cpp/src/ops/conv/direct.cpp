@@ -4,6 +4,9 @@
 // pixels compete for the sets of the L1 cache, a tile's input is copied into a patch first, each value once. Tiles that
 // span rows (narrow images), or share a pass over weights too large for the cache, are gathered term by term, one block
 // of terms at a time; a value is then used once per filter, so that copying costs 1 / filters of the multiply-adds.
+//
+// padded_gemm gathers every tile, and so multiplies the zeros around the image as well: what weights that are not
+// finite need, whose products with zero are NaN.
 #include "ops/conv/direct.h"
 
 #include <algorithm>
@@ -328,11 +331,11 @@ class Cell {
   int64_t patch_groups_ = 1, patch_group_ = 0, patch_stride_ = 0;
 };
 
-template <class T>
+template <class T, bool with_padding>
 void run(const Context& context, const Task<T>& task, const T* packed) {
   if (task.shape.batch * task.shape.out_pixels() * task.shape.filters * task.shape.groups == 0) return;
   Scratch scratch(context);
-  const DirectPlan<T> plan(task, scratch);
+  const DirectPlan<T> plan(task, with_padding, scratch);
   const Shape& s = plan.task.shape;
   // A grid of threads over tiles and columns: the most even, and of those the one that reads least.
   const int64_t threads = context.num_threads(), tiles = plan.num_tiles, columns = plan.num_columns();
@@ -364,7 +367,13 @@ void run(const Context& context, const Task<T>& task, const T* packed) {
 const Algorithm kDirect = {"implicit_gemm",
                            [](const Shape&) { return true; },
                            [](const Shape&, int) { return true; },
-                           {packed_size<float>, pack<float>, run<float>},
-                           {packed_size<double>, pack<double>, run<double>}};
+                           {packed_size<float>, pack<float>, run<float, false>},
+                           {packed_size<double>, pack<double>, run<double, false>}};
+
+const Algorithm kPadded = {"padded_gemm",
+                           [](const Shape&) { return true; },
+                           [](const Shape&, int) { return false; },
+                           {packed_size<float>, pack<float>, run<float, true>},
+                           {packed_size<double>, pack<double>, run<double, true>}};
 
 }  // namespace fastcnn::conv

@@ -39,20 +39,22 @@ struct DirectPlan {
   Segment* segments;  ///< of the runs, in the image
   int64_t* first_run;
   int64_t num_runs;
-  bool addressable;  ///< runs can be read as they are: in row tiles, without parting what a split joins
+  /// Runs can be read as they are: in row tiles, without parting what a split joins. Never where zeros around the image
+  /// have to be multiplied too, since what is read as it is leaves out taps above and below it.
+  bool addressable;
   /// Layout of a patch, [kernel row][column][channel of some groups], which stands for the image where a row tile
   /// reaches outside.
   int64_t patch_columns, patch_gap;
   bool patchable;
 
-  DirectPlan(const Task<T>& t, Scratch& scratch);
+  DirectPlan(const Task<T>& t, bool with_padding, Scratch& scratch);
   int64_t num_columns() const { return task.shape.groups * num_panels; }  ///< group by group, panel by panel
 
  private:
   void join_dimensions();
   void plan_tiles();
   void plan_panels(Scratch& scratch);
-  void plan_runs(Scratch& scratch);
+  void plan_runs(bool with_padding, Scratch& scratch);
 };
 
 }  // namespace fastcnn::conv

@@ -29,12 +29,12 @@ Packing::Packing(const Shape& s) {
 }
 
 template <class T>
-DirectPlan<T>::DirectPlan(const Task<T>& t, Scratch& scratch)
+DirectPlan<T>::DirectPlan(const Task<T>& t, bool with_padding, Scratch& scratch)
     : task(t), packing(t.shape), routines(tile_routines<T>()) {
   join_dimensions();
   plan_tiles();
   plan_panels(scratch);
-  plan_runs(scratch);
+  plan_runs(with_padding, scratch);
 }
 
 /// Joins dimensions of a 1x1 convolution of stride 1 that are adjacent in memory: they are one long row.
@@ -96,7 +96,7 @@ void DirectPlan<T>::plan_panels(Scratch& scratch) {
 
 /// A row of the kernel is one run where its pixels are adjacent in memory; else each tap is one.
 template <class T>
-void DirectPlan<T>::plan_runs(Scratch& scratch) {
+void DirectPlan<T>::plan_runs(bool with_padding, Scratch& scratch) {
   const Shape& s = task.shape;
   const bool rows =
       s.groups == 1 && s.dilation[2] == 1 && task.src.stride[2] == s.channels && !task.input_scale && s.kernel[2] > 1;
@@ -126,7 +126,7 @@ void DirectPlan<T>::plan_runs(Scratch& scratch) {
   segments = scratch.get<Segment>(most);
   for (int64_t i = 0; i < num_runs; ++i) segments[i] = runs[i].segment;
 
-  addressable = row_tiles && (divisible || packing.tail_split == 1);
+  addressable = !with_padding && row_tiles && (divisible || packing.tail_split == 1);
   // A patch is worth its copy where it is smaller than what gathering would write.
   patch_columns = (routines.tile_pixels - 1) * s.stride[2] + (s.kernel[2] - 1) * s.dilation[2] + 1;
   patchable = patch_columns <= routines.tile_pixels * s.kernel[2];

@@ -37,8 +37,8 @@ PoolTable windows(int64_t in, const Pooling& p, size_t d, const std::string& op)
     const int64_t start = o * a.stride - a.padding, stop = start + reach;
     // The first tap inside: taps are `dilation` apart.
     const int64_t begin = start < 0 ? start + (-start + a.dilation - 1) / a.dilation * a.dilation : start;
-    // Dilation can step over a narrow axis: such a window is empty, and begins inside all the same, so that its index
-    // does too.
+    // Dilation can step over a narrow axis: such a window is empty, and begins inside all the same, where kernels may
+    // point.
     const bool empty = begin >= std::min(stop, in);
     table.begin.push_back(empty ? std::min(std::max<int64_t>(begin, 0), in - 1) : begin);
     table.end.push_back(empty ? table.begin.back() : std::min(stop, in));

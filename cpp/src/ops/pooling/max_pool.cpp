@@ -9,9 +9,6 @@ namespace {
 /// float16 and bfloat16 are compared in float, small integers in int32 (see pool_index_simd.inl).
 int64_t wide_size(DType dtype) { return size_of(dtype) == 8 ? 8 : 4; }
 
-/// One past what window o reaches; an empty one has an index all the same.
-int64_t last_of(const PoolAxis& axis, int64_t o) { return std::max(axis.end[o], axis.begin[o] + 1); }
-
 struct IndexPlan {
   IndexPlan(const TensorView& src, PoolGeometry& geometry, const PoolLayout& layout, const std::string& op)
       : kernels(FASTCNN_SELECT(pool_index_kernels)), dtype(dtype_of(src)) {
@@ -154,7 +151,7 @@ void max_pool_backward(const Context& context, const TensorView& grad, const Ten
       };
       for (int64_t row = 0; row < plan.rows; ++row) {
         const int64_t oz = row / plan.job.y.out, oy = row % plan.job.y.out;
-        zero((last_of(plan.job.z, oz) - 1) * plan.job.y.in + last_of(plan.job.y, oy));
+        zero((plan.job.z.end[oz] - 1) * plan.job.y.in + plan.job.y.end[oy]);
         plan.kernels.back[kind](plan.job, plane, from + row * width * layout.inner * item, row, piece.c0, piece.c1,
                                 buffer, values, places, into);
       }

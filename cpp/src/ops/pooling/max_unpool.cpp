@@ -60,6 +60,7 @@ bool scatter(const T* src, const int64_t* at, int64_t n, int64_t inner, int64_t 
   for (int64_t i = 0; i < n; ++i)
     for (int64_t c = c0; c < c1; ++c) {
       const int64_t p = i * inner + c, index = at[p];
+      if (index == kNowhere) continue;
       if (static_cast<uint64_t>(index) >= static_cast<uint64_t>(size)) {
         wrong = index;
         return false;
@@ -149,6 +150,8 @@ void pool_gather(const Context& context, const TensorView& src, const TensorView
             const int64_t index = at[i * inner + c];
             if (static_cast<uint64_t>(index) < static_cast<uint64_t>(size)) {
               to[i * inner + c] = from[index * inner + c];
+            } else if (index == kNowhere) {
+              to[i * inner + c] = T{};
             } else {
               wrong = index;
               inside = false;

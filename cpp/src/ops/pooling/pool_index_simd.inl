@@ -71,7 +71,12 @@ struct Index {
     for (int64_t z = z_begin; z < z_end; z += job.z.dilation)
       for (int64_t y = y_begin; y < y_end; y += job.y.dilation) f((z * job.y.in + y) * job.x.in);
   }
-  int64_t first_line() const { return (z_begin * job.y.in + y_begin) * job.x.in; }
+  /// Where the search in window o begins: its first pixel, or nowhere where it lies wholly in the padding.
+  FASTCNN_INLINE I start(int64_t o) const {
+    const PoolAxis& x = job.x;
+    if (z_begin == z_end || y_begin == y_end || x.begin[o] == x.end[o]) return I(kNowhere);
+    return I((z_begin * job.y.in + y_begin) * x.in + x.begin[o]);
+  }
 
   // --- lanes are channels -------------------------------------------------------------------------------------------
 
@@ -83,7 +88,7 @@ struct Index {
     FASTCNN_UNROLL
     for (int i = 0; i < N; ++i) {
       kept[i] = splat(least<W>());
-      place[i] = splat(I(first_line() + x.begin[o]));
+      place[i] = splat(start(o));
     }
     lines([&](int64_t line) __attribute__((always_inline)) {
       for (int64_t i = x.begin[o]; i < x.end[o]; i += x.dilation) {
@@ -178,11 +183,11 @@ struct Index {
   }
   void columns(const T* src, W* values, I* indices) const {
     const PoolAxis& x = job.x;
-    const int64_t first = first_line(), right = x.padding + x.in;
+    const int64_t right = x.padding + x.in;
     const int64_t length = (x.out + kLanes) * x.stride + (x.kernel - 1) * x.dilation + 2 * kLanes;
     for (int64_t i = 0; i < x.out; ++i) {
       values[i] = least<W>();
-      indices[i] = I(first + x.begin[i]);
+      indices[i] = start(i);
     }
     for (int64_t i = 0; i < x.padding; ++i) buffer[i] = least<W>();
     Vec<I> steps{};
@@ -249,7 +254,7 @@ struct Index {
     const PoolAxis& x = job.x;
     for (int64_t o = 0; o < x.out; ++o) {
       values[o] = least<W>();
-      indices[o] = I(first_line() + x.begin[o]);
+      indices[o] = start(o);
     }
     lines([&](int64_t line) {
       const W* wide = buffer;
@@ -312,11 +317,13 @@ void back_row(const PoolJob& job, const void* src, const void* grad, int64_t row
   index_row<T>(job, src, row, c0, c1, buffer, values, indices);
   const I* place = static_cast<const I*>(indices);
   if (inner == 1) {
-    for (int64_t i = 0; i < n; ++i) to[place[i]] += load_one(g + i);
+    for (int64_t i = 0; i < n; ++i)
+      if (place[i] != kNowhere) to[place[i]] += load_one(g + i);
     return;
   }
   for (int64_t i = 0; i < n; ++i, place += c1 - c0)
-    for (int64_t c = c0; c < c1; ++c) to[place[c - c0] * inner + c] += load_one(g + i * inner + c);
+    for (int64_t c = c0; c < c1; ++c)
+      if (place[c - c0] != kNowhere) to[place[c - c0] * inner + c] += load_one(g + i * inner + c);
 }
 
 template <class T>

@@ -7,6 +7,9 @@
 
 namespace fastcnn {
 
+/// The index of a window's maximum where the window lies wholly in the padding.
+inline constexpr int kNowhere = -1;
+
 /// The windows along one axis: out of them over in elements.
 struct PoolAxis {
   int64_t in = 1, out = 1;
