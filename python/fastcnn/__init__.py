@@ -27,7 +27,8 @@ if TYPE_CHECKING:
         set_conv_algorithm,
         set_num_threads,
     )
-    from fastcnn._optimize import optimize
+    from fastcnn._optimize.build import optimize
+    from fastcnn._optimize.saving import load_optimized
 
 _SUBMODULES = ("data", "image", "io", "losses", "models", "nn", "ops", "pipelines")
 _MEMBERS = {
@@ -37,7 +38,8 @@ _MEMBERS = {
         "__version__", "get_conv_algorithm", "get_num_threads", "info", "release_scratch", "set_conv_algorithm",
         "set_num_threads",
     ),
-    "_optimize": ("optimize",),
+    "_optimize.build": ("optimize",),
+    "_optimize.saving": ("load_optimized",),
 }  # fmt: skip
 
 __all__ = [
@@ -51,6 +53,7 @@ __all__ = [
     "image",
     "info",
     "io",
+    "load_optimized",
     "losses",
     "models",
     "nn",

@@ -2,66 +2,181 @@
 
 from __future__ import annotations
 
-import operator
+import math
 import warnings
 from collections.abc import Callable, Sequence
-from functools import partial
+from dataclasses import dataclass, field
 from typing import Any
 
+import sympy
 import torch
 from torch import Tensor, fx
 from torch.fx.experimental import _config as config
+from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
+from torch.utils._sympy.printers import PythonPrinter
 
 from fastcnn._errors import BackendError
-from fastcnn._optimize.guard import Guard
+from fastcnn._optimize import functional
+from fastcnn._optimize.attributes import attribute, set_attribute
+from fastcnn._optimize.guard import Dims, Guard
 from fastcnn.nn._modes import as_torch
 
-aten = torch.ops.aten
+# Sizes whose expression is longer are not followed any more: each layer makes them longer yet (see _Tracing).
+_LONGEST = 200
 
 
-def capture(
-    model: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], dynamic: bool
-) -> tuple[fx.GraphModule, Guard]:
-    """Return the graph, and what it demands of sizes."""
+@dataclass
+class Captured:
+    """A graph without writing in place, what it demands of sizes, and what to tell about how it came about."""
+
+    program: Any
+    module: fx.GraphModule
+    guard: Guard
+    # Attributes that calls write to.
+    states: set[str] = field(default_factory=set)
+    # Why the whole model is run as it is, or "".
+    plain: str = ""
+    remarks: list[str] = field(default_factory=list)
+
+
+def capture(model: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], dynamic: bool) -> Captured:
+    """Return the model's graph."""
     training = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
         with torch.no_grad(), as_torch(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            program, guard = _export(model, args, kwargs, dynamic)
-            graph_module = _module(program)
-            if not _make_functional(graph_module.graph):
-                graph_module = _module(program.run_decompositions({}))
+            program, guard, remarks = _export(model, args, kwargs, dynamic)
+            captured = _functional(program, guard)
     finally:
         for module, mode in training:
             module.training = mode
-    for node in list(graph_module.graph.nodes):
-        _drop(node)
-    _fold_constants(graph_module)
-    return graph_module, guard
+    captured.remarks = remarks
+    return captured
 
 
-def _export(model: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], dynamic: bool) -> tuple[Any, Guard]:
-    def attempt(example: tuple[Any, Any]) -> tuple[Any, Guard]:
+def simplify(captured: Captured) -> None:
+    """Take the model's tensors over, and make the graph free of copies, layouts and computations on constants."""
+    _own_state(captured)
+    graph = captured.module.graph
+    functional.drop_copies(graph)
+    functional.free_layout(graph)
+    functional.own_results(graph, _fold_constants(captured))
+
+
+def as_it_is(captured: Captured, reason: str) -> Captured:
+    """Return the graph as torch captured it, to be run node by node."""
+    captured.guard.written = []
+    module = _module(captured.program)
+    plain = Captured(captured.program, module, captured.guard, plain=reason, remarks=captured.remarks)
+    plain.states = {str(n.target) for n in module.graph.nodes if n.op == "get_attr"}
+    _own_state(plain)
+    return plain
+
+
+# --- torch.export -----------------------------------------------------------------------------------------------------
+
+
+class _Tracing(TorchFunctionMode):
+    """Keeps the expressions of sizes short while a model is traced, and what the layout of the example would hide.
+
+    "SAME" padding takes ``max(stride * ceil(size / stride) + ... - size, 0)``, in which the size stands twice; the next
+    layer's size has that twice again. torch's reasoning on such expressions takes minutes. But the maximum is always
+    the same argument: then that one is taken, and becomes a condition, under which the expressions cancel.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in (torch.sym_max, torch.sym_min) and all(isinstance(a, (int, torch.SymInt)) for a in args):
+            a, b = args if func is torch.sym_max else args[::-1]
+            side = _side(a - b)
+            if side > 0 and a >= b:
+                return a
+            if side < 0 and a <= b:
+                return b
+        if func is torch.Tensor.contiguous:
+            # Of a contiguous example the method returns itself; the op stays in the graph, for arguments that are not.
+            func = torch.ops.aten.contiguous.default
+        result = func(*args, **(kwargs or {}))
+        for leaf in pytree.tree_leaves(result):
+            for size in leaf.shape if isinstance(leaf, Tensor) else ():
+                if isinstance(size, torch.SymInt) and _length(size.node.expr) > _LONGEST:
+                    raise RuntimeError("the sizes of its images depend on each other in too many ways")
+        return result
+
+
+def _length(expression: Any) -> int:
+    length = 0
+    for _ in sympy.preorder_traversal(expression):
+        length += 1
+        if length > _LONGEST:
+            break
+    return length
+
+
+def _side(difference: Any) -> int:
+    """Return 1 or -1 where it is nowhere negative, or positive, as far as some hundred sizes tell, else 0."""
+    if not isinstance(difference, torch.SymInt):
+        return 0
+    expression = difference.node.expr
+    names = [str(s) for s in expression.free_symbols]
+    code = compile(str(PythonPrinter().doprint(expression)), "size", "eval")
+    sizes = (*range(1, 129), 500, 501)
+    try:
+        values = [eval(code, {"math": math, "torch": torch}, dict.fromkeys(names, n)) for n in sizes]
+    except (NameError, ArithmeticError):
+        return 0
+    return 1 if min(values) >= 0 else -1 if max(values) <= 0 else 0
+
+
+def _export(
+    model: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], dynamic: bool
+) -> tuple[Any, Guard, list[str]]:
+    """Return the exported program, its guard, and what is to be said about sizes."""
+
+    def attempt(example: tuple[Any, Any], dims: Dims) -> tuple[Any, Guard]:
         shapes: Any = torch.export.ShapesCollection()  # type: ignore[no-untyped-call]  # torch has no type here
+        auto, fixed = torch.export.Dim.AUTO, torch.export.Dim.STATIC
         for x in pytree.tree_leaves(example):
             if isinstance(x, Tensor):
-                shapes[x] = (torch.export.Dim.AUTO,) * x.dim()
+                shapes[x] = tuple(auto if dims == "all" or i == 0 else fixed for i in range(x.dim()))
         # Sizes of 1 within the network are sizes like others.
-        with config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]  # made at import
-            program = torch.export.export(model, *example, dynamic_shapes=shapes if dynamic else None, strict=False)
-        return program, Guard.of(program, model, *example, dynamic=dynamic)
+        with config.patch(backed_size_oblivious=True), _Tracing():  # type: ignore[attr-defined]  # made at import
+            chosen = None if dims == "none" else shapes
+            program = torch.export.export(model, *example, dynamic_shapes=chosen, strict=False)
+        return program, Guard.of(program, model, *example, dims=dims)
 
     example = (args, kwargs)
     if not dynamic:
-        return _attempted(lambda: attempt(example))
+        return *_attempted(lambda: attempt(example, "none")), []
     # A batch of 1 would be taken for a constant: it is doubled.
-    several, single = (pytree.tree_map(f, example) for f in (_several, _single))
-    try:
-        program, guard = attempt(several)
-    except Exception:
-        return _attempted(lambda: attempt(example))
+    several = pytree.tree_map(_several, example)
+    reason: Exception | None = None
+    attempts: list[tuple[Any, Dims]] = [(several, "all"), (example, "all"), (several, "batch")]
+    for which, dims in attempts:
+        try:
+            program, guard = attempt(which, dims)
+        except Exception as error:
+            reason = reason or error
+            continue
+        if which is several:
+            program, guard = _of_single(example, program, guard, lambda e, dims=dims: attempt(e, dims))
+        remarks = [] if dims == "all" else [_fixed("batch size may", reason)]
+        return program, guard, remarks
+    program, guard = _attempted(lambda: attempt(example, "none"))
+    return program, guard, [_fixed("sizes may not", reason)]
+
+
+def _fixed(what: str, reason: Exception | None) -> str:
+    first = next(iter(str(reason).strip().splitlines()), type(reason).__name__)
+    return f"{what} differ from the example's, as torch.export cannot leave the others open: {first}"
+
+
+def _of_single(
+    example: tuple[Any, Any], program: Any, guard: Guard, attempt: Callable[[Any], tuple[Any, Guard]]
+) -> tuple[Any, Guard]:
+    """Return a program for batches of several, or the one for a batch of 1 where the example is one and they differ."""
+    single = pytree.tree_map(_single, example)
     failing = guard.failing(pytree.tree_leaves(single))
     if failing:
         # Does the model's code tell a batch of 1 from others, or do only torch's memory formats?
@@ -80,7 +195,8 @@ def _attempted(attempt: Callable[[], tuple[Any, Guard]]) -> tuple[Any, Guard]:
     try:
         return attempt()
     except Exception as error:
-        raise BackendError(f"optimize: torch.export cannot capture the model: {error}") from error
+        reason = str(error) or type(error).__name__
+        raise BackendError(f"optimize: torch.export cannot capture the model: {reason}") from error
 
 
 def _several(x: Any) -> Any:
@@ -97,92 +213,68 @@ def _module(program: Any) -> fx.GraphModule:
     for node in list(module.graph.nodes):
         if node.op == "call_module" and node.target == "_guards_fn":
             module.graph.erase_node(node)
+    functional.drop_identities(module.graph)
     return module
 
 
 # --- no mutation ------------------------------------------------------------------------------------------------------
 
 
-def _aliases(node: fx.Node) -> bool:
-    """Is the node's value, perhaps, memory of one of its arguments?"""
-    if node.op != "call_function" or node.target is operator.getitem:
-        return node.op == "call_function"
-    schema = getattr(node.target, "_schema", None)
-    return schema is not None and any(r.alias_info is not None for r in schema.returns)
+def _functional(program: Any, guard: Guard) -> Captured:
+    """Return the program's graph without writes in place, or as it is where that cannot be."""
+    module = _module(program)
+    for node in module.graph.nodes:
+        if node.target is torch.ops.aten.copy_.default and node.args[0].op == "get_attr":
+            old, new = (tuple(n.meta["val"].shape) for n in node.args[:2])
+            if not functional.is_assignable(old, new):
+                raise BackendError(f"optimize: a call gives {node.args[0].target}, of shape {old}, the shape {new}")
+    reason = functional.obstacle(module.graph)
+    if reason:
+        return Captured(program, module, guard, plain=reason)
+    if functional.make_functional(module.graph):
+        return Captured(program, module, guard)
+    try:
+        functional.drop_identities(program.graph, program.graph_signature)
+        decomposed = _module(program.run_decompositions({}))
+        if not functional.is_functional(decomposed.graph):
+            raise RuntimeError("a write remains")
+    except Exception as error:
+        return Captured(program, module, guard, plain=f"its writes in place cannot be made functional: {error}")
+    written = functional.writes(decomposed.graph)
+    placeholders = [n for n in decomposed.graph.nodes if n.op == "placeholder"]
+    guard.written = [i for i, n in enumerate(placeholders) if n in written]
+    states = {str(n.target) for n in written if n.op == "get_attr"}
+    return Captured(program, decomposed, guard, states)
 
 
-def _is_later(order: dict[fx.Node, int], node: fx.Node, user: fx.Node) -> bool:
-    return order[user] > order[node]
-
-
-def _make_functional(graph: fx.Graph) -> bool:
-    """Replace ``op_(x)`` by ``op(x)``, which all later users of x see. False where aliases make that wrong."""
-    for node in list(graph.nodes):
-        _drop(node)
-    order = {node: i for i, node in enumerate(graph.nodes)}
-    for node in list(graph.nodes):
-        schema = getattr(node.target, "_schema", None) if node.op == "call_function" else None
-        if schema is None or not schema.is_mutable:
-            continue
-        name, overload = schema.name.removeprefix("aten::"), schema.overload_name or "default"
-        target = node.args[0] if node.args else None
-        plain = getattr(getattr(aten, name.removesuffix("_"), None), overload, None)
-        if not name.endswith("_") or plain is None or not isinstance(target, fx.Node) or target.op == "get_attr":
-            return False
-        if _aliases(target) or any(_aliases(user) and user is not node for user in target.users):
-            return False
-        node.target = plain
-        later = partial(_is_later, order, node)
-        target.replace_all_uses_with(node, delete_user_cb=later)
-    return True
-
-
-# --- what does nothing at inference -----------------------------------------------------------------------------------
-
-_IDENTITIES = {
-    aten.dropout.default, aten.dropout_.default, aten.feature_dropout.default, aten.feature_dropout_.default,
-    aten.alpha_dropout.default, aten.alpha_dropout_.default, aten.feature_alpha_dropout.default,
-    aten.feature_alpha_dropout_.default, aten.contiguous.default, aten.clone.default, aten.detach.default,
-    aten.detach_.default, aten.alias.default, aten.lift_fresh_copy.default,
-}  # fmt: skip
-_ASSERTIONS = {aten._assert_tensor_metadata.default, aten._assert_scalar.default}
-
-
-def _drop(node: fx.Node) -> None:
-    """Remove dropout, copies and assertions."""
-    if node.op != "call_function":
-        return
-    if node.target in _IDENTITIES:
-        source = node.args[0]
-        assert isinstance(source, fx.Node)
-        if "dropout" in str(node.target) and _argument(node, 2):
-            return  # a dropout that its caller wants in eval mode too
-        node.replace_all_uses_with(source)
-        node.graph.erase_node(node)
-    elif node.target in _ASSERTIONS and not node.users:
-        node.graph.erase_node(node)
-
-
-def _argument(node: fx.Node, position: int) -> Any:
-    name = node.target._schema.arguments[position].name  # type: ignore[union-attr]  # an OpOverload
-    return node.args[position] if len(node.args) > position else node.kwargs.get(name)
+def _own_state(captured: Captured) -> None:
+    """Take the model's tensors over: as they are where they are read, as a copy where calls write to them."""
+    module = captured.module
+    for path in {str(n.target) for n in module.graph.nodes if n.op == "get_attr"}:
+        value = attribute(module, path)
+        if path in captured.states:
+            set_attribute(module, path, value.detach().clone())
+        elif isinstance(value, torch.nn.Parameter):
+            # Not a parameter any more: to turn its gradient off would turn the model's off.
+            set_attribute(module, path, value.detach())
 
 
 # --- constants --------------------------------------------------------------------------------------------------------
 
 
-def attribute(module: torch.nn.Module, path: Any) -> Any:
-    """Return what a node's dotted path names."""
-    return operator.attrgetter(path)(module)
-
-
-def _fold_constants(module: fx.GraphModule) -> None:
-    """Compute what depends on parameters alone: parametrised and standardised weights."""
-    graph = module.graph
+def _fold_constants(captured: Captured) -> set[fx.Node]:
+    """Compute what depends on parameters alone (parametrised and standardised weights). Return all constants."""
+    module, graph = captured.module, captured.module.graph
+    constants: set[fx.Node] = set()
     for count, node in enumerate(list(graph.nodes)):
-        if node.op != "call_function" or not node.all_input_nodes:
+        if node.op != "call_function":
             continue
-        if any(n.op != "get_attr" for n in node.all_input_nodes):
+        if not node.all_input_nodes:
+            constants.add(node)
+            continue
+        if any(n.op != "get_attr" or n.target in captured.states for n in node.all_input_nodes):
+            if all(n in constants for n in node.all_input_nodes):
+                constants.add(node)
             continue
         tags: Sequence[Any] = getattr(node.target, "tags", ())
         if torch.Tag.nondeterministic_seeded in tags:
@@ -197,6 +289,8 @@ def _fold_constants(module: fx.GraphModule) -> None:
         with graph.inserting_before(node):
             folded = graph.get_attr(name)
         folded.meta = dict(node.meta)
+        constants.add(folded)
         node.replace_all_uses_with(folded)
         graph.erase_node(node)
     graph.eliminate_dead_code()
+    return constants

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from fastcnn._optimize.capture import attribute
+from fastcnn._optimize.attributes import attribute
 from fastcnn._optimize.steps import Convolution, Step
 
 aten = torch.ops.aten
@@ -39,8 +39,10 @@ def lowers(*targets: Any) -> Callable[[Handler], Handler]:
 class Lowering:
     """One run over a graph."""
 
-    def __init__(self, module: fx.GraphModule) -> None:
+    def __init__(self, module: fx.GraphModule, states: set[str]) -> None:
         self.module, self.graph = module, module.graph
+        # Attributes that calls write to.
+        self.states = states
         self.count = 0
 
     def run(self) -> None:
@@ -66,7 +68,7 @@ class Lowering:
         return step if isinstance(step, Convolution) and len(node.users) == 1 else None
 
     def constant(self, node: Any) -> Tensor | None:
-        if isinstance(node, fx.Node) and node.op == "get_attr":
+        if isinstance(node, fx.Node) and node.op == "get_attr" and node.target not in self.states:
             value = attribute(self.module, str(node.target))
             return value if isinstance(value, Tensor) else None
         return None

@@ -8,7 +8,7 @@ from typing import Any
 from torch import fx
 from torch.utils import _pytree as pytree
 
-from fastcnn._optimize.capture import attribute
+from fastcnn._optimize.attributes import attribute
 from fastcnn._optimize.shapes import Value
 from fastcnn._optimize.steps import Concat, Step
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +14,7 @@ from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
 from fastcnn._errors import ArgumentError
+from fastcnn._optimize.attributes import attribute, set_attribute
 from fastcnn._optimize.guard import Guard
 from fastcnn._optimize.plan import Plan, Program
 
@@ -65,10 +68,21 @@ class Signature:
 class Optimized(torch.nn.Module):
     """A model in its inference form; see `fastcnn.optimize`."""
 
-    def __init__(self, network: fx.GraphModule, signature: Signature, guard: Guard, left: list[str]) -> None:
+    def __init__(
+        self,
+        network: fx.GraphModule,
+        signature: Signature,
+        guard: Guard,
+        left: list[str],
+        states: Collection[str] = (),
+        *,
+        plain: bool = False,
+    ) -> None:
         super().__init__()
         self.network = network
         self._signature, self._guard, self._left = signature, guard, left
+        # Attributes of the network that calls write to; and whether it runs node by node, as torch would.
+        self._states, self._plain = sorted(states), plain
         self._reset()
         self.eval()
 
@@ -80,6 +94,23 @@ class Optimized(torch.nn.Module):
     def report(self) -> list[str]:
         """Return what was left to torch: a line for each operation, with the module it came from."""
         return list(self._left)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the module to a safetensors file, which `fastcnn.load_optimized` makes it of again.
+
+        The file holds the graph, as JSON, and the packed weights. (``state_dict()`` is no way to save: packed weights
+        are not in it, only tensors that operations left to torch read, and those that the model's calls change.)
+
+        Args:
+            path: where to; replaced as a whole or not at all.
+
+        Raises:
+            BackendError: where the graph has an operation that files may not call, or arguments or results are made
+                of anything but tuples, lists and dicts.
+        """
+        from fastcnn._optimize.saving import save
+
+        save(self, path)
 
     def release(self) -> None:
         """Free the memory of intermediates that is kept for the next call."""
@@ -94,6 +125,11 @@ class Optimized(torch.nn.Module):
         for x in inputs:
             if isinstance(x, Tensor) and x.device.type != "cpu":
                 raise ArgumentError(f"optimize: expected tensors on the CPU, got one on {x.device}")
+        self._guard.check_written(inputs)
+        if self._plain:
+            self._check(inputs)
+            with torch.no_grad():
+                return self._signature.unflatten(self.network(*inputs))
         # Below autograd: a native op's dispatch is several times cheaper there, and weights are constants.
         with torch.no_grad(), torch._C._AutoDispatchBelowAutograd():
             key, plan = self._plan(inputs)
@@ -113,11 +149,7 @@ class Optimized(torch.nn.Module):
             if plan is not None:
                 self._plans.move_to_end(key)
                 return key, plan
-        failing = self._guard.failing(inputs)
-        if failing:
-            raise ArgumentError(
-                f"optimize: the graph captured from the example does not hold for these inputs: not {failing[0]}"
-            )
+        self._check(inputs)
         with torch.inference_mode(False):
             plan = Plan(self.network, inputs)
         with self._lock:
@@ -126,12 +158,25 @@ class Optimized(torch.nn.Module):
                 self._plans.popitem(last=False)
         return key, plan
 
+    def _check(self, inputs: list[Any]) -> None:
+        self._guard.check(inputs)
+        failing = self._guard.failing(inputs)
+        if failing:
+            raise ArgumentError(
+                f"optimize: the graph captured from the example does not hold for these inputs: not {failing[0]}"
+            )
+
     def extra_repr(self) -> str:
         return "\n".join(["left to torch:", *(f"  {line}" for line in self._left)] if self._left else [])
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Optimized:
-        """Return another module on the same graph, which nothing changes."""
-        return Optimized(self.network, self._signature, self._guard, self._left)
+        """Return another module, on the same graph where nothing changes it."""
+        network = self.network
+        if self._states:
+            network = fx.GraphModule(network, network.graph)
+            for path in self._states:
+                set_attribute(network, path, attribute(network, path).clone())
+        return Optimized(network, self._signature, self._guard, self._left, self._states, plain=self._plain)
 
     def __getstate__(self) -> dict[str, Any]:
         transient = ("_lock", "_plans", "_arenas")

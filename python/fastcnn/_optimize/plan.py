@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
-from fastcnn._optimize.capture import attribute
+from fastcnn._optimize.attributes import attribute
 from fastcnn._optimize.memory import Layout, plan_memory
 from fastcnn._optimize.shapes import Value, infer, pixels
 from fastcnn._optimize.steps import Call, Concat, Step

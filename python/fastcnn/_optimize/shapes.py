@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, fx
-from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils import _pytree as pytree
 
-from fastcnn._optimize.capture import attribute
+from fastcnn._optimize.attributes import attribute
 from fastcnn._optimize.steps import Step
 
 aten = torch.ops.aten
@@ -26,12 +26,34 @@ class Value:
     # The node whose memory it is; a step's, or what torch or the caller owns.
     root: fx.Node
     view: bool = False
+    # In memory; None: channels last, without gaps.
+    strides: tuple[int, ...] | None = None
     # As torch's operators see it; made when one asks.
     fake: Tensor | None = None
 
     @property
     def nbytes(self) -> int:
         return torch.Size(self.shape).numel() * self.dtype.itemsize
+
+
+class _Fakes:
+    """Tensors without memory, which torch's operators take and return. torch's machinery is loaded for the first."""
+
+    def __init__(self) -> None:
+        from torch._subclasses.fake_tensor import FakeTensorMode
+
+        self.mode = FakeTensorMode()
+
+    def of(self, value: Any) -> Any:
+        if not isinstance(value, Value):
+            return self.mode.from_tensor(value) if isinstance(value, Tensor) else value
+        if value.fake is None:
+            with self.mode:
+                if value.strides is None:
+                    value.fake = pixels(value.shape, lambda s: torch.empty(s, dtype=value.dtype))
+                else:
+                    value.fake = torch.empty_strided(value.shape, value.strides, dtype=value.dtype)
+        return value.fake
 
 
 def pixels(shape: tuple[int, ...], allocate: Callable[[tuple[int, ...]], Tensor]) -> Tensor:
@@ -46,25 +68,11 @@ def infer(module: fx.GraphModule, inputs: dict[fx.Node, Any]) -> dict[fx.Node, A
     strides and what they are views of.
     """
     values: dict[fx.Node, Any] = {}
-    mode = FakeTensorMode()
-
-    def fake(value: Any) -> Any:
-        if isinstance(value, Value):
-            if value.fake is None:
-                with mode:
-                    value.fake = pixels(value.shape, lambda s: torch.empty(s, dtype=value.dtype))
-            return value.fake
-        return mode.from_tensor(value) if isinstance(value, Tensor) else value
-
+    fakes = functools.cache(_Fakes)
     for node in module.graph.nodes:
         if node.op == "placeholder":
             x = inputs[node]
-            if isinstance(x, Tensor):
-                with mode:
-                    like = torch.empty_strided(x.shape, x.stride(), dtype=x.dtype)
-                values[node] = Value(tuple(x.shape), x.dtype, node, fake=like)
-            else:
-                values[node] = x
+            values[node] = Value(tuple(x.shape), x.dtype, node, strides=x.stride()) if isinstance(x, Tensor) else x
         elif node.op == "get_attr":
             values[node] = attribute(module, node.target)
         elif node.op == "call_module":
@@ -74,21 +82,22 @@ def infer(module: fx.GraphModule, inputs: dict[fx.Node, Any]) -> dict[fx.Node, A
             shapes = [values[a].shape if isinstance(values.get(a), Value) else values.get(a, a) for a in node.args]
             values[node] = Value(step.infer(*shapes), first.dtype, node)
         elif node.op == "call_function":
-            values[node] = _call(node, values, mode, fake)
+            values[node] = _call(node, values, fakes)
     return values
 
 
-def _call(node: fx.Node, values: dict[fx.Node, Any], mode: FakeTensorMode, fake: Callable[[Any], Any]) -> Any:
+def _call(node: fx.Node, values: dict[fx.Node, Any], fakes: Callable[[], _Fakes]) -> Any:
     sources = [values[n] for n in node.all_input_nodes]
     function: Any = node.target
     if function is aten.sym_size.int and isinstance(sources[0], Value):
         axis: Any = node.args[1]
         return sources[0].shape[axis]
     args, kwargs = fx.map_arg((node.args, node.kwargs), lambda n: values[n])
-    if not any(isinstance(leaf, (Value, Tensor)) for leaf in pytree.tree_leaves(sources)):
+    random = torch.Tag.nondeterministic_seeded in getattr(function, "tags", ())
+    if not random and not any(isinstance(leaf, (Value, Tensor)) for leaf in pytree.tree_leaves(sources)):
         return function(*args, **kwargs)
-    args, kwargs = pytree.tree_map(fake, (args, kwargs))
-    with mode:
+    args, kwargs = pytree.tree_map(fakes().of, (args, kwargs))
+    with fakes().mode:
         result = function(*args, **kwargs)
     owners = {
         value.fake.untyped_storage()._cdata: value.root

@@ -103,6 +103,22 @@ class Convolution(Step):
         step.identity = True
         return step
 
+    @staticmethod
+    def of(
+        packed: PackedConvolution, algorithm: str, extras: tuple[str, ...], flat_input: bool, flat_output: bool
+    ) -> Convolution:
+        """Return the step of a weight that is packed already."""
+        nothing = torch.empty(0)
+        step = Convolution(
+            nothing, None, stride=packed.geometry.stride, padding=packed.geometry.padding,
+            dilation=packed.geometry.dilation, groups=packed.groups, transposed=packed.transposed,
+            output_padding=packed.output_padding, flat_input=flat_input, flat_output=flat_output,
+        )  # fmt: skip
+        step.weight = None
+        step.activation, step.alpha, step.extras = packed.activation, packed.alpha, extras
+        step.packed, step.algorithm, step.packed_weight = packed, algorithm, packed._packed[algorithm]
+        return step
+
     @property
     def open(self) -> bool:
         """Could a scale and shift of the result still be folded in?"""

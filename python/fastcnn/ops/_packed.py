@@ -126,6 +126,31 @@ class PackedConvolution:
         self._plans: dict[Any, tuple[str, list[int]]] = {}
         self._lock = threading.Lock()
 
+    @staticmethod
+    def of_packed(
+        weights: dict[str, Tensor],
+        bias: Tensor | None,
+        weight_size: list[int],
+        geometry: Geometry,
+        *,
+        groups: int,
+        transposed: bool,
+        output_padding: list[int],
+        activation: str,
+        alpha: float,
+    ) -> PackedConvolution:
+        """Return the convolution of weights that are packed already, by algorithm."""
+        made = PackedConvolution.__new__(PackedConvolution)
+        dims = len(weight_size) - 2
+        made.op = f"conv_transpose{dims}d" if transposed else f"conv{dims}d"
+        made.weight_size, made.geometry, made.output_padding = weight_size, geometry, output_padding
+        made.groups, made.transposed = groups, transposed
+        made.activation, made.alpha = activation, alpha
+        made.dtype, made.bias = next(iter(weights.values())).dtype, bias
+        made._weight, made._packed, made._plans = None, dict(weights), {}
+        made._lock = threading.Lock()
+        return made
+
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_lock"}
 

@@ -1,0 +1,166 @@
+"""From a model to its inference form."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch.utils import _pytree as pytree
+
+from fastcnn._optimize import elementwise, layers  # noqa: F401  (they register what lower.py calls)
+from fastcnn._optimize.attributes import attribute
+from fastcnn._optimize.capture import as_it_is, capture, simplify
+from fastcnn._optimize.lower import Lowering
+from fastcnn._optimize.module import Optimized, Signature
+from fastcnn._optimize.shapes import infer
+from fastcnn._optimize.steps import Convolution
+
+# Ops that compute nothing, and mostly move nothing.
+_VIEWS = {
+    "alias", "chunk", "detach", "expand", "expand_as", "flatten", "movedim", "narrow", "permute", "reshape", "select",
+    "slice", "split", "split_with_sizes", "squeeze", "sym_size", "t", "transpose", "unbind", "unflatten", "unsqueeze",
+    "view",
+}  # fmt: skip
+
+
+def optimize(
+    model: torch.nn.Module,
+    example: Any,
+    kwargs: dict[str, Any] | None = None,
+    *,
+    dynamic: bool = True,
+) -> Optimized:
+    """Make the inference form of a model for the CPU.
+
+    The model, in eval mode, is captured as a graph (`torch.export`). Batch norms and other constant scales are folded
+    into convolutions; bias, activation, residual addition and squeeze-excite scale become part of them; weights are
+    packed, once; everything between the first and the last operation is channels-last; the inputs of a concatenation
+    are written where it wants them; and intermediates share one block of memory, which is kept for the next call.
+
+    Args:
+        model: a float32 or float64 module on the CPU; it is not changed, and shares no memory that later calls read
+            except parameters of operations that stay torch's.
+        example: its input, or a tuple of its positional arguments. Weights are packed for the algorithms that are best
+            for images of this size; other sizes run too.
+        kwargs: its keyword arguments.
+        dynamic: whether batch and image sizes may differ from the example's. Sizes that the model's own code tests or
+            that its layers demand are checked at each new shape. Where `torch.export` cannot leave sizes open, the
+            batch size alone is left open, or none; a warning and the report say so. False captures quicker.
+
+    Returns:
+        A module with the model's call signature and results (channels-last in memory where they are images). Calls from
+        several threads are safe, unless they change a state. It has no gradient, does not look at autocast, and is not
+        to be moved or cast. ``report()`` lists the operations left to torch, the whole model where its graph can be
+        made no better. ``save(path)`` writes a file for `fastcnn.load_optimized`. Under `torch.compile` and
+        `torch.export` it is a plain functional graph.
+
+        What the model writes in place it writes here too: arguments, and buffers, of which this module has its own.
+        Results share memory with arguments where the model's do, and with nothing else.
+
+    Raises:
+        TypeError: where model is no module.
+        BackendError: where `torch.export` cannot capture the model, with its reason.
+        ArgumentError: from calls whose arguments are not like the example's in structure, dtype or dimensions, of sizes
+            that the graph does not hold for, or that share memory which the model writes to.
+
+    Memory: the packed weights (no others are kept); between calls, the intermediates of as many calls as ran at once,
+    until ``release()``. Determinism: as of the operations, for any number of threads.
+
+    References: B. Jacob et al., CVPR 2018 (folding); Y. Pisarchyk, J. Lee, arXiv:2001.03288, 2020 (memory).
+
+    Example:
+        >>> import torch, fastcnn
+        >>> model = torch.nn.Sequential(
+        ...     torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.BatchNorm2d(8), torch.nn.ReLU(), torch.nn.MaxPool2d(2)
+        ... ).eval()
+        >>> fast = fastcnn.optimize(model, torch.ones(1, 3, 32, 32))
+        >>> fast.report()
+        []
+        >>> fast(torch.ones(4, 3, 48, 64)).shape
+        torch.Size([4, 8, 24, 32])
+    """
+    if not isinstance(model, torch.nn.Module):
+        raise TypeError(f"optimize: expected model to be a torch.nn.Module, got {type(model).__name__}")
+    with torch.inference_mode(False):
+        return _optimize(model, example, kwargs or {}, dynamic)
+
+
+def _optimize(model: torch.nn.Module, example: Any, kwargs: dict[str, Any], dynamic: bool) -> Optimized:
+    args = tuple(example) if isinstance(example, (tuple, list)) else (example,)
+    model = _without_inference(model)
+    args, kwargs = pytree.tree_map_only(Tensor, _normal, (args, kwargs))
+    captured = capture(model, args, kwargs, dynamic)
+    for remark in captured.remarks:
+        warnings.warn(f"optimize: {remark}", stacklevel=4)
+    signature = Signature(captured.module._in_spec, captured.module._out_spec, list(kwargs))  # type: ignore[arg-type]  # both are set
+    try:
+        if captured.plain:
+            raise RuntimeError(captured.plain)
+        simplify(captured)
+        Lowering(captured.module, captured.states).run()
+        graph = _taken_over(captured.module)
+        _pack(graph, pytree.tree_leaves((args, kwargs)))
+    except Exception as error:  # whatever torch or a step says of a graph that nobody foresaw
+        captured = as_it_is(captured, " ".join(str(error).split())[:300])
+        graph = _taken_over(captured.module)
+    left = [*captured.remarks, *([f"the whole model: {captured.plain}"] if captured.plain else [])]
+    left += [_line(node) for node in graph.graph.nodes if _is_left(node)]
+    return Optimized(graph, signature, captured.guard, left, captured.states, plain=bool(captured.plain))
+
+
+def _taken_over(module: fx.GraphModule) -> fx.GraphModule:
+    """Return the graph, flat inputs and outputs, with what it names only: weights that were packed are let go."""
+    module.graph.set_codegen(fx.graph.CodeGen())
+    # A tracer that can be pickled.
+    module.graph._tracer_cls = None
+    module.graph.lint()
+    return fx.GraphModule(module, module.graph)
+
+
+def _normal(x: Tensor) -> Tensor:
+    """Return a tensor that is none of inference mode's, which cannot be traced."""
+    if not x.is_inference():
+        return x
+    return torch.nn.Parameter(x.clone(), requires_grad=False) if isinstance(x, torch.nn.Parameter) else x.clone()
+
+
+def _without_inference(model: torch.nn.Module) -> torch.nn.Module:
+    own = [*model.parameters(), *model.buffers()]
+    if not any(x.is_inference() for x in own):
+        return model
+    return copy.deepcopy(model, {id(x): _normal(x) for x in own})
+
+
+def _pack(graph: fx.GraphModule, inputs: list[Any]) -> None:
+    nodes = graph.graph.nodes
+    with torch.no_grad():
+        values = infer(graph, dict(zip([n for n in nodes if n.op == "placeholder"], inputs, strict=True)))
+        made: dict[Any, Any] = {}
+        steps = [(n, attribute(graph, n.target)) for n in nodes if n.op == "call_module"]
+        convolutions = [(n, step) for n, step in steps if isinstance(step, Convolution)]
+        for node, step in convolutions:
+            step.pack(values[node.args[0]].shape, made)
+        # Not before all are packed: `made` knows weights by their address.
+        for _, step in convolutions:
+            step.weight = step.bias = None
+        for packed in made.values():
+            packed.drop_weight()
+
+
+def _is_left(node: fx.Node) -> bool:
+    if node.op != "call_function":
+        return False
+    schema = getattr(node.target, "_schema", None)
+    if schema is None:
+        return False
+    return schema.name.removeprefix("aten::") not in _VIEWS and isinstance(node.meta.get("val"), (Tensor, tuple, list))
+
+
+def _line(node: fx.Node) -> str:
+    stack = node.meta.get("nn_module_stack")
+    path = list(stack.values())[-1][0] if stack else ""
+    where = f" in {path.removeprefix('L__self__.')}" if path else ""
+    return f"{node.target}{where}"

@@ -1,0 +1,271 @@
+"""Graphs without writing in place: what shares memory with what, functional forms, and copies that can go.
+
+The order matters. As long as values are written in place a copy is what keeps them apart, so first every write becomes
+a value of its own (`make_functional`, or torch's own functionalisation where aliases see the write), and only then do
+copies go (`drop_copies`): all but those that keep a result apart from the caller's tensors, from parameters or from
+another result.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch.utils import _pytree as pytree
+
+aten = torch.ops.aten
+
+# They return their argument, in eval mode.
+_IDENTITIES = {
+    aten.dropout.default, aten.dropout_.default, aten.feature_dropout.default, aten.feature_dropout_.default,
+    aten.alpha_dropout.default, aten.alpha_dropout_.default, aten.feature_alpha_dropout.default,
+    aten.feature_alpha_dropout_.default, aten.detach.default, aten.detach_.default, aten.alias.default,
+}  # fmt: skip
+_COPIES = {aten.contiguous.default, aten.clone.default, aten.lift_fresh_copy.default}
+_ASSERTIONS = {aten._assert_tensor_metadata.default, aten._assert_scalar.default}
+# Views or copies, as the memory lies.
+_PERHAPS_VIEWS = {aten.contiguous.default, aten.reshape.default, aten.flatten.using_ints}
+# Views that exist or not as the memory lies; the optimised graph's is channels-last.
+_VIEWS = {aten.view.default, aten._unsafe_view.default, aten._reshape_alias.default}
+# Their result depends on strides, or they demand some.
+_LAYOUT_BOUND = {
+    aten.as_strided.default,
+    aten.view.dtype,
+    aten.view_as_complex.default,
+    aten.as_strided_scatter.default,
+}
+
+
+def schema_of(node: fx.Node) -> Any:
+    """Return the schema of a node that calls an op, else None."""
+    return getattr(node.target, "_schema", None) if node.op == "call_function" else None
+
+
+def is_write(node: fx.Node) -> bool:
+    """Does the node write to one of its arguments?"""
+    schema = schema_of(node)
+    return schema is not None and bool(schema.is_mutable)
+
+
+def argument(node: fx.Node, position: int) -> Any:
+    """Return what a node passes for an op's argument."""
+    name = schema_of(node).arguments[position].name
+    return node.args[position] if len(node.args) > position else node.kwargs.get(name)
+
+
+# --- what shares memory -----------------------------------------------------------------------------------------------
+
+
+def _storages(node: fx.Node) -> set[int]:
+    values = pytree.tree_leaves(node.meta.get("val"))
+    return {v.untyped_storage()._cdata for v in values if isinstance(v, Tensor)}
+
+
+def bases(node: fx.Node) -> list[fx.Node]:
+    """Return the arguments whose memory the node's value may be.
+
+    The schema says so for views, and for what is one or not (reshape); some ops do not say it (einsum, meshgrid), but
+    then the values that were traced share a storage.
+    """
+    if node.op != "call_function":
+        return []
+    if node.target is operator.getitem:
+        return node.all_input_nodes[:1]
+    schema = schema_of(node)
+    found: list[fx.Node] = []
+    if schema is not None and any(r.alias_info is not None for r in schema.returns):
+        for i, described in enumerate(schema.arguments):
+            if described.alias_info is not None:
+                found += [n for n in pytree.tree_leaves(argument(node, i)) if isinstance(n, fx.Node)]
+    storages = _storages(node)
+    return found + [n for n in node.all_input_nodes if n not in found and storages & _storages(n)]
+
+
+def roots(node: fx.Node, *, through_copies: bool = False) -> set[fx.Node]:
+    """Return the nodes that own the memory of a node's value, perhaps as if copies were none."""
+    owners: set[fx.Node] = set()
+    waiting = [node]
+    while waiting:
+        at = waiting.pop()
+        behind = at.all_input_nodes[:1] if through_copies and at.target in _COPIES else bases(at)
+        if at.target is aten.contiguous.default and not through_copies:
+            # A copy or not, as it was traced.
+            behind = [n for n in behind if _storages(n) & _storages(at)]
+        waiting += behind
+        if not behind:
+            owners.add(at)
+    return owners
+
+
+# --- no writing in place ----------------------------------------------------------------------------------------------
+
+
+def drop_identities(graph: fx.Graph, signature: Any = None) -> None:
+    """Remove what returns its argument, and assertions. A program's signature names its results."""
+    for node in list(graph.nodes):
+        if node.op != "call_function":
+            continue
+        if node.target in _IDENTITIES:
+            if "dropout" in str(node.target) and argument(node, 2):
+                continue  # a dropout that its caller wants in eval mode too
+            source: Any = node.args[0]
+            if signature is not None:
+                for spec in signature.output_specs:
+                    if getattr(spec.arg, "name", None) == node.name:
+                        spec.arg.name = source.name
+            node.replace_all_uses_with(source)
+            graph.erase_node(node)
+        elif node.target in _ASSERTIONS and not node.users:
+            graph.erase_node(node)
+
+
+def _plain(node: fx.Node) -> Any:
+    """Return the op that computes what ``op_`` writes, or None."""
+    schema = schema_of(node)
+    name, overload = schema.name.removeprefix("aten::"), schema.overload_name or "default"
+    if not name.endswith("_") or schema.name == name or len(schema.returns) != 1:
+        return None
+    return getattr(getattr(aten, name.removesuffix("_"), None), overload, None)
+
+
+def _dtypes(nodes: list[fx.Node]) -> set[torch.dtype]:
+    values = [n.meta.get("val") for n in nodes]
+    return {v.dtype for v in values if isinstance(v, Tensor) and v.dtype != torch.bool}
+
+
+def obstacle(graph: fx.Graph) -> str:
+    """Return what keeps a graph from a functional form that holds for every layout of its arguments, or ""."""
+    for node in graph.nodes:
+        if not is_write(node):
+            continue
+        plain, at = _plain(node), node.args[0]
+        while isinstance(at, fx.Node) and is_write(at):
+            at = at.args[0]
+        if plain is not None and any(r.alias_info for r in plain._schema.returns) and at.op == "placeholder":
+            return "it changes an argument's shape in place"
+        waiting = [(at, False)]
+        while waiting:
+            at, perhaps = waiting.pop()
+            perhaps = perhaps or at.target in _PERHAPS_VIEWS
+            if perhaps and at.op == "placeholder":
+                return "it writes to what is an argument or a copy of it, as that lies in memory"
+            waiting += [(n, perhaps) for n in bases(at)]
+    return ""
+
+
+def make_functional(graph: fx.Graph) -> bool:
+    """Replace ``op_(x)`` by ``op(x)``, which all later users of x see. False where other values share x's memory."""
+    order = {node: i for i, node in enumerate(graph.nodes)}
+    owners = {node: roots(node) for node in graph.nodes}
+    for node in list(graph.nodes):
+        if not is_write(node):
+            continue
+        target, plain = node.args[0] if node.args else None, _plain(node)
+        if not isinstance(target, fx.Node) or plain is None or len(_dtypes(node.all_input_nodes)) != 1:
+            return False
+        if any(n.op != "call_function" for n in owners[target]):
+            return False
+        for other, owned in owners.items():
+            if other is target or other is node or not owned & owners[target]:
+                continue
+            if order[other] > order[node]:
+                # Made later, so of what is written here.
+                continue
+            if any(order[user] > order[node] for user in other.users):
+                return False
+        node.target = plain
+
+        def later(user: fx.Node, node: fx.Node = node) -> bool:
+            return order[user] > order[node]
+
+        target.replace_all_uses_with(node, delete_user_cb=later)
+    return True
+
+
+def writes(graph: fx.Graph) -> list[fx.Node]:
+    """Return the arguments and states that a graph without other writes ends with writing to."""
+    return [node.args[0] for node in graph.nodes if node.target is aten.copy_.default]  # type: ignore[misc]  # a node
+
+
+def is_assignable(to: Sequence[Any], shape: Sequence[Any]) -> bool:
+    """Can a tensor of this shape be copied to one of the other?"""
+    paired = zip(reversed(to), reversed(shape), strict=False)
+    return len(shape) <= len(to) and all(n == 1 or n == m for m, n in paired)
+
+
+def is_functional(graph: fx.Graph) -> bool:
+    """Does the graph write to nothing but arguments and states, whole?"""
+    return all(
+        node.target is aten.copy_.default and node.args[0].op in ("placeholder", "get_attr")
+        for node in graph.nodes
+        if is_write(node)
+    )
+
+
+# --- copies and layouts -----------------------------------------------------------------------------------------------
+
+
+def leaves(graph: fx.Graph) -> list[fx.Node]:
+    """Return the graph's results."""
+    output = next(n for n in reversed(graph.nodes) if n.op == "output")
+    return [n for n in pytree.tree_leaves(output.args[0]) if isinstance(n, fx.Node)]
+
+
+def _copies(node: fx.Node) -> Iterator[fx.Node]:
+    """Yield the copies that a node's value is a view of, or is."""
+    waiting = [node]
+    while waiting:
+        at = waiting.pop()
+        if at.target in _COPIES:
+            yield at
+        else:
+            waiting += bases(at)
+
+
+def drop_copies(graph: fx.Graph) -> None:
+    """Remove the copies that keep no result apart from anything else."""
+    results = leaves(graph)
+    sources = {leaf: roots(leaf, through_copies=True) for leaf in results}
+    needed: set[fx.Node] = set()
+    for leaf in results:
+        mine = roots(leaf)
+        outside = any(n.op != "call_function" or not n.all_input_nodes for n in sources[leaf])
+        if outside or any(sources[leaf] & sources[other] and mine != roots(other) for other in sources):
+            needed.update(_copies(leaf))
+    for node in list(graph.nodes):
+        if node.target in _COPIES and node not in needed:
+            node.replace_all_uses_with(node.args[0])
+            graph.erase_node(node)
+
+
+def free_layout(graph: fx.Graph) -> None:
+    """Make ops that the layout in memory means something to independent of it."""
+    for node in list(graph.nodes):
+        if node.target in _VIEWS:
+            node.target = aten.reshape.default
+        elif node.target in _LAYOUT_BOUND:
+            source: Any = node.args[0]
+            traced = source.meta["val"]
+            layout = torch.contiguous_format
+            if not traced.is_contiguous():
+                layout = torch.channels_last
+                if traced.dim() != 4 or not traced.is_contiguous(memory_format=layout):
+                    raise RuntimeError(f"{node.target} depends on strides")
+            with graph.inserting_before(node):
+                copied = graph.call_function(aten.contiguous.default, (source,), {"memory_format": layout})
+            copied.meta = dict(source.meta)
+            node.replace_input_with(source, copied)
+
+
+def own_results(graph: fx.Graph, constants: set[fx.Node]) -> None:
+    """Copy results that are constants of the graph, for the caller may write to them."""
+    output = next(n for n in reversed(graph.nodes) if n.op == "output")
+    for leaf in set(leaves(graph)):
+        if roots(leaf) & constants:
+            with graph.inserting_before(output):
+                copied = graph.call_function(aten.clone.default, (leaf,))
+            copied.meta = dict(leaf.meta)
+            output.replace_input_with(leaf, copied)

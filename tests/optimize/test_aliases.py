@@ -1,0 +1,156 @@
+"""fastcnn.optimize where values share memory: torch's own results, and whose memory they are."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils import _pytree as pytree
+
+import fastcnn
+from tests.optimize.test_patterns import Apply, conv
+
+X = torch.randn(2, 4, 6, 8, generator=torch.Generator().manual_seed(3))
+
+
+def with_write(write: Callable[[Tensor], Any]) -> Callable[..., Any]:
+    """The stem's result is kept as a copy, then written to."""
+
+    def forward(m: Any, x: Tensor) -> Tensor:
+        y = m.a(x)
+        kept = y.clone()
+        write(y)
+        return m.b(y) + kept
+
+    return forward
+
+
+class Counting(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = conv()
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        self.calls += 1
+        return self.a(x) * self.calls, self.calls.clone()
+
+
+def to_half(m: Any, x: Tensor) -> Tensor:
+    y = m.a(x)
+    y[:, :2] = y[:, 2:]
+    return y
+
+
+FORWARDS: dict[str, Callable[..., Any]] = {
+    "relu_": with_write(lambda y: functional.relu_(y)),
+    "add_": with_write(lambda y: y.add_(1)),
+    "mul_": with_write(lambda y: y.mul_(3)),
+    "copy_": with_write(lambda y: y.copy_(y * 2)),
+    "a view": with_write(lambda y: y.view(2, -1).add_(1)),
+    "a slice": with_write(lambda y: y[:, :2].zero_()),
+    "halves": to_half,
+    "copy of the input": lambda m, x: (k := x.clone(), m.a(k.add_(1)), x + 1)[1:],
+    "copy returned": lambda m, x: (y := m.a(x), y.clone(), y.relu_())[1:],
+    "copy of the input returned": lambda m, x: (x.clone(), m.a(x)),
+    "two copies returned": lambda m, x: (x.clone(), x.clone()),
+    "contiguous input returned": lambda m, x: (x.contiguous(), m.a(x)),
+    "input written": lambda m, x: m.a(x.add_(1)),
+    "input written and returned": lambda m, x: (x.mul_(2), m.a(x)),
+    "part of the input written": lambda m, x: (x[:, :1].zero_(), m.a(x))[1],
+    "view kept of what is written": lambda m, x: (y := m.a(x), v := y[:, 1:], y.add_(1), m.b(y), v)[3:],
+    "dropout is its argument": lambda m, x: (y := m.a(x), functional.dropout(y, training=False).add_(1), m.b(y))[2],
+    "constant returned": lambda m, x: (m.a(x), m.a.bias * 2, torch.zeros(3)),
+    "parameter returned": lambda m, x: (m.a(x), m.a.bias),
+    "constant written": lambda m, x: m.a(x) + torch.ones(4, 1, 1).mul_(2),
+    "assigned channels": lambda m, x: (y := m.a(x), z := torch.zeros_like(y), z[:, 1:].copy_(y[:, 1:]), m.b(z))[3],
+    "rows as a result": lambda m, x: m.a(x).view(x.shape[0], -1),
+    "shuffled channels": lambda m, x: m.b(m.a(x).view(x.shape[0], 2, 2, *x.shape[2:]).transpose(1, 2).reshape(x.shape)),
+    "pixels shuffled by views": lambda m, x: (
+        m.a(x).view(x.shape[0], 1, 2, 2, *x.shape[2:]).permute(0, 1, 4, 2, 5, 3).reshape(x.shape[0], 1, 12, 16)
+    ),
+    "strides meant": lambda m, x: m.a(x).as_strided((2, 3, 4), (192, 8, 1)),
+}  # fmt: skip
+
+
+def check(model: nn.Module, fast: nn.Module, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    """Values, what becomes of the input, and what shares memory with it."""
+    ours = x.clone()
+    with torch.no_grad():
+        expected = pytree.tree_leaves(model(x))
+    got = pytree.tree_leaves(fast(ours))
+    torch.testing.assert_close(got, [e.detach() for e in expected], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(ours, x, rtol=1e-4, atol=1e-5)
+
+    def shared(results: list[Tensor], argument: Tensor) -> list[bool]:
+        return [r.untyped_storage().data_ptr() == argument.untyped_storage().data_ptr() for r in results]
+
+    assert shared(got, ours) == shared(expected, x)
+    return got, expected
+
+
+@pytest.mark.parametrize("dynamic", [True, False])
+@pytest.mark.parametrize("name", FORWARDS)
+def test_forward(name: str, dynamic: bool) -> None:
+    torch.manual_seed(0)
+    model = Apply(FORWARDS[name], a=conv(), b=conv()).eval()
+    fast = fastcnn.optimize(model, X.clone(), dynamic=dynamic)
+    kept = [check(model, fast, X.clone()) for _ in range(2)]
+    for got, expected in kept:
+        torch.testing.assert_close(got, [e.detach() for e in expected], rtol=1e-4, atol=1e-5)
+
+
+def test_copies_cost_nothing_where_nobody_sees_them() -> None:
+    model = Apply(FORWARDS["relu_"], a=conv(), b=conv()).eval()
+    assert fastcnn.optimize(model, X).report() == []
+
+
+def test_state_is_the_optimised_models_own() -> None:
+    model = Counting().eval()
+    fast = fastcnn.optimize(model, X)
+    assert float(model.calls) == 0
+    first, second = fast(X), fast(X)
+    assert [float(first[1]), float(second[1])] == [1, 2]
+    torch.testing.assert_close(second[0], 2 * first[0])
+    again = copy.deepcopy(fast)
+    assert float(fast(X)[1]) == float(again(X)[1]) == 3
+    assert float(model.calls) == 0
+
+
+def test_gradients_of_the_model_stay_on() -> None:
+    model = nn.Sequential(conv(), nn.GroupNorm(2, 4))
+    fastcnn.optimize(model, X)
+    assert all(p.requires_grad for p in model.parameters())
+
+
+def test_written_arguments_must_be_apart() -> None:
+    model = Apply(lambda m, x, y: m.a(x.add_(1)) + y, a=conv()).eval()
+    fast = fastcnn.optimize(model, (X.clone(), X.clone()))
+    x = X.clone()
+    with pytest.raises(fastcnn.ArgumentError, match=r"optimize: expected .*0.*, which the model writes to"):
+        fast(x, x)
+
+
+def test_inference_mode() -> None:
+    with torch.inference_mode():
+        model = nn.Sequential(conv(), nn.BatchNorm2d(4), nn.ReLU(inplace=True)).eval()
+        x = X.clone()
+        expected = model(x)
+        fast = fastcnn.optimize(model, x)
+    assert fast.report() == []
+    torch.testing.assert_close(fast(X), expected.clone(), rtol=1e-4, atol=1e-5)
+
+
+def test_arguments_of_another_kind() -> None:
+    fast = fastcnn.optimize(nn.Sequential(conv()), X)
+    with pytest.raises(fastcnn.ArgumentError, match=r"expected input of torch\.float32, as the example's, got .*64"):
+        fast(X.double())
+    with pytest.raises(fastcnn.ArgumentError, match=r"expected input of 4 dimensions, got shape \(4, 6, 8\)"):
+        fast(X[0])
+    with pytest.raises(fastcnn.ArgumentError, match="expected input to be a tensor"):
+        fast(3)

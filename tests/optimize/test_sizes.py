@@ -1,0 +1,63 @@
+"""fastcnn.optimize on networks whose sizes torch.export reasons about slowly, or not at all."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+import fastcnn
+from tests.optimize.test_patterns import Apply
+
+
+class Same(nn.Module):
+    """TensorFlow's padding: the result is ceil(size / stride) wide."""
+
+    def __init__(self, size: int, stride: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, size, stride)
+
+    def _pad(self, n: int) -> int:
+        k, s = self.conv.kernel_size[0], self.conv.stride[0]
+        return max((math.ceil(n / s) - 1) * s + k - n, 0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h, w = (self._pad(n) for n in x.shape[2:])
+        return self.conv(functional.pad(x, (w // 2, w - w // 2, h // 2, h - h // 2))).relu()
+
+
+def test_same_padding() -> None:
+    model = nn.Sequential(*[Same(k, 2) for k in (3, 5, 1, 7, 3, 5)]).eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fast = fastcnn.optimize(model, torch.randn(1, 4, 64, 64))
+    with torch.no_grad():
+        for size in ((1, 4, 64, 64), (2, 4, 75, 51), (3, 4, 33, 128)):
+            x = torch.randn(size)
+            torch.testing.assert_close(fast(x), model(x), rtol=1e-4, atol=1e-5)
+
+
+def tangled(m: Any, x: Tensor) -> Tensor:
+    """Sizes that only get longer: each layer's depend on all before it."""
+    for _ in range(12):
+        h, w = x.shape[2:]
+        x = functional.pad(x, (0, (h * w + 3) % 5, 0, (h * w * w + 1) % 3))
+    return m.a(x)
+
+
+def test_sizes_that_are_too_much() -> None:
+    model = Apply(tangled, a=nn.Conv2d(4, 4, 3)).eval()
+    x = torch.randn(1, 4, 6, 8)
+    with pytest.warns(UserWarning, match="optimize: batch size may differ from the example's"):
+        fast = fastcnn.optimize(model, x)
+    assert any("batch size may differ" in line for line in fast.report())
+    with torch.no_grad():
+        for i in (x, torch.randn(3, 4, 6, 8)):
+            torch.testing.assert_close(fast(i), model(i), rtol=1e-4, atol=1e-5)
+    with pytest.raises(fastcnn.ArgumentError, match=r"not .* of shape \(N, 4, 6, 8\)"):
+        fast(torch.randn(1, 4, 8, 8))
