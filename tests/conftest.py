@@ -19,14 +19,17 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from fastcnn import _core
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--first-case", action="store_true", help="of each OpTester, the first case alone")
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     tester = metafunc.cls
     if tester is None or not hasattr(tester, "op"):
         return
     if "case" in metafunc.fixturenames:
-        metafunc.parametrize(
-            "case", tester.cases, ids=lambda c: ",".join(f"{k}={v}" for k, v in c.items()) or "default"
-        )
+        cases = tester.cases[:1] if metafunc.config.getoption("first_case") else tester.cases
+        metafunc.parametrize("case", cases, ids=lambda c: ",".join(f"{k}={v}" for k, v in c.items()) or "default")
     if "dtype" in metafunc.fixturenames:
         metafunc.parametrize("dtype", tester.dtypes)
 

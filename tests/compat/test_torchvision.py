@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +18,10 @@ from tests.roi import loops
 from tests.roi.test_roi import SIZE, channels_of, example
 
 import torchvision  # isort: skip
+
+needs_rotated = pytest.mark.skipif(
+    "fmt" not in inspect.signature(torchvision.ops.box_iou).parameters, reason="a release without rotated boxes"
+)
 
 
 def test_is_whole() -> None:
@@ -65,17 +72,120 @@ def test_deform() -> None:
     assert torch.autograd.gradcheck(lambda m, *t: call(*t, padding=1, mask=m), [mask, *tensors])
 
 
-def test_quantized() -> None:
-    x = torch.rand(1, 3, 8, 9)
-    rois = torch.tensor([[0.0, 0, 0, 6, 6]])
+def test_every_operator_that_torchvision_names_is_there() -> None:
+    """Whatever the release: its own sources say which."""
+    folder = Path(torchvision.__file__).parent
+    texts = [path.read_text() for path in folder.rglob("*.py")]
+    names = {name for text in texts for name in re.findall(r"torch\.ops\.torchvision\.(\w+)|torchvision::(\w+)", text)}
+    names = {first or second for first, second in names}
+    assert {"nms", "roi_align", "deform_conv2d", "_cuda_version"} <= names
+    assert not {name for name in names if not hasattr(torch.ops.torchvision, name)}
+
+
+# Centre, width, height and angle of two boxes, and their IoU by hand.
+ROTATED = [
+    ((0, 0, 2, 2, 0), (0, 0, 2, 2, 45), 2**-0.5),  # a regular octagon of area 8 (sqrt(2) - 1)
+    ((0, 0, 4, 2, 0), (0, 0, 4, 2, 90), 4 / 12),
+    ((5, 5, 3, 2, 30), (5, 5, 3, 2, 210), 1.0),
+    ((0, 0, 3, 2, 10), (9, 0, 3, 2, 10), 0.0),
+    # 4 along the first one's length: counter-clockwise as seen, where y points down.
+    ((0, 0, 10, 2, 30), (4 * 3**0.5 / 2, -2, 1, 1, 30), 1 / 20),
+    ((0, 0, 10, 2, 30), (4 * 3**0.5 / 2, 2, 1, 1, 30), 0.0),
+]
+
+
+@needs_rotated
+def test_rotated_overlaps() -> None:
+    first, second = (torch.tensor([row[i] for row in ROTATED], dtype=torch.float32) for i in (0, 1))
+    iou = torchvision.ops.box_iou
+    expected = torch.tensor([row[2] for row in ROTATED], dtype=torch.float32)
+    for dtype in (torch.float32, torch.float64):
+        got = iou(first.to(dtype), second.to(dtype), fmt="cxcywhr")
+        assert (got.dtype, got.shape) == (torch.float32, (6, 6))
+        torch.testing.assert_close(got.diagonal(), expected, atol=1e-5, rtol=0)
+    for fmt in ("xywhr", "xyxyxyxy"):
+        other = [torchvision.ops.box_convert(boxes, "cxcywhr", fmt) for boxes in (first, second)]
+        torch.testing.assert_close(iou(*other, fmt=fmt).diagonal(), expected, atol=1e-5, rtol=0)
+    assert iou(first[:0], second, fmt="cxcywhr").shape == (0, 6)
+    with pytest.raises(RuntimeError):
+        iou(first[:, :4], second, fmt="cxcywhr")
+
+
+@needs_rotated
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+def test_rotated_overlaps_in_graphs() -> None:
+    iou, boxes = torchvision.ops.box_iou, torch.rand(4, 5)
+    scripted = torch.jit.script(iou)
+    assert torch.equal(scripted(boxes, boxes, "cxcywhr"), iou(boxes, boxes, "cxcywhr"))
+    corners = torch.tensor([[0.0, 0, 2, 2], [1, 0, 3, 2]])
+    assert scripted(corners, corners)[0, 1].item() == pytest.approx(1 / 3)
+    torch._dynamo.reset()
+    compiled = torch.compile(lambda b: iou(b, b, "cxcywhr"), fullgraph=True, backend="aot_eager")
+    assert torch.equal(compiled(boxes), iou(boxes, boxes, "cxcywhr"))
+
+
+QUANTISED = [torch.quint8, torch.qint8, torch.qint32]
+
+
+def quantised(values: torch.Tensor, scale: float, zero: int, dtype: torch.dtype) -> torch.Tensor:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch deprecates quantised tensors
-        q = torch.quantize_per_tensor(x, 0.01, 0, torch.quint8)
-        qrois = torch.quantize_per_tensor(rois, 1.0, 0, torch.quint8)
-        got = torchvision.ops.roi_align(q, qrois, 2).dequantize()
-    torch.testing.assert_close(
-        got, torchvision.ops.roi_align(x, rois, 2), atol=0.0101, rtol=0
-    )  # half a step in, half a step out
+        return torch.quantize_per_tensor(values, scale, zero, dtype)
+
+
+def kept_in_single_precision(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> list[int]:
+    """Greedy suppression as torchvision's kernel of integers: each step rounded to float32."""
+    x1, y1, x2, y2 = boxes.astype(np.float32).T
+    areas = (x2 - x1) * (y2 - y1)
+    left, kept = np.argsort(-scores.astype(np.int64), kind="stable"), []
+    while len(left):
+        i, rest = left[0], left[1:]
+        kept.append(int(i))
+        w = np.minimum(x2[i], x2[rest]) - np.maximum(x1[i], x1[rest])
+        h = np.minimum(y2[i], y2[rest]) - np.maximum(y1[i], y1[rest])
+        shared = np.maximum(w, np.float32(0)) * np.maximum(h, np.float32(0))
+        overlap = shared / (areas[i] + areas[rest] - shared)
+        assert overlap.dtype == np.float32
+        left = rest[overlap.astype(np.float64) <= threshold]
+    return kept
+
+
+@pytest.mark.parametrize("dtype", QUANTISED)
+def test_quantised_suppression(dtype: torch.dtype) -> None:
+    """An IoU of 1/5 rounds up in float32, and is above the 0.2 that rounds up less in float64."""
+    boxes = torch.tensor([[0.0, 0, 3, 1], [2, 0, 5, 1]])
+    q = quantised(boxes, 1.0, 0, dtype), quantised(torch.tensor([9.0, 8.0]), 1.0, 0, dtype)
+    assert torchvision.ops.nms(*q, 0.2).tolist() == [0]
+    assert torch.ops.torchvision.nms(*q, 0.2).tolist() == [0]  # as older releases call it
+    assert torchvision.ops.nms(*q, 0.21).tolist() == [0, 1]
+    rng = np.random.default_rng(0)
+    for threshold in (0.2, 1 / 3, 0.25, 0.6):
+        corners = rng.integers(0, 12, (80, 2))
+        numbers = np.concatenate([corners, corners + rng.integers(1, 6, (80, 2))], 1)
+        scores = rng.permutation(80)
+        made = [quantised(torch.from_numpy(n * 0.5).float(), 0.5, 3, dtype) for n in (numbers, scores)]
+        expected = kept_in_single_precision(*(m.int_repr().numpy() for m in made), threshold)
+        assert torchvision.ops.nms(*made, threshold).tolist() == expected
+
+
+def test_quantised_suppression_of_large_scores() -> None:
+    """Scores that float32 cannot tell apart."""
+    boxes = torch.ops.torchvision.qnms
+    numbers = torch.tensor([[0, 0, 4, 4], [0, 0, 4, 4]], dtype=torch.int32)
+    assert boxes(numbers, torch.tensor([2**30, 2**30 + 1], dtype=torch.int32), 0.5).tolist() == [1]
+
+
+@pytest.mark.parametrize("dtype", QUANTISED[:2])
+def test_quantised_regions(dtype: torch.dtype) -> None:
+    x = quantised(torch.rand(1, 3, 8, 9), 0.01, 0, dtype)
+    rois = quantised(torch.tensor([[0.0, 0, 0, 6, 6], [0, 1, 2, 8, 7]]), 1.0, 0, dtype)
+    got = torchvision.ops.roi_align(x, rois, 2)
+    expected = torchvision.ops.roi_align(x.dequantize(), rois.dequantize(), 2)
+    torch.testing.assert_close(got.dequantize(), expected, atol=0.00501, rtol=0)  # half a step
+    again = torch.ops.torchvision.roi_align(x, rois, 1.0, 2, 2, -1, False)  # as older releases call it
+    assert torch.equal(again.int_repr(), got.int_repr())
+    with pytest.raises(RuntimeError, match="one image"):
+        torchvision.ops.roi_align(quantised(torch.rand(2, 3, 8, 9), 0.01, 0, dtype), rois, 2)
 
 
 def test_autocast_and_graphs() -> None:
@@ -158,7 +268,7 @@ for name, (context, gradient) in kernels.AUTOGRAD.items():
     library = torch.library.Library("old", "FRAGMENT")
     schema = next(s for s in kernels.SCHEMAS if s.startswith(name + "("))
     library.define(schema)
-    library.impl(name, kernels.CPU[name], "CPU")
+    library.impl(name, kernels.KERNELS["CPU"][name], "CPU")
     torch.library.register_autograd(f"old::{name}", gradient, setup_context=context, lib=library)
     globals()[name] = library
 torch.manual_seed(0)

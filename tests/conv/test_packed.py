@@ -1,5 +1,6 @@
 """PackedConvolution: activations, residual, scales, outputs in place, layouts, threads."""
 
+import dataclasses
 import pickle
 import threading
 
@@ -10,6 +11,7 @@ import torch.nn.functional as T
 import fastcnn
 from fastcnn import _core
 from fastcnn.ops import PackedConvolution
+from fastcnn.ops._packed import unpacked
 from tests.conv.cases import ALGORITHMS, KINDS, algorithm, assert_accurate, case_of, fits
 
 ACTIVATIONS = {
@@ -307,3 +309,22 @@ def test_it_pickles_with_its_weight():
     image = case_of(LAYERS[0]).tensors(torch.float32)[0]
     expected = layer(image)
     assert torch.equal(pickle.loads(pickle.dumps(layer))(image), expected)
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("text", [*LAYERS, KINDS[-3]])
+def test_unpacked(text, dtype, name):
+    """The weight again: what is only moved to the bit, what is transformed to rounding."""
+    case = case_of(text)
+    if not fits(name, dataclasses.replace(case.layer, dtype=str(dtype).removeprefix("torch."))):
+        pytest.skip("does not fit")
+    weight = case.tensors(dtype)[1]
+    convolve = packed(case, dtype)
+    got = unpacked(
+        convolve.packed(name), convolve.weight_size, convolve.geometry, convolve.groups, convolve.transposed, name
+    )
+    if name.startswith("winograd"):
+        torch.testing.assert_close(got, weight, rtol=0, atol=1e-6 * float(weight.abs().max()))
+    else:
+        assert torch.equal(got, weight)

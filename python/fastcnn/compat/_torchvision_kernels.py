@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from fastcnn import ops
+from fastcnn._errors import ArgumentError
 from fastcnn.ops import boxes as _boxes
 from fastcnn.ops import conv as _conv
 from fastcnn.ops import deform as _deform
@@ -39,6 +40,7 @@ SCHEMAS = (
     f"_ps_roi_pool_backward(Tensor grad, Tensor rois, Tensor channel_mapping, {_POOLED}, {_BACK}) -> Tensor",
     f"deform_conv2d({_DEFORM}) -> Tensor",
     f"_deform_conv2d_backward(Tensor grad, {_DEFORM}) -> (Tensor, Tensor, Tensor, Tensor, Tensor)",
+    "box_iou_rotated(Tensor boxes1, Tensor boxes2) -> Tensor",
 )
 
 
@@ -152,36 +154,70 @@ def deform_conv2d_backward(
     return tuple(t.to(input.dtype) for t in found)
 
 
-# Of quantised tensors torchvision passes the integers.
+def box_iou_rotated(boxes1: Tensor, boxes2: Tensor) -> Tensor:
+    return _boxes.box_iou_rotated(boxes1, boxes2).float()  # as torchvision, of doubles too
+
+
+# Of quantised tensors torchvision passes the integers; older releases pass them as they are.
 
 
 def qnms(dets: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
-    return nms(dets.double(), scores.double(), iou_threshold)  # a scale changes neither order nor overlap
+    """In float32, as torchvision's kernel: a scale changes neither the order nor, but for rounding, the overlap."""
+    return nms(dets.float(), scores.double(), iou_threshold)  # float64 keeps the order of any int32
 
 
 def qroi_align(
     input: Tensor, rois: Tensor, scale: float, zero: int, rois_scale: float, rois_zero: int, *args: Any
 ) -> Tensor:
-    values = roi_align((input.float() - zero) * scale, (rois.float() - rois_zero) * rois_scale, *args)
+    """In torchvision's order: sums of the integers, then the zero point, the scale, and the way back, in float32."""
+    if input.shape[0] != 1:
+        raise ArgumentError(f"qroi_align: expected input of one image (1, C, H, W), got {tuple(input.shape)}")
+    regions = (rois.float() - rois_zero) * rois_scale
+    regions[:, 0] = 0  # the one image; not every index can be quantised
+    sums = roi_align(input.float(), regions, *args)
+    weights = roi_align(torch.ones(1, 1, *input.shape[2:]), regions, *args)
+    values = (sums - zero * weights) * scale
     limits = torch.iinfo(input.dtype)
-    return (torch.round(values / scale) + zero).clamp(limits.min, limits.max).to(input.dtype)
+    steps = torch.round(values * (1 / torch.tensor(scale, dtype=torch.float32))).double() + zero
+    return steps.clamp(limits.min, limits.max).to(input.dtype)
 
 
-CPU: dict[str, Callable[..., Any]] = {
-    "nms": nms,
-    "qnms": qnms,
-    "qroi_align": qroi_align,
-    "roi_align": roi_align,
-    "_roi_align_backward": roi_align_backward,
-    "roi_pool": roi_pool,
-    "_roi_pool_backward": roi_pool_backward,
-    "ps_roi_align": ps_roi_align,
-    "_ps_roi_align_backward": ps_roi_align_backward,
-    "ps_roi_pool": ps_roi_pool,
-    "_ps_roi_pool_backward": ps_roi_pool_backward,
-    "deform_conv2d": deform_conv2d,
-    "_deform_conv2d_backward": deform_conv2d_backward,
+def nms_of_quantised(dets: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
+    return qnms(dets.int_repr(), scores.int_repr(), iou_threshold)
+
+
+def roi_align_of_quantised(input: Tensor, rois: Tensor, *args: Any) -> Tensor:
+    scales = (input.q_scale(), input.q_zero_point(), rois.q_scale(), rois.q_zero_point())
+    result = qroi_align(input.int_repr(), rois.int_repr(), *scales, *args)
+    quantised: Tensor = torch._make_per_tensor_quantized_tensor(result, *scales[:2])
+    return quantised
+
+
+# By dispatch key.
+KERNELS: dict[str, dict[str, Callable[..., Any]]] = {
+    "CPU": {
+        "nms": nms,
+        "qnms": qnms,
+        "qroi_align": qroi_align,
+        "roi_align": roi_align,
+        "_roi_align_backward": roi_align_backward,
+        "roi_pool": roi_pool,
+        "_roi_pool_backward": roi_pool_backward,
+        "ps_roi_align": ps_roi_align,
+        "_ps_roi_align_backward": ps_roi_align_backward,
+        "ps_roi_pool": ps_roi_pool,
+        "_ps_roi_pool_backward": ps_roi_pool_backward,
+        "deform_conv2d": deform_conv2d,
+        "_deform_conv2d_backward": deform_conv2d_backward,
+        "box_iou_rotated": box_iou_rotated,
+    },
+    "QuantizedCPU": {"nms": nms_of_quantised, "roi_align": roi_align_of_quantised},
 }
+
+
+def fake_box_iou_rotated(boxes1: Tensor, boxes2: Tensor) -> Tensor:
+    """The one operator whose metadata no release of torchvision tells."""
+    return boxes1.new_empty((boxes1.shape[0], boxes2.shape[0]), dtype=torch.float32)
 
 
 # --- autograd, for releases of torchvision that have it in their library ----------------------------------------------

@@ -64,8 +64,9 @@ def _define() -> torch.library.Library:
     for schema in _kernels.SCHEMAS:
         if not _is_defined(schema.partition("(")[0]):
             library.define(schema)
-    for name, kernel in _kernels.CPU.items():
-        library.impl(name, kernel, "CPU")
+    for key, kernels in _kernels.KERNELS.items():
+        for name, kernel in kernels.items():
+            library.impl(name, kernel, key)
     library.impl("_cuda_version", lambda: -1, "CompositeImplicitAutograd")
     return library
 
@@ -88,7 +89,10 @@ def _library_counts_as_loaded(folder: Path) -> Iterator[None]:
 
 
 def _complete() -> None:
-    """Autograd, where this release of torchvision leaves it to the library that is missing."""
+    """Autograd and metadata, where this release of torchvision has none in Python."""
+    with contextlib.suppress(RuntimeError):  # it has
+        name = f"{_NAME}::box_iou_rotated"
+        torch.library.register_fake(name, _kernels.fake_box_iou_rotated, lib=_definitions)
     for name, (context, gradient) in _kernels.AUTOGRAD.items():
         if not torch._C._dispatch_has_kernel_for_dispatch_key(f"{_NAME}::{name}", "Autograd"):
             torch.library.register_autograd(f"{_NAME}::{name}", gradient, setup_context=context, lib=_definitions)
@@ -138,8 +142,10 @@ def accelerate() -> None:
     library = torch.library.Library(_NAME, "IMPL")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Warning only once for all operators")  # that is the purpose
-        for name, kernel in _kernels.CPU.items():
-            library.impl(name, kernel, "CPU", allow_override=True)
+        for key, kernels in _kernels.KERNELS.items():
+            for name, kernel in kernels.items():
+                if _is_defined(name):  # an older release may lack some
+                    library.impl(name, kernel, key, allow_override=True)
     _replacements = library
 
 

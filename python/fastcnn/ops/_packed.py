@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -246,3 +247,48 @@ class PackedConvolution:
             return result
         _packed_out(*arguments, out)
         return out
+
+
+def unpacked(
+    packed: Tensor,
+    weight_size: Sequence[int],
+    geometry: Geometry,
+    groups: int,
+    transposed: bool,
+    algorithm: str,
+) -> Tensor:
+    """Return the weight that was packed, to the bit or, where it was transformed (Winograd), to rounding.
+
+    Packing is linear, and treats all pairs of channel and filter alike: weights that name their pair tell whose each
+    packed value is, and one tap of each pair at a time how it is made of the taps. Whatever the algorithm's layout.
+    """
+    taps = math.prod(weight_size[2:])
+    pairs = math.prod(weight_size[:2])
+    if pairs * taps == 0:
+        return packed.new_zeros(weight_size)
+
+    def pack(values: Tensor) -> Tensor:
+        return _pack(values.reshape(weight_size).to(packed.dtype), *geometry, groups, transposed, algorithm)
+
+    # Distinct factors, so that no value cancels; two digits, since float32 counts to 2 ** 24 only.
+    factors = 1 + torch.rand(taps, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    ones = pack(factors.expand(pairs, taps))
+    # What lies between the parts of a transposed weight is never written, and does not double.
+    used = ((ones != 0) & (pack(2 * factors.expand(pairs, taps)) == 2 * ones)).nonzero().flatten()
+    number = torch.arange(pairs)
+    high, low = (
+        (pack(digit[:, None] * factors)[used] / ones[used]).round().long() for digit in (number // 2048, number % 2048)
+    )
+    order = (high * 2048 + low).sort(stable=True).indices
+    places = used[order].reshape(pairs, -1)
+    # How each value of a pair is made of the taps; many taps at once, each of another pair.
+    made = packed.new_empty((places.shape[1], taps), dtype=torch.float64)
+    for first in range(0, taps, pairs):
+        some = torch.arange(first, min(first + pairs, taps))
+        values = torch.zeros(pairs, taps, dtype=torch.float64)
+        values[some - first, some] = 1
+        made[:, some] = pack(values)[places[some - first]].double().T
+    if made.shape[0] == taps and torch.equal(made.T @ made, torch.eye(taps, dtype=made.dtype)):  # only moved
+        return packed[places[:, made.argmax(0)]].reshape(weight_size)
+    values = packed[places].double() @ torch.linalg.pinv(made).T
+    return values.reshape(weight_size).to(packed.dtype)

@@ -239,7 +239,8 @@ def _check(op: str, input: Any, weight: Any, bias: Any) -> None:
 def _autocast(input: Tensor, *others: Tensor | None) -> tuple[Tensor | None, ...]:
     """As torch's own convolutions, these run in the lower precision under autocast."""
     device = input.device.type
-    if not torch.amp.is_autocast_available(device) or not torch.is_autocast_enabled(device):
+    # The devices by name: `torch.amp.is_autocast_available` cannot be traced before torch 2.11.
+    if device not in ("cpu", "cuda") or not torch.is_autocast_enabled(device):
         return (input, *others)
     if input.dtype == torch.float64:
         return (input, *others)
