@@ -60,6 +60,7 @@ FASTCNN_BINDINGS(m) {
     const Input b(boxes, op, "boxes"), s(scores, op, "scores");
     const std::optional<Input> keys = optional(classes, op, "classes");
     FASTCNN_CHECK(max_output >= 0, op, ": expected max_output of at least 0, got ", max_output);
+    FASTCNN_CHECK(max_output <= INT32_MAX, op, ": expected max_output of at most 2^31 - 1, got ", max_output);
     FASTCNN_CHECK(b.shape().size() == 3, op, ": expected boxes of shape (B, N, 4), got ", shape_text(b.view()));
     const Output indices({b.shape()[0], max_output}, DType::int64), counts({b.shape()[0]}, DType::int64);
     release_gil([&] {

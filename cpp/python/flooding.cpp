@@ -5,8 +5,8 @@
 FASTCNN_BINDINGS(m) {
   using namespace fastcnn;
   using namespace fastcnn::python_bridge;
-  m.def("watershed", [](const py::object& image, const py::object& markers, const py::object& mask, int connectivity,
-                        double compactness, bool watershed_line, int spatial_dims) {
+  m.def("watershed", [](const py::object& image, const py::object& markers, const py::object& mask,
+                        int64_t connectivity, double compactness, bool watershed_line, int spatial_dims) {
     const Input src(image, "watershed", "image");
     const Input seeds(markers, "watershed", "markers");
     std::optional<Input> inside;

@@ -1,6 +1,7 @@
 // The module fastcnn._core.
 #include "bridge.h"
 #include "core/cpu.h"
+#include "core/dtypes.h"
 
 namespace fastcnn::python_bridge {
 
@@ -12,17 +13,22 @@ std::vector<Binder>& binders() {
 }
 
 DataType data_type_of(const py::dtype& dtype) {
+  if (dtype.itemsize() > 16) return {};
   const auto bits = static_cast<uint8_t>(dtype.itemsize() * 8);
   switch (dtype.kind()) {
     case 'b': return {6, bits, 1};
     case 'i': return {0, bits, 1};
     case 'u': return {1, bits, 1};
     case 'f': return {2, bits, 1};
+    case 'c': return {5, bits, 1};
     default: return {};
   }
 }
 
-py::dtype numpy_dtype(DType dtype) { return py::dtype(dtype == DType::boolean ? "bool" : name_of(dtype)); }
+/// A result of an unknown dtype is never written: the op refuses its argument.
+py::dtype numpy_dtype(DType dtype) {
+  return py::dtype(dtype == DType::boolean ? "bool" : dtype == DType::undefined ? "V1" : name_of(dtype));
+}
 
 }  // namespace
 
@@ -33,8 +39,8 @@ Input::Input(const py::object& array, const char* op, const char* argument) {
                      py::str(py::type::of(array).attr("__name__")).cast<std::string>());
   array_ = py::reinterpret_borrow<py::array>(array);
   DataType type = data_type_of(array_.dtype());
-  FASTCNN_CHECK_TYPE(dtype_of(type) != DType::undefined, op, ": expected ", argument,
-                     " of a dtype that fastcnn knows, got ", py::str(array_.dtype()).cast<std::string>());
+  // No numbers. Others that the op does not take it lists itself.
+  if (type.bits == 0) refuse(AllTypes{}, op, argument, py::str(array_.dtype()).cast<std::string>());
   const auto item = static_cast<py::ssize_t>(array_.itemsize());
   bool usable =
       array_.dtype().byteorder() != '>' && reinterpret_cast<uintptr_t>(array_.data()) % static_cast<size_t>(item) == 0;

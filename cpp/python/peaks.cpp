@@ -53,6 +53,8 @@ FASTCNN_BINDINGS(m) {
                                     std::optional<double> threshold_abs, const py::object& labels, int spatial_dims) {
     const Input src(image, "peak_local_max_padded", "image");
     FASTCNN_CHECK(max_peaks >= 0, "peak_local_max_padded: expected max_peaks of at least 0, got ", max_peaks);
+    FASTCNN_CHECK(max_peaks <= INT32_MAX, "peak_local_max_padded: expected max_peaks of at most 2^31 - 1, got ",
+                  max_peaks);
     const std::optional<Input> regions = labels_of(labels);
     std::vector<int64_t> shape = src.shape();
     shape.resize(std::max<int64_t>(0, static_cast<int64_t>(shape.size()) - spatial_dims));

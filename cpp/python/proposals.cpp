@@ -42,6 +42,8 @@ FASTCNN_BINDINGS(m) {
                                       double sigma, int64_t min_size, int64_t max_boxes, int64_t seed) {
     const Input src(image, "selective_search_padded", "image");
     FASTCNN_CHECK(max_boxes >= 0, "selective_search_padded: expected max_boxes of at least 0, got ", max_boxes);
+    FASTCNN_CHECK(max_boxes <= INT32_MAX, "selective_search_padded: expected max_boxes of at most 2^31 - 1, got ",
+                  max_boxes);
     std::vector<int64_t> shape = src.shape();
     shape.resize(std::max<size_t>(shape.size(), 3) - 3);
     const Output counts(shape, DType::int64);

@@ -30,6 +30,7 @@ std::tuple<Tensor, Tensor> nms_padded(const Tensor& boxes, const Tensor& scores,
                                       int64_t max_output, const std::optional<double>& score_threshold,
                                       const std::optional<Tensor>& classes) {
   FASTCNN_CHECK(max_output >= 0, "nms_padded: expected max_output of at least 0, got ", max_output);
+  FASTCNN_CHECK(max_output <= INT32_MAX, "nms_padded: expected max_output of at most 2^31 - 1, got ", max_output);
   FASTCNN_CHECK(boxes.dim() == 3, "nms_padded: expected boxes of shape (B, N, 4), got ", shape_text(view(boxes)));
   const OptionalView keys(classes);
   Tensor indices = new_result(boxes, {boxes.size(0), max_output}, ScalarType::Long);

@@ -12,11 +12,23 @@ struct Row {
   ScalarType scalar_type;
   DType dtype;
 };
+/// What no kernel takes, for error texts: DLPack's codes.
+struct Foreign {
+  ScalarType scalar_type;
+  DataType type;
+};
+constexpr Foreign kForeign[] = {
+    {ScalarType::ComplexHalf, {5, 32, 1}},     {ScalarType::ComplexFloat, {5, 64, 1}},
+    {ScalarType::ComplexDouble, {5, 128, 1}},  {ScalarType::Float8_e4m3fn, {10, 8, 1}},
+    {ScalarType::Float8_e4m3fnuz, {11, 8, 1}}, {ScalarType::Float8_e5m2, {12, 8, 1}},
+    {ScalarType::Float8_e5m2fnuz, {13, 8, 1}}, {ScalarType::Float8_e8m0fnu, {14, 8, 1}},
+};
 constexpr Row kRows[] = {
     {ScalarType::Bool, DType::boolean},   {ScalarType::Byte, DType::uint8},        {ScalarType::UInt16, DType::uint16},
     {ScalarType::Short, DType::int16},    {ScalarType::Int, DType::int32},         {ScalarType::Long, DType::int64},
     {ScalarType::Half, DType::float16},   {ScalarType::BFloat16, DType::bfloat16}, {ScalarType::Float, DType::float32},
-    {ScalarType::Double, DType::float64},
+    {ScalarType::Double, DType::float64}, {ScalarType::Char, DType::int8},         {ScalarType::UInt32, DType::uint32},
+    {ScalarType::UInt64, DType::uint64},
 };
 
 class TorchContext final : public Context {
@@ -70,6 +82,8 @@ TensorView view(const Tensor& tensor) {
   result.strides = tensor.strides().data();
   for (const Row& row : kRows)
     if (row.scalar_type == tensor.scalar_type()) result.dtype = data_type(row.dtype);
+  for (const Foreign& row : kForeign)
+    if (row.scalar_type == tensor.scalar_type()) result.dtype = row.type;
   return result;
 }
 

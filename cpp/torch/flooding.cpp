@@ -9,8 +9,8 @@ Tensor watershed(const Tensor& image, const Tensor& markers, const std::optional
                  double compactness, bool watershed_line, int64_t spatial_dims) {
   Tensor labels = new_result(image, shape_of(image), markers.scalar_type());
   const TensorView inside = mask ? view(*mask) : TensorView{};
-  fastcnn::watershed(context(), view(image), view(markers), mask ? &inside : nullptr, static_cast<int>(connectivity),
-                     compactness, watershed_line, static_cast<int>(spatial_dims), view(labels));
+  fastcnn::watershed(context(), view(image), view(markers), mask ? &inside : nullptr, connectivity, compactness,
+                     watershed_line, static_cast<int>(spatial_dims), view(labels));
   return labels;
 }
 

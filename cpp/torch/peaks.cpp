@@ -34,6 +34,8 @@ std::tuple<Tensor, Tensor> peak_local_max_padded(const Tensor& image, int64_t ma
                                                  const std::optional<double>& threshold_abs,
                                                  const std::optional<Tensor>& labels, int64_t spatial_dims) {
   FASTCNN_CHECK(max_peaks >= 0, "peak_local_max_padded: expected max_peaks of at least 0, got ", max_peaks);
+  FASTCNN_CHECK(max_peaks <= INT32_MAX, "peak_local_max_padded: expected max_peaks of at most 2^31 - 1, got ",
+                max_peaks);
   const OptionalView regions(labels);
   std::vector<int64_t> shape = shape_of(image);
   shape.resize(std::max<int64_t>(0, static_cast<int64_t>(shape.size()) - spatial_dims));

@@ -34,6 +34,8 @@ std::tuple<Tensor, Tensor, Tensor> selective_search_padded(const Tensor& image, 
                                                            const std::vector<double>& scales, double sigma,
                                                            int64_t min_size, int64_t max_boxes, int64_t seed) {
   FASTCNN_CHECK(max_boxes >= 0, "selective_search_padded: expected max_boxes of at least 0, got ", max_boxes);
+  FASTCNN_CHECK(max_boxes <= INT32_MAX, "selective_search_padded: expected max_boxes of at most 2^31 - 1, got ",
+                max_boxes);
   std::vector<int64_t> shape = shape_of(image);
   shape.resize(std::max<size_t>(shape.size(), 3) - 3);
   Tensor counts = new_result(image, shape, ScalarType::Long);

@@ -20,19 +20,36 @@ def sizes(value: int | Sequence[int], spatial_dims: int, op: str, argument: str)
     if isinstance(value, Sequence):
         if len(value) != spatial_dims:
             raise ArgumentError(f"{op}: expected {argument} of {spatial_dims} values, got {len(value)}")
-        return [operator.index(v) for v in value]
+        return [_index(v, op, argument) for v in value]
+    return [_index(value, op, argument)] * spatial_dims
+
+
+def _index(value: Any, op: str, argument: str) -> int:
     try:
-        return [operator.index(value)] * spatial_dims
+        index = operator.index(value)
     except TypeError:
         raise TypeError(f"{op}: expected {argument} to be an int, got {type(value).__name__}") from None
+    if not -(1 << 63) <= index < 1 << 63:
+        raise ArgumentError(f"{op}: expected {argument} to fit 64 bits, got {index}")
+    return index
 
 
 def numbers(value: float | Sequence[float], spatial_dims: int, op: str, argument: str) -> list[float]:
     """Expand one number to every spatial axis, or check a sequence's length."""
-    values = [float(v) for v in value] if isinstance(value, (Sequence, np.ndarray)) else [float(value)] * spatial_dims
+    try:
+        several = isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, str)
+        values = [float(v) for v in value] if several else [float(value)] * spatial_dims  # type: ignore[union-attr, arg-type]  # mypy does not follow `several`
+    except (TypeError, ValueError):
+        raise TypeError(f"{op}: expected {argument} to be numbers, got {value!r}") from None
     if len(values) != spatial_dims:
         raise ArgumentError(f"{op}: expected {argument} of {spatial_dims} values, got {len(values)}")
     return values
+
+
+def same_shape(op: str, argument: str, value: Any, image: Any) -> None:
+    """Refuse an argument that goes with the image, pixel by pixel, but has another shape."""
+    if value.shape != image.shape:
+        raise ArgumentError(f"{op}: expected {argument} of shape {tuple(image.shape)}, got {tuple(value.shape)}")
 
 
 def channelwise(function: Callable[P, NDArray[Any]]) -> Callable[P, NDArray[Any]]:
@@ -43,7 +60,10 @@ def channelwise(function: Callable[P, NDArray[Any]]) -> Callable[P, NDArray[Any]
         axis: Any = kwargs.pop("channel_axis", None)
         if axis is None:
             return function(*args, **kwargs)
-        image = np.moveaxis(np.asarray(args[0]), axis, 0)
+        image = np.asarray(args[0])
+        if not -image.ndim <= axis < image.ndim:
+            raise ArgumentError(f"{function.__name__}: expected channel_axis of {tuple(image.shape)}, got {axis}")
+        image = np.moveaxis(image, axis, 0)
         return np.moveaxis(function(image, *args[1:], **kwargs), 0, axis)  # type: ignore[arg-type]  # mypy cannot see that P starts with the image
 
     return wrapper

@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastcnn._arguments import sizes
 from fastcnn._errors import ArgumentError
 
 Mask = NDArray[np.bool_]
+
+
+def members(footprint: Any, spatial_dims: int, op: str) -> tuple[list[int], Mask | None]:
+    """Return sizes and members (None: all) of a footprint: an int, a size per axis, an array or nested lists."""
+    if isinstance(footprint, Sequence) and any(isinstance(row, (Sequence, np.ndarray)) for row in footprint):
+        try:
+            footprint = np.asarray(footprint)
+        except ValueError:
+            raise ArgumentError(f"{op}: expected footprint of rows of one length, got {footprint!r}") from None
+    if not isinstance(footprint, np.ndarray) or footprint.ndim == 0:
+        return sizes(footprint, spatial_dims, op, "footprint"), None
+    if footprint.ndim != spatial_dims:
+        raise ArgumentError(f"{op}: expected footprint of {spatial_dims} dimensions, got {footprint.ndim}")
+    if footprint.dtype.kind not in "biuf":
+        raise TypeError(f"{op}: expected footprint of bool or numbers, got {footprint.dtype}")
+    return list(footprint.shape), footprint.astype(bool)
 
 
 def _offsets(radius: int, op: str) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -33,7 +33,8 @@ def expected(labels, intensity, max_labels):
         with np.errstate(invalid="ignore"):  # inf - inf
             mean[n] = values.astype(np.float64).mean()
         least[n], most[n] = values.min(), values.max()
-    return np.int32(max(0, wide.max(initial=0))), area, bbox, centroid, mean, least, most
+    label = np.where(area > 0, np.arange(1, max_labels + 1), 0)
+    return label, np.int32(max(0, wide.max(initial=0))), area, bbox, centroid, mean, least, most
 
 
 class TestRegionTable(OpTester):
@@ -102,6 +103,53 @@ def test_label_dtypes(dtype, rng):
             np.testing.assert_array_equal(column, t)
 
 
+FRONTS = [(fastcnn.image, np.asarray), (fastcnn.ops, torch.from_numpy)]
+
+
+@pytest.mark.parametrize(("front", "of"), FRONTS, ids=["image", "ops"])
+@pytest.mark.parametrize("dtype", ["int32", "uint32", "int64", "uint64"])
+def test_sparse_labels_have_a_row_each(front, of, dtype):
+    """Time and memory do not grow with the labels: 2**31 - 1 rows would be 200 GB."""
+    labels = np.array([[0, 10**7, 10**7, 0], [2**31 - 1, 0, 7, 7]], dtype)
+    intensity = np.arange(8, dtype=np.float32).reshape(2, 4)
+    table = front.region_table(of(labels), of(intensity))
+    props = regionprops(labels.astype(np.int64), intensity)
+    assert table.label.tolist() == [p.label for p in props] == [7, 10**7, 2**31 - 1]
+    assert table.area.tolist() == [p.area for p in props]
+    assert table.intensity_mean.tolist() == [p.intensity_mean for p in props]
+    assert table.centroid.tolist() == [list(p.centroid) for p in props]
+    assert int(table.count) == 3
+    only = front.region_table(of(labels[:, :3]))
+    assert (only.label.tolist(), only.area.tolist()) == ([7, 10**7, 2**31 - 1], [1, 2, 1])
+
+
+@pytest.mark.parametrize(("front", "of"), FRONTS, ids=["image", "ops"])
+def test_each_image_has_its_own_rows(front, of):
+    labels = np.array([[[5, 1, 0]], [[0, 9, -3]]])
+    table = front.region_table(of(labels))
+    assert table.label.tolist() == [[1, 5], [9, 0]]
+    assert table.area.tolist() == [[1, 1], [1, 0]]
+    assert table.count.tolist() == [2, 1]
+    fixed = front.region_table(of(labels), max_labels=5)
+    assert fixed.label.tolist() == [[1, 0, 0, 0, 5], [0, 0, 0, 0, 0]]
+    assert fixed.count.tolist() == [5, 9]
+
+
+@pytest.mark.parametrize(("front", "of"), FRONTS, ids=["image", "ops"])
+def test_more_rows_than_there_can_be(front, of):
+    for op in (front.region_table, front.relabel_sequential):
+        with pytest.raises(ArgumentError, match=rf"{op.__name__}: expected max_labels of at most.*relabel_sequential"):
+            op(of(np.array([[0, 1]])), max_labels=2**62)
+    with pytest.raises(ArgumentError, match=r"region_table: expected labels of at most.*relabel_sequential"):
+        front.region_table(of(np.array([[2**63]], np.uint64)))
+
+
+def test_the_gradient_goes_through_sparse_labels():
+    intensity = torch.tensor([[1.0, 2.0, 4.0]], requires_grad=True)
+    fastcnn.ops.region_table(torch.tensor([[0, 10**9, 10**9]]), intensity).intensity_mean.sum().backward()
+    np.testing.assert_array_equal(intensity.grad, [[0, 0.5, 0.5]])
+
+
 @pytest.mark.parametrize("dims", [2, 3])
 def test_regionprops(dims, rng):
     shape = (300, 400) if dims == 2 else (40, 50, 60)
@@ -124,8 +172,8 @@ def test_without_intensity(rng):
     labels = rng.integers(0, 4, (2, 12, 13))
     full = fastcnn.image.region_table(labels, labels.astype(float))
     for table in (fastcnn.image.region_table(labels), fastcnn.ops.region_table(torch.from_numpy(labels))):
-        assert table[4:] == (None, None, None)
-        for got, want in zip(table[:4], full[:4], strict=True):
+        assert table[5:] == (None, None, None)
+        for got, want in zip(table[:5], full[:5], strict=True):
             np.testing.assert_array_equal(got, want)
     program = torch.export.export(Table(), (torch.from_numpy(labels),))
     np.testing.assert_array_equal(program.module()(torch.from_numpy(labels)), full.area)

@@ -17,14 +17,14 @@ struct Device {
 inline constexpr int32_t kCpu = 1;
 inline constexpr int32_t kCuda = 2;
 
-/// DLDataType: code 0 signed integer, 1 unsigned integer, 2 float, 4 bfloat, 6 bool.
+/// DLDataType: code 0 signed integer, 1 unsigned integer, 2 float, 4 bfloat, 5 complex, 6 bool, from 7 on 8-bit floats.
 struct DataType {
   uint8_t code = 0;
   uint8_t bits = 0;
   uint16_t lanes = 1;
 };
 
-/// The dtypes that kernels know. `undefined` stands for everything else.
+/// The dtypes that kernels know. `undefined` stands for everything else. Tables are in this order: append only.
 enum class DType : uint8_t {
   undefined,
   boolean,
@@ -37,6 +37,9 @@ enum class DType : uint8_t {
   bfloat16,
   float32,
   float64,
+  int8,
+  uint32,
+  uint64,
 };
 
 struct TensorView {
@@ -69,6 +72,8 @@ struct TensorView {
 FASTCNN_API DType dtype_of(DataType type);
 FASTCNN_API DataType data_type(DType dtype);
 FASTCNN_API const char* name_of(DType dtype);
+/// "complex64", for error texts; also of what kernels do not know.
+FASTCNN_API std::string name_of(DataType type);
 FASTCNN_API size_t size_of(DType dtype);
 inline DType dtype_of(const TensorView& view) { return dtype_of(view.dtype); }
 

@@ -38,14 +38,19 @@ FASTCNN_MAP_DTYPE(float16, Float16)
 FASTCNN_MAP_DTYPE(bfloat16, BFloat16)
 FASTCNN_MAP_DTYPE(float32, float)
 FASTCNN_MAP_DTYPE(float64, double)
+FASTCNN_MAP_DTYPE(int8, int8_t)
+FASTCNN_MAP_DTYPE(uint32, uint32_t)
+FASTCNN_MAP_DTYPE(uint64, uint64_t)
 #undef FASTCNN_MAP_DTYPE
 
 template <DType... Ds>
 struct DTypeList {};
-using IntegerTypes = DTypeList<DType::uint8, DType::uint16, DType::int16, DType::int32, DType::int64>;
+using IntegerTypes = DTypeList<DType::uint8, DType::int8, DType::uint16, DType::int16, DType::uint32, DType::int32,
+                               DType::uint64, DType::int64>;
 using FloatTypes = DTypeList<DType::float16, DType::bfloat16, DType::float32, DType::float64>;
-using AllTypes = DTypeList<DType::boolean, DType::uint8, DType::uint16, DType::int16, DType::int32, DType::int64,
-                           DType::float16, DType::bfloat16, DType::float32, DType::float64>;
+using AllTypes =
+    DTypeList<DType::boolean, DType::uint8, DType::int8, DType::uint16, DType::int16, DType::uint32, DType::int32,
+              DType::uint64, DType::int64, DType::float16, DType::bfloat16, DType::float32, DType::float64>;
 /// What filters take: values between two of theirs mean something, and float32 holds most of them.
 using SmoothTypes = DTypeList<DType::uint8, DType::uint16, DType::int16, DType::int32, DType::float16, DType::bfloat16,
                               DType::float32, DType::float64>;
@@ -56,16 +61,56 @@ bool visit(DTypeList<Ds...>, DType dtype, F&& f) {
   return ((dtype == Ds ? (f(TypeTag<typename DTypeToType<Ds>::type>{}), true) : false) || ...);
 }
 
+/// A TypeError that lists what is taken.
+template <DType... Ds>
+[[noreturn]] void refuse(DTypeList<Ds...>, const char* op, const char* argument, const std::string& got) {
+  std::string known;
+  ((known += known.empty() ? name_of(Ds) : std::string(", ") + name_of(Ds)), ...);
+  detail::fail(ErrorKind::type, op, ": expected ", argument, " of dtype ", known, ", got ", got);
+}
+
 /// Calls f(TypeTag<T>{}) for the view's dtype; a TypeError naming op and argument where the list lacks it.
 template <DType... Ds, class F>
 void visit(DTypeList<Ds...> list, const TensorView& view, const char* op, const char* argument, F&& f) {
-  const DType dtype = dtype_of(view);
-  if (!visit(list, dtype, f)) {
-    std::string known;
-    ((known += known.empty() ? name_of(Ds) : std::string(", ") + name_of(Ds)), ...);
-    FASTCNN_CHECK_TYPE(false, op, ": expected ", argument, " of dtype ", known, ", got ", name_of(dtype));
+  if (!visit(list, dtype_of(view), f)) refuse(list, op, argument, name_of(view.dtype));
+}
+
+/// Calls f(TypeTag<U>{}) with the unsigned integer of the dtype's width, for what only copies elements or asks whether
+/// they are equal: four instances serve all dtypes.
+template <DType... Ds, class F>
+void visit_bits(DTypeList<Ds...> list, const TensorView& view, const char* op, const char* argument, F&& f) {
+  visit(list, view, op, argument, [](auto) {});
+  switch (size_of(dtype_of(view))) {
+    case 1: return f(TypeTag<uint8_t>{});
+    case 2: return f(TypeTag<uint16_t>{});
+    case 4: return f(TypeTag<uint32_t>{});
+    default: return f(TypeTag<uint64_t>{});
   }
 }
+
+/// The same for what asks whether elements are zero: floats stay floats, as -0 is.
+template <DType... Ds, class F>
+void visit_truth(DTypeList<Ds...> list, const TensorView& view, const char* op, const char* argument, F&& f) {
+  visit(list, view, op, argument, [](auto) {});
+  switch (dtype_of(view)) {
+    case DType::float16:
+    case DType::bfloat16: return f(TypeTag<Float16>{});  // one sign bit, all others zero
+    case DType::float32: return f(TypeTag<float>{});
+    case DType::float64: return f(TypeTag<double>{});
+    default: return visit_bits(list, view, op, argument, f);
+  }
+}
+
+/// The dtype whose order a kernel's dtype has once the sign bit is turned over: int8 becomes uint8, and so on. Other
+/// dtypes are their own.
+constexpr DType order_twin(DType dtype) {
+  return dtype == DType::int8     ? DType::uint8
+         : dtype == DType::uint32 ? DType::int32
+         : dtype == DType::uint64 ? DType::int64
+                                  : dtype;
+}
+/// Turns over the sign bits of n elements of `bytes` bytes; from and to may be the same.
+void turn_signs(const void* from, int64_t n, int64_t bytes, void* to);
 
 /// A number as another type; half precision by rounding.
 template <class To, class From>

@@ -1,6 +1,9 @@
 #include "fastcnn/view.h"
 
 #include <cstddef>
+#include <iterator>
+
+#include "core/dtypes.h"
 
 namespace fastcnn {
 
@@ -28,7 +31,19 @@ constexpr Row kRows[] = {
     {DType::bfloat16, {4, 16, 1}, "bfloat16"},
     {DType::float32, {2, 32, 1}, "float32"},
     {DType::float64, {2, 64, 1}, "float64"},
+    {DType::int8, {0, 8, 1}, "int8"},
+    {DType::uint32, {1, 32, 1}, "uint32"},
+    {DType::uint64, {1, 64, 1}, "uint64"},
 };
+/// By DLDataTypeCode; the names of 8-bit floats are complete.
+constexpr const char* kKinds[] = {"int",           "uint",
+                                  "float",         "handle",
+                                  "bfloat",        "complex",
+                                  "bool",          "float8_e3m4",
+                                  "float8_e4m3",   "float8_e4m3b11fnuz",
+                                  "float8_e4m3fn", "float8_e4m3fnuz",
+                                  "float8_e5m2",   "float8_e5m2fnuz",
+                                  "float8_e8m0fnu"};
 }  // namespace
 
 DType dtype_of(DataType type) {
@@ -39,6 +54,11 @@ DType dtype_of(DataType type) {
 
 DataType data_type(DType dtype) { return kRows[static_cast<int>(dtype)].type; }
 const char* name_of(DType dtype) { return kRows[static_cast<int>(dtype)].name; }
+std::string name_of(DataType type) {
+  const DType known = dtype_of(type);
+  if (known != DType::undefined || type.bits == 0 || type.code >= std::size(kKinds)) return name_of(known);
+  return type.code < 7 ? kKinds[type.code] + std::to_string(type.bits) : kKinds[type.code];
+}
 size_t size_of(DType dtype) { return kRows[static_cast<int>(dtype)].type.bits / 8u; }
 
 std::string shape_text(const TensorView& view) {
@@ -48,6 +68,19 @@ std::string shape_text(const TensorView& view) {
     text += std::to_string(view.shape[i]);
   }
   return text + (view.ndim == 1 ? ",)" : ")");
+}
+
+namespace {
+template <class U>
+void turn_signs(const U* from, int64_t n, U* to) {
+  for (int64_t i = 0; i < n; ++i) to[i] = static_cast<U>(from[i] ^ (U(1) << (8 * sizeof(U) - 1)));
+}
+}  // namespace
+
+void turn_signs(const void* from, int64_t n, int64_t bytes, void* to) {
+  if (bytes == 1) return turn_signs(static_cast<const uint8_t*>(from), n, static_cast<uint8_t*>(to));
+  if (bytes == 4) return turn_signs(static_cast<const uint32_t*>(from), n, static_cast<uint32_t*>(to));
+  turn_signs(static_cast<const uint64_t*>(from), n, static_cast<uint64_t*>(to));
 }
 
 bool is_dense(const TensorView& view) {

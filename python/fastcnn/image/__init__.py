@@ -1,5 +1,6 @@
 """Operations on NumPy arrays, by family. ``fastcnn.ops`` has the same names on torch tensors. Imports no torch."""
 
+from fastcnn._checked import check_all
 from fastcnn.image.anchors import decode_boxes, encode_boxes, generate_anchors
 from fastcnn.image.boxes import (
     batched_nms,
@@ -144,3 +145,5 @@ __all__ = [
     "warp_affine",
     "watershed",
 ]
+
+check_all(__name__, __all__)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastcnn import _core
+from fastcnn._arguments import same_shape
 from fastcnn.image.labeling import label
 from fastcnn.image.peaks import local_minima
 
@@ -27,7 +28,7 @@ def watershed(
 
     Args:
         image: the relief, (..., H, W), or (..., D, H, W) with ``spatial_dims=3``; any dtype. NaN floods last.
-        markers: int32 or int64 of the image's shape, 0 where there is none. None: the image's local minima, labelled.
+        markers: integers of the image's shape, 0 where there is none. None: the image's local minima, labelled.
         connectivity: 1 to `spatial_dims`, or the number of neighbours: 4 or 8; 6, 18 or 26.
         mask: of the image's shape, any dtype; where it is zero nothing is flooded.
         compactness: above 0, scikit-image's compact watershed.
@@ -50,7 +51,10 @@ def watershed(
     inside = None if mask is None else np.asarray(mask)
     if markers is None:
         minima = local_minima(image, connectivity, spatial_dims)
-        found = label(minima if inside is None else minima & (inside != 0), connectivity, spatial_dims=spatial_dims)
+        if inside is not None:
+            same_shape("watershed", "mask", inside, image)
+            minima &= inside != 0
+        found = label(minima, connectivity, spatial_dims=spatial_dims)
         markers = np.asarray(found)
     seeds = np.asarray(markers)
     return _core.watershed(image, seeds, inside, connectivity, float(compactness), watershed_line, spatial_dims)

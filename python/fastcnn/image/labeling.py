@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastcnn import _core
+from fastcnn._errors import ArgumentError
 
 
 def label(
@@ -81,8 +82,9 @@ def clear_border(labels: ArrayLike, spatial_dims: int = 2) -> NDArray[Any]:
 
 
 class RegionTable(NamedTuple):
-    """One row per label 1..N, after the batch's dimensions; see `fastcnn.ops.labeling.RegionTable`."""
+    """One row per label, after the batch's dimensions; see `fastcnn.ops.labeling.RegionTable`."""
 
+    label: NDArray[np.int64]
     count: NDArray[np.int32]  # type: ignore[assignment]  # hides tuple.count
     area: NDArray[np.int64]
     bbox: NDArray[np.float32]
@@ -97,9 +99,13 @@ def region_table(
 ) -> RegionTable:
     """Measure every label of each image in one pass. See `fastcnn.ops.region_table`.
 
+    Without `max_labels` there is a row for each label that is there; with it, row n - 1 is label n.
+
     Example:
         >>> import numpy as np, fastcnn.image as I
-        >>> table = I.region_table(np.array([[0, 1, 1], [2, 1, 1]]))
+        >>> table = I.region_table(np.array([[0, 5, 5], [9, 5, 5]]))
+        >>> table.label
+        array([5, 9])
         >>> table.area
         array([4, 1])
         >>> table.bbox
@@ -108,8 +114,26 @@ def region_table(
     """
     image = np.asarray(labels)
     values = None if intensity is None else np.asarray(intensity)
-    rows = _largest(image) if max_labels is None else max_labels
-    count, area, bbox, centroid, mean, least, most = _core.region_table(image, values, rows, spatial_dims)
+    if max_labels is not None:
+        return _measure(image, values, max_labels, spatial_dims)
+    largest = _largest(image)
+    if largest <= int(np.prod(image.shape[-spatial_dims:])):
+        table = _measure(image, values, largest, spatial_dims)
+        if ((table.area > 0).sum(-1) == table.count).all():
+            return table
+    if largest >= 1 << 63:
+        raise ArgumentError(
+            "region_table: expected labels of at most 2^63 - 1; relabel_sequential makes them 1, 2, ..."
+        )
+    ranks, found, count = relabel_sequential(np.maximum(image, 0), spatial_dims=spatial_dims)
+    table = _measure(ranks, values, found.shape[-1] - 1, spatial_dims)
+    return table._replace(label=found[..., 1:].astype(np.int64), count=count)
+
+
+def _measure(labels: NDArray[Any], values: NDArray[Any] | None, rows: int, spatial_dims: int) -> RegionTable:
+    """Labels 1 to `rows`, whether they are there or not."""
+    count, area, bbox, centroid, mean, least, most = _core.region_table(labels, values, rows, spatial_dims)
+    label = np.where(area > 0, np.arange(1, rows + 1, dtype=np.int64), 0)
     if values is None:
-        return RegionTable(count, area, bbox, centroid, None, None, None)
-    return RegionTable(count, area, bbox, centroid, mean, least, most)
+        return RegionTable(label, count, area, bbox, centroid, None, None, None)
+    return RegionTable(label, count, area, bbox, centroid, mean, least, most)

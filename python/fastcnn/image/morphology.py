@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastcnn import _arguments, _core, _footprints
-from fastcnn._errors import ArgumentError
 
-Footprint = int | Sequence[int] | NDArray[Any]
+Footprint = int | Sequence[int] | ArrayLike
 
 
 def _apply(
@@ -23,12 +22,7 @@ def _apply(
     value: float,
     spatial_dims: int,
 ) -> NDArray[Any]:
-    if isinstance(footprint, np.ndarray):
-        if footprint.ndim != spatial_dims:
-            raise ArgumentError(f"{op}: expected footprint of {spatial_dims} dimensions, got {footprint.ndim}")
-        size, member = list(footprint.shape), footprint.astype(bool)
-    else:
-        size, member = _arguments.sizes(footprint, spatial_dims, op, "footprint"), None
+    size, member = _footprints.members(footprint, spatial_dims, op)
     return kernel(np.asarray(image), size, member, border, float(value))
 
 
@@ -49,8 +43,8 @@ def erosion(
     Args:
         image: (..., H, W), or (..., D, H, W) with ``spatial_dims=3``; any dtype. NaN is the least value, and spreads;
             -0 is less than +0.
-        footprint: an int (square or cube of that side), a size per spatial axis, or a bool array of `spatial_dims`
-            dimensions, non-zero where a pixel belongs to it. Its origin is size // 2.
+        footprint: an int (square or cube of that side), a size per spatial axis, or a bool array (or nested lists) of
+            `spatial_dims` dimensions, non-zero where a pixel belongs to it. Its origin is size // 2.
         border: what lies outside: "geodesic" (nothing), "constant" (`value`), "reflect" (the image mirrored, its edge
             repeated), "mirror" (not repeated) or "replicate" (the edge pixel).
         value: for ``border="constant"``; the image's dtype must hold it.
@@ -92,8 +86,8 @@ def dilation(
     Args:
         image: (..., H, W), or (..., D, H, W) with ``spatial_dims=3``; any dtype. NaN is the greatest value, and
             spreads; -0 is less than +0.
-        footprint: an int (square or cube of that side), a size per spatial axis, or a bool array of `spatial_dims`
-            dimensions, non-zero where a pixel belongs to it. Its origin is size // 2.
+        footprint: an int (square or cube of that side), a size per spatial axis, or a bool array (or nested lists) of
+            `spatial_dims` dimensions, non-zero where a pixel belongs to it. Its origin is size // 2.
         border: what lies outside: "geodesic" (nothing), "constant" (`value`), "reflect" (the image mirrored, its edge
             repeated), "mirror" (not repeated) or "replicate" (the edge pixel).
         value: for ``border="constant"``; the image's dtype must hold it.
@@ -134,8 +128,8 @@ def opening(
     Args:
         image: (..., H, W), or (..., D, H, W) with ``spatial_dims=3``; any dtype. NaN is what it is to `erosion`, then
             to `dilation`; -0 is less than +0.
-        footprint: an int (square or cube of that side), a size per spatial axis, or a bool array of `spatial_dims`
-            dimensions, non-zero where a pixel belongs to it. Its origin is size // 2.
+        footprint: an int (square or cube of that side), a size per spatial axis, or a bool array (or nested lists) of
+            `spatial_dims` dimensions, non-zero where a pixel belongs to it. Its origin is size // 2.
         border: what lies outside: "geodesic" (nothing), "constant" (`value`), "reflect" (the image mirrored, its edge
             repeated), "mirror" (not repeated) or "replicate" (the edge pixel).
         value: for ``border="constant"``; the image's dtype must hold it.
@@ -176,8 +170,8 @@ def closing(
     Args:
         image: (..., H, W), or (..., D, H, W) with ``spatial_dims=3``; any dtype. NaN is what it is to `dilation`,
             then to `erosion`; -0 is less than +0.
-        footprint: an int (square or cube of that side), a size per spatial axis, or a bool array of `spatial_dims`
-            dimensions, non-zero where a pixel belongs to it. Its origin is size // 2.
+        footprint: an int (square or cube of that side), a size per spatial axis, or a bool array (or nested lists) of
+            `spatial_dims` dimensions, non-zero where a pixel belongs to it. Its origin is size // 2.
         border: what lies outside: "geodesic" (nothing), "constant" (`value`), "reflect" (the image mirrored, its edge
             repeated), "mirror" (not repeated) or "replicate" (the edge pixel).
         value: for ``border="constant"``; the image's dtype must hold it.
@@ -219,8 +213,8 @@ def morphological_gradient(
     Args:
         image: (..., H, W), or (..., D, H, W) with ``spatial_dims=3``; any dtype. NaN is what it is to `dilation`; -0
             is less than +0.
-        footprint: an int (square or cube of that side), a size per spatial axis, or a bool array of `spatial_dims`
-            dimensions, non-zero where a pixel belongs to it. Its origin is size // 2.
+        footprint: an int (square or cube of that side), a size per spatial axis, or a bool array (or nested lists) of
+            `spatial_dims` dimensions, non-zero where a pixel belongs to it. Its origin is size // 2.
         border: what lies outside: "geodesic" (nothing), "constant" (`value`), "reflect" (the image mirrored, its edge
             repeated), "mirror" (not repeated) or "replicate" (the edge pixel).
         value: for ``border="constant"``; the image's dtype must hold it.

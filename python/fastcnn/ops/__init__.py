@@ -1,5 +1,6 @@
 """Operations on torch tensors, by family. ``fastcnn.image`` has the same names on NumPy arrays."""
 
+from fastcnn._checked import check_all
 from fastcnn.ops._packed import PackedConvolution
 from fastcnn.ops.anchors import decode_boxes, encode_boxes, generate_anchors
 from fastcnn.ops.boxes import (
@@ -156,3 +157,5 @@ __all__ = [
     "warp_affine",
     "watershed",
 ]
+
+check_all(__name__, __all__)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from fastcnn._arguments import same_shape
 from fastcnn._library import native
 from fastcnn.ops.labeling import label
 from fastcnn.ops.peaks import local_minima
@@ -37,8 +39,8 @@ def watershed(
     Args:
         image: the relief, (..., H, W), or (..., D, H, W) with ``spatial_dims=3``; any dtype. NaN floods last, above
             +inf; -0.0 equals +0.0.
-        markers: int32 or int64 of the image's shape, 0 where there is none; any other value is a label, negative ones
-            too. Markers outside the mask are dropped. None: the image's local minima, labelled.
+        markers: integers of the image's shape, 0 where there is none; any other value is a label, negative ones too.
+            Markers outside the mask are dropped. None: the image's local minima, labelled.
         connectivity: how many coordinates of neighbours may differ, 1 to `spatial_dims`, or the number of neighbours: 4
             or 8; 6, 18 or 26.
         mask: of the image's shape, any dtype; where it is zero nothing is flooded.
@@ -55,7 +57,7 @@ def watershed(
     Raises:
         ArgumentError: markers or mask of another shape, an unknown connectivity, a negative compactness, lines with
             compactness, or 2^32 - 1 pixels or more in an image.
-        TypeError: markers of another dtype.
+        TypeError: markers that are no integers.
 
     Complexity: O(pixels) per visit of a tile, 1.5 to 4 visits on images; O(pixels log pixels) with compactness.
     Scratch: at most 24 bytes per pixel.
@@ -75,7 +77,10 @@ def watershed(
     """
     if markers is None:
         minima = local_minima(image, connectivity, spatial_dims)
-        found = label(minima if mask is None else minima & (mask != 0), connectivity, spatial_dims=spatial_dims)
+        if mask is not None:
+            same_shape("watershed", "mask", mask, image)
+            minima = minima & mask.to(torch.bool)
+        found = label(minima, connectivity, spatial_dims=spatial_dims)
         markers = found if isinstance(found, Tensor) else found[0]
     result: Tensor = _watershed(image, markers, mask, connectivity, float(compactness), watershed_line, spatial_dims)
     return result

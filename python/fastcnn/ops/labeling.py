@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from fastcnn._errors import ArgumentError
 from fastcnn._library import in_saved_programs, native
 
 
@@ -96,11 +97,17 @@ def _relabel_fake(labels: Tensor, max_labels: int, spatial_dims: int) -> tuple[T
 _relabel_sequential = native("relabel_sequential", fake=_relabel_fake)
 
 
-def _largest(labels: Tensor) -> int:
-    if labels.numel() == 0 or labels.is_floating_point() or labels.is_complex():
+def _largest(labels: Tensor, op: str) -> int:
+    no_labels = labels.is_floating_point() or labels.is_complex() or labels.layout != torch.strided
+    if labels.numel() == 0 or no_labels:
         return 0  # nothing to see, or the op's own error
-    # torch has no maximum of uint16.
-    return max(0, int((labels.to(torch.int32) if labels.dtype == torch.uint16 else labels).max()))
+    if labels.is_meta:
+        raise ArgumentError(f"{op}: expected max_labels, as a meta tensor has no labels to count")
+    if labels.dtype in (torch.uint16, torch.uint32, torch.uint64):  # torch has no maximum of these
+        labels = labels.to(torch.int64)
+        if int(labels.min()) < 0:  # uint64
+            return int(torch.iinfo(torch.uint64).max)
+    return max(0, int(labels.max()))
 
 
 def relabel_sequential(labels: Tensor, max_labels: int | None = None, spatial_dims: int = 2) -> Relabeling:
@@ -138,7 +145,7 @@ def relabel_sequential(labels: Tensor, max_labels: int | None = None, spatial_di
     """
     if max_labels is not None:
         return Relabeling(*_relabel_sequential(labels, max_labels, spatial_dims))
-    rows = min(_largest(labels), labels.shape[-spatial_dims:].numel())
+    rows = min(_largest(labels, "relabel_sequential"), labels.shape[-spatial_dims:].numel())
     new, inverse, count = _relabel_sequential(labels, rows, spatial_dims)
     used = int(count.max()) if count.numel() else 0
     return Relabeling(new, inverse[..., : used + 1].clone(), count)
@@ -186,10 +193,12 @@ def clear_border(labels: Tensor, spatial_dims: int = 2) -> Tensor:
 
 
 class RegionTable(NamedTuple):
-    """One row per label 1..N (row n - 1 is label n), after the batch's dimensions; zero where a label is absent."""
+    """One row per label, after the batch's dimensions. Rows without a label are zero throughout."""
 
+    label: Tensor
+    """int64 (..., N): the labels, rising; 0 in rows without one."""
     count: Tensor  # type: ignore[assignment]  # hides tuple.count
-    """int32, of the batch's shape: the largest label of each image, so that the first `count` rows are in use."""
+    """int32, of the batch's shape: the rows in use; with `max_labels` the largest label, which may be above N."""
     area: Tensor
     """int64 (..., N): pixels."""
     bbox: Tensor
@@ -308,23 +317,25 @@ def region_table(
     Args:
         labels: (..., H, W), or (..., D, H, W) with ``spatial_dims=3``; bool or integer. 0 and below is background.
         intensity: an image of the labels' shape, any dtype, or None.
-        max_labels: N, the rows of the table. None takes the largest label, which reads the data: give it in graphs
-            (torch.compile, torch.export), where every shape is fixed then. Labels above it are left out, and `count`
-            tells of them.
+        max_labels: None: a row for each label that is there, however large (N is the greatest number in the batch);
+            that reads the data. A number N fixes the shape, as graphs need it (torch.compile, torch.export): row n - 1
+            is label n then, zero where that is absent, and memory grows with N. Labels above it are left out, and
+            `count` tells of them; `relabel_sequential` brings sparse labels below it.
         spatial_dims: 2 or 3; all dimensions before those are batch. One image without batch gives (N, …) columns and a
             0-dimensional count.
 
     Returns:
-        `RegionTable`, whose attributes say what stands in the columns. Rows of absent labels are zero. Boxes follow
-        fastcnn's and torchvision's order (x1, y1, x2, y2), not scikit-image's. NaN in a label's intensities makes its
-        mean, minimum and maximum NaN.
+        `RegionTable`, whose attributes say what stands in the columns. Boxes follow fastcnn's and torchvision's order
+        (x1, y1, x2, y2), not scikit-image's. NaN in a label's intensities makes its mean, minimum and maximum NaN.
 
     Raises:
         TypeError: labels are neither bool nor integers.
-        ArgumentError: shapes that differ, a negative `max_labels`, or 2^31 pixels or more in an image.
+        ArgumentError: shapes that differ, `max_labels` below 0 or above 2^31 - 2, a uint64 label above 2^63 - 1, or
+            2^31 pixels or more in an image.
 
     Complexity:
-        Linear in the pixels: one pass, and one more per (pixels / 13) labels. 8 bytes of scratch per pixel.
+        Linear in the pixels: one pass, and one more per (pixels / 13) labels. 8 bytes of scratch per pixel. Labels that
+        are not 1, 2, ... without a gap are renumbered first, as `relabel_sequential` does.
 
     Gradient:
         With respect to `intensity`, twice differentiable. The mean's goes to the label's pixels in equal shares, the
@@ -337,6 +348,8 @@ def region_table(
         >>> import torch, fastcnn.ops as F
         >>> labels = torch.tensor([[0, 1, 1], [2, 1, 1]])
         >>> table = F.region_table(labels, torch.tensor([[9.0, 1.0, 2.0], [5.0, 3.0, 4.0]]))
+        >>> table.label
+        tensor([1, 2])
         >>> table.area
         tensor([4, 1])
         >>> table.bbox
@@ -348,8 +361,27 @@ def region_table(
         >>> table.intensity_mean
         tensor([2.5000, 5.0000])
     """
-    rows = _largest(labels) if max_labels is None else max_labels
+    if max_labels is not None:
+        return _measure(labels, intensity, max_labels, spatial_dims)
+    largest = _largest(labels, "region_table")
+    if largest <= labels.shape[-spatial_dims:].numel():
+        table = _measure(labels, intensity, largest, spatial_dims)
+        if bool(((table.area > 0).sum(-1) == table.count).all()):
+            return table
+    if largest >= 1 << 63:
+        raise ArgumentError(
+            "region_table: expected labels of at most 2^63 - 1; relabel_sequential makes them 1, 2, ..."
+        )
+    positive = labels.clamp(min=0) if labels.dtype.is_signed else labels
+    ranks, values, count = relabel_sequential(positive, spatial_dims=spatial_dims)
+    table = _measure(ranks, intensity, values.shape[-1] - 1, spatial_dims)
+    return table._replace(label=values[..., 1:].to(torch.int64), count=count)
+
+
+def _measure(labels: Tensor, intensity: Tensor | None, rows: int, spatial_dims: int) -> RegionTable:
+    """Labels 1 to `rows`, whether they are there or not."""
     count, area, bbox, centroid, mean, least, most, _, _ = _region_table(labels, intensity, rows, spatial_dims)
+    label = torch.arange(1, rows + 1, device=area.device).where(area > 0, 0)
     if intensity is None:
-        return RegionTable(count, area, bbox, centroid, None, None, None)
-    return RegionTable(count, area, bbox, centroid, mean, least, most)
+        return RegionTable(label, count, area, bbox, centroid, None, None, None)
+    return RegionTable(label, count, area, bbox, centroid, mean, least, most)

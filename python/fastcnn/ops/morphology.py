@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from fastcnn import _arguments, _footprints
+from fastcnn import _footprints
 from fastcnn._errors import ArgumentError
 from fastcnn._library import native
 
-Footprint = int | Sequence[int] | Tensor
+Footprint = int | Sequence[int] | Sequence[Sequence[object]] | Tensor
 
 
 def _same(image: Tensor, *_: object) -> Tensor:
@@ -92,8 +93,11 @@ def _apply(
         if footprint.ndim != spatial_dims:
             raise ArgumentError(f"{op}: expected footprint of {spatial_dims} dimensions, got {footprint.ndim}")
         size, member = list(footprint.shape), footprint.to("cpu", torch.bool).contiguous()
+    elif isinstance(footprint, np.ndarray):
+        raise TypeError(f"{op}: expected footprint to be an int, sizes, nested lists or a tensor, got an array")
     else:
-        size, member = _arguments.sizes(footprint, spatial_dims, op, "footprint"), None
+        size, array = _footprints.members(footprint, spatial_dims, op)
+        member = None if array is None else torch.from_numpy(array)
     result: Tensor = kernel(image, size, member, border, float(value))
     return result
 
@@ -108,8 +112,8 @@ def erosion(
     Args:
         image: (..., H, W), or (..., D, H, W) with ``spatial_dims=3``; any dtype. NaN is the least value, and spreads;
             -0 is less than +0.
-        footprint: an int (square or cube of that side), a size per spatial axis, or a bool tensor of `spatial_dims`
-            dimensions, non-zero where a pixel belongs to it. Its origin is size // 2.
+        footprint: an int (square or cube of that side), a size per spatial axis, or a bool tensor (or nested lists) of
+            `spatial_dims` dimensions, non-zero where a pixel belongs to it. Its origin is size // 2.
         border: what lies outside: "geodesic" (nothing), "constant" (`value`), "reflect" (the image mirrored, its edge
             repeated), "mirror" (not repeated) or "replicate" (the edge pixel).
         value: for ``border="constant"``; the image's dtype must hold it.
@@ -153,8 +157,8 @@ def dilation(
     Args:
         image: (..., H, W), or (..., D, H, W) with ``spatial_dims=3``; any dtype. NaN is the greatest value, and
             spreads; -0 is less than +0.
-        footprint: an int (square or cube of that side), a size per spatial axis, or a bool tensor of `spatial_dims`
-            dimensions, non-zero where a pixel belongs to it. Its origin is size // 2.
+        footprint: an int (square or cube of that side), a size per spatial axis, or a bool tensor (or nested lists) of
+            `spatial_dims` dimensions, non-zero where a pixel belongs to it. Its origin is size // 2.
         border: what lies outside: "geodesic" (nothing), "constant" (`value`), "reflect" (the image mirrored, its edge
             repeated), "mirror" (not repeated) or "replicate" (the edge pixel).
         value: for ``border="constant"``; the image's dtype must hold it.
@@ -193,8 +197,8 @@ def opening(
     Args:
         image: (..., H, W), or (..., D, H, W) with ``spatial_dims=3``; any dtype. NaN is what it is to `erosion`, then
             to `dilation`; -0 is less than +0.
-        footprint: an int (square or cube of that side), a size per spatial axis, or a bool tensor of `spatial_dims`
-            dimensions, non-zero where a pixel belongs to it. Its origin is size // 2.
+        footprint: an int (square or cube of that side), a size per spatial axis, or a bool tensor (or nested lists) of
+            `spatial_dims` dimensions, non-zero where a pixel belongs to it. Its origin is size // 2.
         border: what lies outside: "geodesic" (nothing), "constant" (`value`), "reflect" (the image mirrored, its edge
             repeated), "mirror" (not repeated) or "replicate" (the edge pixel).
         value: for ``border="constant"``; the image's dtype must hold it.
@@ -233,8 +237,8 @@ def closing(
     Args:
         image: (..., H, W), or (..., D, H, W) with ``spatial_dims=3``; any dtype. NaN is what it is to `dilation`,
             then to `erosion`; -0 is less than +0.
-        footprint: an int (square or cube of that side), a size per spatial axis, or a bool tensor of `spatial_dims`
-            dimensions, non-zero where a pixel belongs to it. Its origin is size // 2.
+        footprint: an int (square or cube of that side), a size per spatial axis, or a bool tensor (or nested lists) of
+            `spatial_dims` dimensions, non-zero where a pixel belongs to it. Its origin is size // 2.
         border: what lies outside: "geodesic" (nothing), "constant" (`value`), "reflect" (the image mirrored, its edge
             repeated), "mirror" (not repeated) or "replicate" (the edge pixel).
         value: for ``border="constant"``; the image's dtype must hold it.
@@ -273,8 +277,8 @@ def morphological_gradient(
     Args:
         image: (..., H, W), or (..., D, H, W) with ``spatial_dims=3``; any dtype. NaN is what it is to `dilation`; -0
             is less than +0.
-        footprint: an int (square or cube of that side), a size per spatial axis, or a bool tensor of `spatial_dims`
-            dimensions, non-zero where a pixel belongs to it. Its origin is size // 2.
+        footprint: an int (square or cube of that side), a size per spatial axis, or a bool tensor (or nested lists) of
+            `spatial_dims` dimensions, non-zero where a pixel belongs to it. Its origin is size // 2.
         border: what lies outside: "geodesic" (nothing), "constant" (`value`), "reflect" (the image mirrored, its edge
             repeated), "mirror" (not repeated) or "replicate" (the edge pixel).
         value: for ``border="constant"``; the image's dtype must hold it.

@@ -22,13 +22,26 @@ def threshold(front: Front, image: Any, kind: str, block: int, offset: float | N
     separability wins: Otsu's own measure of a threshold, the share of the variance that lies between its two classes
     (N. Otsu, "A threshold selection method from gray-level histograms", 1979).
     """
+    exponent = _exponent(front, image)
+    image = _times_power(image, -exponent)
     above = image - front.ops.threshold_local(image, block, "mean")
     cut = float(front.ops.threshold_otsu(above))
     if kind == "auto":
         uniform = float(front.ops.threshold_otsu(image))
         better = _separability(front, above, above > cut) > _separability(front, image, image > uniform)
         kind = "local" if better else "otsu"
-    return kind, -_rounded(cut, 4) if offset is None else offset
+    return kind, -_rounded(math.ldexp(cut, exponent), 4) if offset is None else offset
+
+
+def _exponent(front: Front, image: Any) -> int:
+    """The power of two to divide by where squares of the pixels would overflow or vanish; otherwise 0."""
+    exponent = math.frexp(front.magnitude(image))[1]
+    return exponent if abs(exponent) > 30 else 0
+
+
+def _times_power(image: Any, exponent: int) -> Any:
+    """The image times 2**exponent, which loses no bit; in two steps, as float32 does not hold all powers."""
+    return image * 2.0 ** (exponent // 2) * 2.0 ** (exponent - exponent // 2) if exponent else image
 
 
 def _separability(front: Front, image: Any, mask: Any) -> float:

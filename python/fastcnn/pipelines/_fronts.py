@@ -42,6 +42,10 @@ class NumpyFront:
         """Mean in float64."""
         return float(image.mean(dtype=np.float64))
 
+    def magnitude(self, image: Any) -> float:
+        """Return the greatest magnitude."""
+        return max(float(image.max()), -float(image.min()))
+
     def mean_where(self, image: Any, mask: Any) -> float:
         """Mean of the masked values in float64; NaN where there are none."""
         chosen = image[mask]
@@ -118,6 +122,10 @@ class TorchFront:
         import torch
 
         return float(image.mean(dtype=torch.float64))
+
+    def magnitude(self, image: Any) -> float:
+        """Return the greatest magnitude."""
+        return max(float(image.max()), -float(image.min()))
 
     def mean_where(self, image: Any, mask: Any) -> float:
         """Mean of the masked values in float64; NaN where there are none."""

@@ -159,7 +159,9 @@ def _number(name: str, value: Any, low: float, kind: type = int) -> None:
     allowed = (int, np.integer) if kind is int else (int, float, np.integer, np.floating)
     if isinstance(value, bool) or not isinstance(value, allowed):
         raise TypeError(f"{_OP}: expected {name} to be {expected}, got {type(value).__name__}")
-    if not low <= value < math.inf:
+    if not math.isfinite(value):
+        raise ArgumentError(f"{_OP}: expected {name} to be finite, got {value}")
+    if value < low:
         raise ArgumentError(f"{_OP}: expected {name} of at least {low}, got {value}")
 
 
@@ -168,9 +170,9 @@ def _check(s: Settings) -> None:
         if s.threshold not in ("auto", "otsu", "local"):
             raise ArgumentError(f'{_OP}: expected threshold "auto", "otsu", "local" or a number, got {s.threshold!r}')
     else:
-        _finite("threshold", s.threshold)
+        _number("threshold", s.threshold, -math.inf, float)
     if s.offset is not None:
-        _finite("offset", s.offset)
+        _number("offset", s.offset, -math.inf, float)
     if s.block_size is not None:
         _number("block_size", s.block_size, 1)
         if s.block_size % 2 == 0:
@@ -189,12 +191,6 @@ def _check(s: Settings) -> None:
         _number("smooth_distance", s.smooth_distance, 0, float)
     if s.min_distance is not None:
         _number("min_distance", s.min_distance, 1)
-
-
-def _finite(name: str, value: Any) -> None:
-    _number(name, value, -math.inf, float)
-    if not math.isfinite(value):
-        raise ArgumentError(f"{_OP}: expected a finite {name}, got {value}")
 
 
 def _is_open(s: Settings) -> bool:

@@ -5,6 +5,7 @@
 
 #include "core/dtypes.h"
 #include "core/image_batch.h"
+#include "core/nonzero.h"
 #include "fastcnn/ops/boxes.h"
 
 namespace fastcnn {
@@ -20,7 +21,7 @@ int64_t first_set(const T* row, int64_t stride, int64_t begin, int64_t end) {
         std::memcpy(&word, row + i, sizeof word);
         if (word != 0) break;
       }
-    if (i < end && static_cast<bool>(row[i * stride])) return i;
+    if (i < end && is_nonzero(row[i * stride])) return i;
   }
   return end;
 }
@@ -28,7 +29,7 @@ int64_t first_set(const T* row, int64_t stride, int64_t begin, int64_t end) {
 template <class T>
 int64_t last_set(const T* row, int64_t stride, int64_t begin, int64_t end) {
   for (int64_t i = end - 1; i >= begin; --i)
-    if (static_cast<bool>(row[i * stride])) return i;
+    if (is_nonzero(row[i * stride])) return i;
   return begin - 1;
 }
 
@@ -39,7 +40,7 @@ void masks_to_boxes(const Context& context, const TensorView& masks, const Tenso
   const BatchShape batch(masks, 2, op, "masks");
   const int64_t height = batch.extent.height, width = batch.extent.width;
   const int64_t row_stride = masks.stride(masks.ndim - 2), stride = masks.stride(masks.ndim - 1);
-  visit(AllTypes{}, masks, op, "masks", [&](auto tag) {
+  visit_truth(AllTypes{}, masks, op, "masks", [&](auto tag) {
     using T = typename decltype(tag)::type;
     context.parallel_for(0, dst.numel() / 4, 1, [&](int64_t i, int64_t end) {
       for (; i < end; ++i) {

@@ -47,7 +47,7 @@ void remove_objects(const Context& context, const TensorView& src, int64_t size,
   check_not_negative(context, src, spatial_dims, kOp, "mask");
   const ImageSource images(src, spatial_dims);
   const int64_t pixels = batch.extent.size();
-  visit(IntegerTypes{}, src, kOp, "mask", [&](auto tag) {
+  visit_bits(LabelTypes{}, src, kOp, "mask", [&](auto tag) {  // what is not negative is its own bits
     using T = typename decltype(tag)::type;
     for_each_image(context, batch.count, [&](const Context& inner, int64_t i) {
       Scratch scratch(inner);

@@ -52,7 +52,7 @@ void distance_transform_edt(const Context& context, const TensorView& src, int s
   const BatchShape batch = check_edt(src, spatial_dims, sampling, dst, indices);
   const ImageSource source(src, spatial_dims);
   std::atomic<bool> fits{true};
-  visit(AllTypes{}, src, kEdt, "mask", [&](auto tag) {
+  visit_truth(AllTypes{}, src, kEdt, "mask", [&](auto tag) {
     using T = typename decltype(tag)::type;
     for_each_image(context, batch.count, [&](const Context& inner, int64_t i) {
       Scratch scratch(inner);

@@ -47,7 +47,7 @@ void distance_transform_edt_ref(const Context&, const TensorView& src, int spati
   const BatchShape batch = check_edt(src, spatial_dims, sampling, dst, indices);
   const ImageSource source(src, spatial_dims);
   bool fits = true;
-  visit(AllTypes{}, src, kEdt, "mask", [&](auto tag) {
+  visit_truth(AllTypes{}, src, kEdt, "mask", [&](auto tag) {
     using T = typename decltype(tag)::type;
     for (int64_t i = 0; i < batch.count; ++i) {
       Scratch scratch(serial_context());

@@ -20,24 +20,31 @@ namespace {
 constexpr char kOp[] = "hog";
 constexpr double kPi = 3.14159265358979323846;
 
-/// One image of a batch.
-template <class T>
+/// One image of a batch, whose rows are read as Value.
+template <class Value>
 struct Planes {
-  const T* data;
-  int64_t channels, height, width, channel_stride, row_stride, column_stride;
+  using Read = void (*)(const void* image, int64_t first, int64_t stride, int64_t n, Value* line);
+  const void* data;
+  Read read;
+  int64_t offset, channels, height, width, channel_stride, row_stride, column_stride;
 };
 
+template <class T, class Value>
+void read_line(const void* image, int64_t first, int64_t stride, int64_t n, Value* line) {
+  const T* from = static_cast<const T*>(image) + first;
+  if (stride == 1)
+    for (int64_t x = 0; x < n; ++x) line[x] = static_cast<Value>(from[x]);
+  else
+    for (int64_t x = 0; x < n; ++x) line[x] = static_cast<Value>(from[x * stride]);
+}
+
 /// Differences of neighbours along both axes, of the channel where they are steepest.
-template <class T>
+template <class Value>
 class Gradients {
  public:
-  // scikit-image subtracts float32 images in float32.
-  using Value =
-      std::conditional_t<std::is_same_v<T, float> || std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>, float,
-                         double>;
   static int64_t memory(int64_t width) { return 3 * width; }
 
-  Gradients(const Planes<T>& planes, bool square_root, bool mirrored)
+  Gradients(const Planes<Value>& planes, bool square_root, bool mirrored)
       : p_(planes), square_root_(square_root), mirrored_(mirrored) {}
 
   /// Of a row. What mirrored does at the border: the neighbour's neighbour; otherwise 0. lines: memory(width) values.
@@ -70,11 +77,7 @@ class Gradients {
 
  private:
   void read(int64_t channel, int64_t y, Value* line) const {
-    const T* from = p_.data + channel * p_.channel_stride + y * p_.row_stride;
-    if (p_.column_stride == 1)
-      for (int64_t x = 0; x < p_.width; ++x) line[x] = static_cast<Value>(from[x]);
-    else
-      for (int64_t x = 0; x < p_.width; ++x) line[x] = static_cast<Value>(from[x * p_.column_stride]);
+    p_.read(p_.data, p_.offset + channel * p_.channel_stride + y * p_.row_stride, p_.column_stride, p_.width, line);
     if (square_root_)
       for (int64_t x = 0; x < p_.width; ++x) line[x] = std::sqrt(line[x]);
   }
@@ -82,7 +85,7 @@ class Gradients {
     if (n == 1) return 0;
     return i < 0 ? 1 : i >= n ? n - 2 : i;
   }
-  const Planes<T>& p_;
+  const Planes<Value>& p_;
   bool square_root_, mirrored_;
 };
 
@@ -103,12 +106,12 @@ struct Borders {
 };
 
 /// Each pixel's votes, into the cells of a row of cells.
-template <class T>
-void vote(const Gradients<T>& gradients, const Borders& borders, const Hog& o, int64_t cell_row, int64_t cells,
+template <class Value>
+void vote(const Gradients<Value>& gradients, const Borders& borders, const Hog& o, int64_t cell_row, int64_t cells,
           int64_t width, double* memory, double* histogram) {
   const HogKernels& kernels = FASTCNN_SELECT(hog_kernels);
   double *gx = memory, *gy = gx + width, *magnitude = gy + width, *bin = magnitude + width;
-  auto* lines = reinterpret_cast<typename Gradients<T>::Value*>(bin + width);
+  auto* lines = reinterpret_cast<Value*>(bin + width);
   std::fill_n(histogram, cells * o.orientations, 0.0);
   for (int64_t y = cell_row * o.cell[0]; y < (cell_row + 1) * o.cell[0]; ++y) {
     gradients.row(y, lines, gx, gy);
@@ -203,8 +206,8 @@ void normalise_damped(double* block, int64_t n, BlockNorm norm, To* to) {
 }
 
 /// One image's blocks, interpolated. A thread goes down some rows of blocks with the votes of the pixels of one.
-template <class T, class To>
-void interpolate(const Context& context, const Gradients<T>& gradients, const Hog& o,
+template <class Value, class To>
+void interpolate(const Context& context, const Gradients<Value>& gradients, const Hog& o,
                  const std::vector<CellWindow>& windows, int64_t width, int64_t block_rows, int64_t block_columns,
                  To* blocks) {
   const HogKernels& kernels = FASTCNN_SELECT(hog_kernels);
@@ -214,13 +217,13 @@ void interpolate(const Context& context, const Gradients<T>& gradients, const Ho
   Scratch scratch(context);
   const int64_t line = width * stride, own_size = height * line + 2 * width + stride;
   float* memory = scratch.get<float>(pieces * own_size);
-  double* values = scratch.get<double>(pieces * (block_size + Gradients<T>::memory(width)));
+  double* values = scratch.get<double>(pieces * (block_size + Gradients<Value>::memory(width)));
   const float** lines = scratch.get<const float*>(pieces * height);
   context.parallel_for(0, pieces, 1, [&](int64_t piece, int64_t end) {
     for (; piece < end; ++piece) {
       float *votes = memory + piece * own_size, *gx = votes + height * line, *gy = gx + width, *sums = gy + width;
-      double* block = values + piece * (block_size + Gradients<T>::memory(width));
-      auto* pixels = reinterpret_cast<typename Gradients<T>::Value*>(block + block_size);
+      double* block = values + piece * (block_size + Gradients<Value>::memory(width));
+      auto* pixels = reinterpret_cast<Value*>(block + block_size);
       const float** window = lines + piece * height;
       int64_t ready = block_rows * piece / pieces * o.cell[0];  // rows of pixels
       for (int64_t row = block_rows * piece / pieces; row < block_rows * (piece + 1) / pieces; ++row) {
@@ -244,8 +247,9 @@ void interpolate(const Context& context, const Gradients<T>& gradients, const Ho
   });
 }
 
-template <class T, class To>
-void run(const Context& context, const TensorView& image, const Hog& o, To* blocks, To* cells) {
+template <class Value, class To>
+void run(const Context& context, const TensorView& image, typename Planes<Value>::Read read, const Hog& o, To* blocks,
+         To* cells) {
   const int rank = image.ndim;
   const int64_t channels = image.shape[rank - 3], height = image.shape[rank - 2], width = image.shape[rank - 1];
   const int64_t rows = height / o.cell[0], columns = width / o.cell[1], bins = o.orientations;
@@ -258,7 +262,7 @@ void run(const Context& context, const TensorView& image, const Hog& o, To* bloc
   Scratch scratch(context);
   double* histogram = scratch.get<double>(rows * columns * bins);
   const int64_t pieces = std::min<int64_t>(context.num_threads(), std::max<int64_t>(rows, 1));
-  const int64_t own_size = 4 * width + Gradients<T>::memory(width) + block_size;
+  const int64_t own_size = 4 * width + Gradients<Value>::memory(width) + block_size;
   double* memory = scratch.get<double>(pieces * own_size);
   // f(row, a thread's memory) of n rows.
   const auto each = [&](int64_t n, const auto& f) {
@@ -274,10 +278,10 @@ void run(const Context& context, const TensorView& image, const Hog& o, To* bloc
       offset += rest % image.shape[d] * image.stride(d);
       rest /= image.shape[d];
     }
-    const Planes<T> planes{
-        image.as<T>() + offset, channels, height, width, image.stride(rank - 3), image.stride(rank - 2),
+    const Planes<Value> planes{
+        image.bytes(),         read, offset, channels, height, width, image.stride(rank - 3), image.stride(rank - 2),
         image.stride(rank - 1)};
-    const Gradients<T> gradients(planes, o.square_root, o.interpolated);
+    const Gradients<Value> gradients(planes, o.square_root, o.interpolated);
     if (cells || !o.interpolated)
       each(rows, [&](int64_t row, double* own) {
         double* to = histogram + row * columns * bins;
@@ -328,16 +332,21 @@ void hog(const Context& context, const TensorView& image, const Hog& options, co
   FASTCNN_CHECK_TYPE(image.device.type == kCpu, kOp, ": expected image on the CPU");
   hog_shapes(image, options, true);
   if (image.numel() == 0) return;
-  const auto run_as = [&](auto tag, auto* to, auto* histogram) {
-    run<typename decltype(tag)::type>(context, image, options, to, cells.numel() > 0 ? histogram : nullptr);
-  };
+  const auto shown = [&](auto* histogram) { return cells.numel() > 0 ? histogram : nullptr; };
+  Planes<float>::Read floats = nullptr;
+  Planes<double>::Read doubles = nullptr;
   visit(AllTypes{}, image, kOp, "image", [&](auto tag) {
     using T = typename decltype(tag)::type;
-    if constexpr (std::is_same_v<T, double>)
-      run_as(tag, blocks.as<double>(), cells.as<double>());
+    // scikit-image subtracts float32 images in float32.
+    if constexpr (std::is_same_v<T, float> || std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>)
+      floats = read_line<T, float>;
     else
-      run_as(tag, blocks.as<float>(), cells.as<float>());
+      doubles = read_line<T, double>;
   });
+  if (floats) return run<float>(context, image, floats, options, blocks.as<float>(), shown(cells.as<float>()));
+  if (dtype_of(image) == DType::float64)
+    return run<double>(context, image, doubles, options, blocks.as<double>(), shown(cells.as<double>()));
+  run<double>(context, image, doubles, options, blocks.as<float>(), shown(cells.as<float>()));
 }
 
 }  // namespace fastcnn

@@ -175,7 +175,8 @@ Roots find_roots(const Context& context, Scratch& scratch, const Extent& e, cons
 }  // namespace
 
 void watershed(const Context& context, const TensorView& image, const TensorView& markers, const TensorView* mask,
-               int connectivity, double compactness, bool watershed_line, int spatial_dims, const TensorView& labels) {
+               int64_t connectivity, double compactness, bool watershed_line, int spatial_dims,
+               const TensorView& labels) {
   const char* op = "watershed";
   const BatchShape batch(image, spatial_dims, op, "image");
   check_same_shape(image, markers, op, "markers");
@@ -199,32 +200,48 @@ void watershed(const Context& context, const TensorView& image, const TensorView
   const ImageSource image_source(image, spatial_dims), marker_source(markers, spatial_dims);
   std::optional<ImageSource> mask_source;
   if (mask) {
-    visit(AllTypes{}, *mask, op, "mask", [](auto) {});
+    visit(AllTypes{}, *mask, op, "mask", [](auto) {});  // before any image
     mask_source.emplace(*mask, spatial_dims);
   }
-  visit(DTypeList<DType::int32, DType::int64>{}, markers, op, "markers", [&](auto label_tag) {
-    using Label = typename decltype(label_tag)::type;
-    visit(AllTypes{}, image, op, "image", [&](auto tag) {
-      using T = typename decltype(tag)::type;
-      for_each_image(context, batch.count, [&](const Context& inner, int64_t i) {
-        Scratch scratch(inner);
-        const T* pixels = image_source.image<T>(i, scratch);
-        const Label* seeds = marker_source.image<Label>(i, scratch);
-        TruthRows inside;
-        if (mask)
-          visit(AllTypes{}, *mask, op, "mask", [&](auto mask_tag) {
-            inside = TruthRows(mask_source->image<typename decltype(mask_tag)::type>(i, scratch));
-          });
-        Label* out = labels.as<Label>() + i * batch.extent.size();
+  visit(AllTypes{}, image, op, "image", [](auto) {});
+  // Labels are copied and asked whether they are zero: their bits do, in 32 or 64 of them.
+  visit_bits(IntegerTypes{}, markers, op, "markers", [&](auto marker_tag) {
+    using Marker = typename decltype(marker_tag)::type;
+    using Label = std::conditional_t<sizeof(Marker) == 8, int64_t, int32_t>;
+    constexpr bool kNarrow = sizeof(Marker) < sizeof(Label);
+    const int64_t size = batch.extent.size();
+    for_each_image(context, batch.count, [&](const Context& inner, int64_t i) {
+      Scratch scratch(inner);
+      const Marker* given = marker_source.image<Marker>(i, scratch);
+      Marker* const result = labels.as<Marker>() + i * size;
+      const Label* seeds = reinterpret_cast<const Label*>(given);
+      Label* out = reinterpret_cast<Label*>(result);
+      if constexpr (kNarrow) {
+        Label* const widened = scratch.get<Label>(size);
+        std::copy_n(given, size, widened);
+        seeds = widened;
+        out = scratch.get<Label>(size);
+      }
+      TruthRows inside;
+      if (mask)
+        visit_truth(AllTypes{}, *mask, op, "mask", [&](auto mask_tag) {
+          inside = TruthRows(mask_source->image<typename decltype(mask_tag)::type>(i, scratch));
+        });
+      const auto flood = [&](const KeyRows& keys, FunctionRef<double(int64_t)> pixel) {
         if (compactness > 0)
-          return watershed_compact(inner, batch.extent, neighbors, compactness, pixels, seeds, inside, out);
+          return watershed_compact(inner, batch.extent, neighbors, compactness, pixel, seeds, inside, out);
         const TruthRows marked(seeds, sizeof(Label) == 4 ? kernels.nonzero32 : kernels.nonzero64);
         const Roots roots = find_roots(inner, scratch, batch.extent, marked, inside);
-        const KeyRows keys(pixels, kernels);
         WatershedImage<Label>{inner, batch.extent, kernels, neighbors, steps, watershed_line,
                               keys,  seeds,        roots,   inside,    out}
             .run();
+      };
+      visit(AllTypes{}, dtype_of(image), [&](auto tag) {
+        const auto* pixels = image_source.image<typename decltype(tag)::type>(i, scratch);
+        flood(KeyRows(pixels, kernels), [=](int64_t p) { return static_cast<double>(pixels[p]); });
       });
+      if constexpr (kNarrow)
+        std::transform(out, out + size, result, [](Label label) { return static_cast<Marker>(label); });
     });
   });
 }

@@ -57,14 +57,15 @@ class CompactHeap {
   int64_t block_count_ = 0, size_ = 0;
 };
 
-template <class T, class Label>
+/// `pixel` gives the image's values.
+template <class Label>
 void watershed_compact(const Context& context, const Extent& e, const Neighborhood& neighbors, double compactness,
-                       const T* image, const Label* markers, const TruthRows& mask, Label* labels) {
+                       FunctionRef<double(int64_t)> pixel, const Label* markers, const TruthRows& mask, Label* labels) {
   Scratch scratch(context);
   CompactHeap heap(scratch, e.size() * (neighbors.count / 2 + 1));
   // NaN, which has no place in an order, floods with +inf.
   const auto value = [&](int64_t p) {
-    const double v = static_cast<double>(image[p]);
+    const double v = pixel(p);
     return std::isnan(v) ? HUGE_VAL : v;
   };
   uint8_t* inside = scratch.get<uint8_t>(e.size());

@@ -115,13 +115,13 @@ class Reference {
 }  // namespace
 
 void watershed_ref(const Context&, const TensorView& image, const TensorView& markers, const TensorView* mask,
-                   int connectivity, bool watershed_line, int spatial_dims, const TensorView& labels) {
+                   int64_t connectivity, bool watershed_line, int spatial_dims, const TensorView& labels) {
   constexpr char op[] = "watershed";
   const BatchShape batch(image, spatial_dims, op, "image");
   const int rank = connectivity_rank(connectivity, spatial_dims, op);
   const int64_t n = batch.extent.size();
   const ImageSource pixels(image, spatial_dims), seeds(markers, spatial_dims);
-  visit(DTypeList<DType::int32, DType::int64>{}, markers, op, "markers", [&](auto label_tag) {
+  visit_bits(IntegerTypes{}, markers, op, "markers", [&](auto label_tag) {
     using Label = typename decltype(label_tag)::type;
     visit(AllTypes{}, image, op, "image", [&](auto tag) {
       using T = typename decltype(tag)::type;
@@ -129,7 +129,7 @@ void watershed_ref(const Context&, const TensorView& image, const TensorView& ma
         Scratch scratch(serial_context());
         std::vector<char> inside(n, 1);
         if (mask)
-          visit(AllTypes{}, *mask, op, "mask", [&](auto mask_tag) {
+          visit_truth(AllTypes{}, *mask, op, "mask", [&](auto mask_tag) {
             using M = typename decltype(mask_tag)::type;
             const M* values = ImageSource(*mask, spatial_dims).template image<M>(i, scratch);
             for (int64_t p = 0; p < n; ++p) inside[p] = is_nonzero(values[p]);

@@ -150,8 +150,8 @@ void resize(const Context& context, const TensorView& src, const Resize& options
   const AxisTaps down = axis_taps(sizes.height, sizes.rows, options);
   const AxisTaps along = axis_taps(sizes.width, sizes.columns, options);
   if (nearest) {
-    visit(AllTypes{}, src, kOp, "image",
-          [&](auto tag) { pick<typename decltype(tag)::type>(context, src, down, along, dst); });
+    visit_bits(AllTypes{}, src, kOp, "image",
+               [&](auto tag) { pick<typename decltype(tag)::type>(context, src, down, along, dst); });
   } else {
     visit(SmoothTypes{}, src, kOp, "image",
           [&](auto tag) { resample<typename decltype(tag)::type>(context, src, down, along, dst); });

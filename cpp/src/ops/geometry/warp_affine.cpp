@@ -15,15 +15,17 @@ namespace {
 using geometry::Sizes;
 
 template <class T>
-using Sum = std::conditional_t<std::is_same_v<T, double> || std::is_same_v<T, int32_t>, double, float>;
+using Sum = std::conditional_t<std::is_same_v<T, double> || (std::is_integral_v<T> && sizeof(T) >= 4), double, float>;
 
 /// A dtype's nearest value: integers by rounding, ties to even, within their range.
 template <class T, class A>
 T rounded(A value) {
   if constexpr (std::is_integral_v<T>) {
-    // The limits of int32 are doubles; NaN becomes 0.
-    const A low = static_cast<A>(std::numeric_limits<T>::min()), high = static_cast<A>(std::numeric_limits<T>::max());
-    return value == value ? static_cast<T>(std::nearbyint(std::clamp(value, low, high))) : T(0);
+    // NaN becomes 0. The greatest integer of 64 bits is no double: the next one above is.
+    constexpr T kLeast = std::numeric_limits<T>::min(), kMost = std::numeric_limits<T>::max();
+    const A nearest = std::nearbyint(value);
+    if (nearest >= static_cast<A>(kMost)) return kMost;
+    return nearest >= static_cast<A>(kLeast) ? static_cast<T>(nearest) : value == value ? kLeast : T(0);
   } else {
     return converted<T>(value);
   }

@@ -93,7 +93,7 @@ void clear_border(const Context& context, const TensorView& src, int spatial_dim
       components.write_mask({0, true, false}, dst.as<uint8_t>() + i * extent.size());
       return;
     }
-    visit(LabelTypes{}, src, kOp, "labels", [&](auto tag) {
+    visit_bits(LabelTypes{}, src, kOp, "labels", [&](auto tag) {
       using T = typename decltype(tag)::type;
       T* out = dst.as<T>() + i * extent.size();
       const T* image = images.image<T>(i, scratch);
@@ -109,7 +109,7 @@ void clear_border_ref(const Context& context, const TensorView& src, int spatial
   const BatchShape batch = check(src, spatial_dims, dst);
   const int64_t size = batch.extent.size();
   const ImageSource images(src, spatial_dims);
-  visit(LabelTypes{}, src, kOp, "labels", [&](auto tag) {
+  visit_bits(LabelTypes{}, src, kOp, "labels", [&](auto tag) {
     using T = typename decltype(tag)::type;
     for_each_image(context, batch.count, [&](const Context& inner, int64_t i) {
       Scratch scratch(inner);

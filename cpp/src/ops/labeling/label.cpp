@@ -1,4 +1,5 @@
 #include "core/connectivity.h"
+#include "core/nonzero.h"
 #include "fastcnn/ops/labeling.h"
 #include "ops/labeling/label_ref.h"
 #include "ops/labeling/labeling_checks.h"
@@ -50,10 +51,10 @@ void label_ref(const Context& context, const TensorView& src, int64_t connectivi
   label_images(context, src, spatial_dims, labels, counts, "label",
                [&](const Context&, const Extent& extent, const void* pixels, Scratch& scratch, int32_t* dst) {
                  int32_t count = 0;
-                 visit(AllTypes{}, src, "label", "mask", [&](auto tag) {
+                 visit_truth(AllTypes{}, src, "label", "mask", [&](auto tag) {
                    const auto* image = static_cast<const typename decltype(tag)::type*>(pixels);
                    count = flood_components(
-                       extent, rank, scratch, [=](int64_t p) { return image[p] != 0; },
+                       extent, rank, scratch, [=](int64_t p) { return is_nonzero(image[p]); },
                        [](int64_t, int64_t) { return true; }, dst);
                  });
                  return count;

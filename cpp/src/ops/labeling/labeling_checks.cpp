@@ -13,6 +13,8 @@ std::vector<int64_t> batch_shape(const TensorView& images, int spatial_dims, con
 std::vector<int64_t> label_table_shape(const TensorView& labels, int spatial_dims, int64_t max_labels, const char* op) {
   std::vector<int64_t> shape = batch_shape(labels, spatial_dims, op, "labels");
   FASTCNN_CHECK(max_labels >= 0, op, ": expected max_labels of at least 0, got ", max_labels);
+  FASTCNN_CHECK(max_labels < INT32_MAX, op, ": expected max_labels of at most 2^31 - 2, got ", max_labels,
+                "; relabel_sequential makes sparse labels 1, 2, and so on");
   shape.push_back(max_labels);
   return shape;
 }

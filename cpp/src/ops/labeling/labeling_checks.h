@@ -9,7 +9,8 @@
 
 namespace fastcnn {
 
-using LabelTypes = DTypeList<DType::boolean, DType::uint8, DType::uint16, DType::int16, DType::int32, DType::int64>;
+using LabelTypes = DTypeList<DType::boolean, DType::uint8, DType::int8, DType::uint16, DType::int16, DType::uint32,
+                             DType::int32, DType::uint64, DType::int64>;
 
 /// An output of the batch's shape followed by `tail`.
 template <class... Sizes>

@@ -216,8 +216,10 @@ template <class T>
 int64_t stretches_of_row(const T* row, int64_t width, Stretch* stretches) {
   int64_t found = 0;
   for_each_stretch(row, 0, width, [&](int64_t x1, int64_t x2, T label) {
-    if (label > 0)
-      stretches[found++] = {static_cast<int64_t>(label), static_cast<int32_t>(x1), static_cast<int32_t>(x2)};
+    if (label > 0) {
+      const auto n = static_cast<int64_t>(std::min<uint64_t>(static_cast<uint64_t>(label), INT64_MAX));
+      stretches[found++] = {n, static_cast<int32_t>(x1), static_cast<int32_t>(x2)};
+    }
   });
   return found;
 }

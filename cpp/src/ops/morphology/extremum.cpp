@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <cstring>
 
 #include "core/dtypes.h"
@@ -46,15 +47,18 @@ int64_t key_of_value(const char* op, DType dtype, double value, int64_t bias) {
     return static_cast<int64_t>(result);
   };
   const auto in_range = [&](double low, double past) {
-    FASTCNN_CHECK(value >= low && value < past && value == static_cast<double>(static_cast<int64_t>(value)), op,
-                  ": expected value to be a ", name_of(dtype), ", got ", value);
+    FASTCNN_CHECK(value >= low && value < past && value == std::trunc(value), op, ": expected value to be a ",
+                  name_of(dtype), ", got ", value);
   };
   switch (dtype) {
     case DType::boolean: in_range(0, 2); return checked(TypeTag<uint8_t>{});
     case DType::uint8: in_range(0, 256); return checked(TypeTag<uint8_t>{});
+    case DType::int8: in_range(-128, 128); return checked(TypeTag<int8_t>{});
     case DType::uint16: in_range(0, 65536); return checked(TypeTag<uint16_t>{});
     case DType::int16: in_range(-32768, 32768); return checked(TypeTag<int16_t>{});
     case DType::int32: in_range(-0x1p31, 0x1p31); return checked(TypeTag<int32_t>{});
+    case DType::uint32: in_range(0, 0x1p32); return checked(TypeTag<uint32_t>{});
+    case DType::uint64: in_range(0, 0x1p64); return checked(TypeTag<uint64_t>{});
     case DType::int64: in_range(-0x1p63, 0x1p63); return checked(TypeTag<int64_t>{});
     case DType::float16: {
       const Float16 half = Float16::from(static_cast<float>(value));
@@ -135,7 +139,7 @@ Extremum::Extremum(const char* op, bool maximum, DType dtype, const Extent& exte
       extent_(extent),
       border_(border),
       window_(make_window(footprint, maximum, border, extent, op)) {
-  const KeyFormat format = key_format(dtype);
+  const KeyFormat format = key_format(order_twin(dtype));
   type_ = key_type(format);
   element_ = format.bits / 8;
   floats_ = format.nan_count != 0;
@@ -143,6 +147,9 @@ Extremum::Extremum(const char* op, bool maximum, DType dtype, const Extent& exte
   neutral_ = with_key(
       type_, [&](auto key) -> int64_t { return neutral_key<decltype(key)>(maximum, dtype == DType::boolean); });
   outside_ = border == Border::constant ? key_of_value(op, dtype, value, bias_) : neutral_;
+  turned_ = order_twin(dtype) != dtype;
+  if (turned_ && border == Border::constant)
+    outside_ = static_cast<int64_t>(static_cast<uint64_t>(outside_) ^ uint64_t{1} << (format.bits - 1));
   build();
 }
 
@@ -171,6 +178,22 @@ void Extremum::build() {
 }
 
 void Extremum::run(const Context& context, const void* src, void* dst) const {
+  if (!turned_) return run_keys(context, src, dst);
+  Scratch scratch(context);
+  auto* keys = scratch.get<char>(extent_.size() * element_);
+  turn(context, src, keys);
+  run_keys(context, keys, dst);
+  turn(context, dst, dst);
+}
+
+void Extremum::turn(const Context& context, const void* from, void* to) const {
+  context.parallel_for(0, extent_.size(), kGrain, [&](int64_t begin, int64_t end) {
+    turn_signs(static_cast<const char*>(from) + begin * element_, end - begin, element_,
+               static_cast<char*>(to) + begin * element_);
+  });
+}
+
+void Extremum::run_keys(const Context& context, const void* src, void* dst) const {
   if (window_.empty) return fill(dst, 0, extent_.size());
   window_.box ? run_box(context, src, dst) : run_chords(context, src, dst);
 }

@@ -29,6 +29,8 @@ class Extremum {
 
  private:
   void build();
+  void run_keys(const Context& context, const void* src, void* dst) const;
+  void turn(const Context& context, const void* from, void* to) const;
   WindowPlane plane(const void* src, void* dst) const;
   void fill(void* dst, int64_t begin, int64_t end) const;
   void run_box(const Context& context, const void* src, void* dst) const;
@@ -43,6 +45,7 @@ class Extremum {
   KeyType type_ = kKeyU8;
   int64_t element_ = 1;  // bytes
   bool floats_ = false;
+  bool turned_ = false;  // keys are the pixels with the sign bit turned over (order_twin)
   int64_t bias_ = 0, neutral_ = 0, outside_ = 0;
   std::vector<int64_t> z_map_, y_map_, x_map_;
   bool x_pads_outside_ = false;

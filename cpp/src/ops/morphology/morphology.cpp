@@ -23,20 +23,24 @@ struct Arguments {
   const TensorView& dst;
 };
 
-/// Checks, then calls body(TypeTag, context, extremum(maximum) ..., src, dst) for every image.
-template <class F>
+/// Checks, then calls body(context, src, pixels, dst) for every image, with the pixels' bits or their type.
+template <bool typed, class F>
 void each_image(const char* op, const Context& context, const Arguments& a, const F& body) {
   const BatchShape batch(a.src, a.spatial_dims, op, "image");
   check_same_shape(a.src, a.dst, op, "result");
   check_output(a.dst, dtype_of(a.src), op, "result");
   const ImageSource source(a.src, a.spatial_dims);
-  visit(AllTypes{}, a.src, op, "image", [&](auto tag) {
+  const auto run = [&](auto tag) {
     using T = typename decltype(tag)::type;
     for_each_image(context, batch.count, [&](const Context& inner, int64_t i) {
       Scratch scratch(inner);
       body(inner, source.image<T>(i, scratch), batch.extent.size(), a.dst.as<T>() + i * batch.extent.size());
     });
-  });
+  };
+  if constexpr (typed)
+    visit(AllTypes{}, a.src, op, "image", run);
+  else
+    visit_bits(AllTypes{}, a.src, op, "image", run);
 }
 
 /// The plan is made before the images, and checks the footprint; no image at all has no extent to plan for.
@@ -51,13 +55,13 @@ Extremum plan(const char* op, bool maximum, const Arguments& a) {
 
 void one_pass(const char* op, bool maximum, const Context& context, const Arguments& a) {
   const Extremum extremum = plan(op, maximum, a);
-  each_image(op, context, a,
-             [&](const Context& inner, const auto* src, int64_t, auto* dst) { extremum.run(inner, src, dst); });
+  each_image<false>(op, context, a,
+                    [&](const Context& inner, const auto* src, int64_t, auto* dst) { extremum.run(inner, src, dst); });
 }
 
 void two_passes(const char* op, bool maximum_first, const Context& context, const Arguments& a) {
   const Extremum first = plan(op, maximum_first, a), second = plan(op, !maximum_first, a);
-  each_image(op, context, a, [&](const Context& inner, const auto* src, int64_t n, auto* dst) {
+  each_image<false>(op, context, a, [&](const Context& inner, const auto* src, int64_t n, auto* dst) {
     Scratch scratch(inner);
     auto* between = scratch.get<std::remove_pointer_t<decltype(dst)>>(n);
     first.run(inner, src, between);
@@ -111,7 +115,7 @@ void morphological_gradient(const Context& context, const TensorView& src, int s
   const char* op = "morphological_gradient";
   const Arguments a{src, spatial_dims, footprint, border, value, dst};
   const Extremum dilated = plan(op, true, a), eroded = plan(op, false, a);
-  each_image(op, context, a, [&](const Context& inner, const auto* image, int64_t n, auto* result) {
+  each_image<true>(op, context, a, [&](const Context& inner, const auto* image, int64_t n, auto* result) {
     Scratch scratch(inner);
     auto* least = scratch.get<std::remove_pointer_t<decltype(result)>>(n);
     dilated.run(inner, image, result);

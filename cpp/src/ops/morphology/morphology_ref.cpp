@@ -32,6 +32,9 @@ bool greatest<bool>() {
     return std::numeric_limits<T>::max(); \
   }
 FASTCNN_GREATEST(uint8_t)
+FASTCNN_GREATEST(int8_t)
+FASTCNN_GREATEST(uint32_t)
+FASTCNN_GREATEST(uint64_t)
 FASTCNN_GREATEST(uint16_t)
 FASTCNN_GREATEST(int16_t)
 FASTCNN_GREATEST(int32_t)

@@ -24,9 +24,12 @@ struct KeyFormat {
 };
 constexpr KeyFormat key_format(DType dtype) {
   switch (dtype) {
+    case DType::int8: return {8, true, 0};
     case DType::uint16: return {16, false, 0};
     case DType::int16: return {16, true, 0};
+    case DType::uint32: return {32, false, 0};
     case DType::int32: return {32, true, 0};
+    case DType::uint64: return {64, false, 0};
     case DType::int64: return {64, true, 0};
     case DType::float16: return {16, true, 0x7fff - 0x7c00};
     case DType::bfloat16: return {16, true, 0x7fff - 0x7f80};

@@ -29,11 +29,12 @@ class Labels {
  public:
   template <class T>
   Labels(const T* labels, Extent e)
-      : extent_(e),
-        data_(labels),
-        read_([](const void* data, int64_t p) { return static_cast<int64_t>(static_cast<const T*>(data)[p]); }) {}
+      : extent_(e), data_(labels), read_([](const void* data, int64_t p) {
+          const T label = static_cast<const T*>(data)[p];
+          return label > 0 ? static_cast<int64_t>(label) : int64_t{0};
+        }) {}
+  /// Equal where labels are, 0 where there is none.
   int64_t operator[](int64_t p) const { return read_(data_, p); }
-  bool inside(int64_t p) const { return (*this)[p] > 0; }
 
   /// Whether an opening with the smallest cross takes this pixel out of its label.
   bool isolated(int64_t p) const {
@@ -109,7 +110,7 @@ class Finder {
     for (int64_t p = 0; p < e_.size(); ++p) {
       if (image_[p] < least_ || least_ != least_) least_ = image_[p];
       const int64_t label = (*labels_)[p];
-      if (label <= 0) continue;
+      if (label == 0) continue;
       if (!count || label != current) {
         count = &counts[label];
         current = label;
@@ -191,17 +192,18 @@ class Finder {
 
 // Calls receive(image index, peaks) for every image of the batch, in any order.
 template <class Receive>
-void each_image(const Context& context, const TensorView& src, const Peaks& options, const TensorView* labels,
+void each_image(const Context& context, const TensorView& src, Peaks options, const TensorView* labels,
                 const Receive& receive) {
   const BatchShape batch(src, options.spatial_dims, kOp, "image");
-  FASTCNN_CHECK(options.min_distance >= 1 && options.min_distance < (int64_t{1} << 30), kOp,
-                ": expected min_distance of at least 1, got ", options.min_distance);
+  FASTCNN_CHECK(options.min_distance >= 1, kOp, ": expected min_distance of at least 1, got ", options.min_distance);
   if (labels) {
     check_same_shape(src, *labels, kOp, "labels");
     visit(IntegerTypes{}, *labels, kOp, "labels", [](auto) {});
   }
   const ImageSource source(src, options.spatial_dims);
   const Extent e = batch.extent;
+  // All pixels are nearer than the longest side.
+  options.min_distance = std::min(options.min_distance, std::max({e.depth, e.height, e.width, int64_t{1}}));
   visit(AllTypes{}, src, kOp, "image", [&](auto tag) {
     using T = typename decltype(tag)::type;
     for_each_image(context, batch.count, [&](const Context& inner, int64_t i) {

@@ -1,4 +1,5 @@
 #include "core/dtypes.h"
+#include "core/order_twin.h"
 #include "fastcnn/error.h"
 #include "ops/pooling/pool.h"
 #include "ops/pooling/window.h"
@@ -51,17 +52,16 @@ struct Checked {
 void max_pool(const Context& context, const TensorView& src, const Pooling& pooling, const TensorView& dst) {
   Checked checked(src, pooling);
   check_dtype(dst, dtype_of(src), checked.op.c_str(), "result");
-  const PoolLayout layout(dst, {&src}, checked.rank, checked.op.c_str());
-  checked.geometry.merge_full_axes();
-  pool_windows(context, src, checked.geometry, PoolFold::max, layout, checked.rank, dst);
+  with_order_twin(context, src, dst, [&](const TensorView& from, const TensorView& to) {
+    const PoolLayout layout(to, {&from}, checked.rank, checked.op.c_str());
+    checked.geometry.merge_full_axes();
+    pool_windows(context, from, checked.geometry, PoolFold::max, layout, checked.rank, to);
+  });
 }
 
-void max_pool_with_indices(const Context& context, const TensorView& src, const Pooling& pooling, const TensorView& dst,
-                           const TensorView& indices) {
-  Checked checked(src, pooling);
-  check_dtype(dst, dtype_of(src), checked.op.c_str(), "result");
-  check_dtype(indices, DType::int64, checked.op.c_str(), "indices");
-  if (dst.numel() == 0) return;
+namespace {
+void pool_with_indices(const Context& context, const TensorView& src, Checked& checked, const TensorView& dst,
+                       const TensorView& indices) {
   const PoolLayout layout(dst, {&src}, checked.rank, checked.op.c_str());
   checked.geometry.merge_full_axes();
   const IndexPlan plan(src, checked.geometry, layout, checked.op);
@@ -92,6 +92,18 @@ void max_pool_with_indices(const Context& context, const TensorView& src, const 
         }
       }
     }
+  });
+}
+}  // namespace
+
+void max_pool_with_indices(const Context& context, const TensorView& src, const Pooling& pooling, const TensorView& dst,
+                           const TensorView& indices) {
+  Checked checked(src, pooling);
+  check_dtype(dst, dtype_of(src), checked.op.c_str(), "result");
+  check_dtype(indices, DType::int64, checked.op.c_str(), "indices");
+  if (dst.numel() == 0) return;
+  with_order_twin(context, src, dst, [&](const TensorView& from, const TensorView& to) {
+    pool_with_indices(context, from, checked, to, indices);
   });
 }
 

@@ -122,7 +122,7 @@ void max_unpool(const Context& context, const TensorView& src, const TensorView&
   if (accumulate)
     visit(FloatTypes{}, src, op, "grad", [&](auto tag) { run(tag, std::true_type{}); });
   else
-    visit(AllTypes{}, src, op, "input", [&](auto tag) { run(tag, std::false_type{}); });
+    visit_bits(AllTypes{}, src, op, "input", [&](auto tag) { run(tag, std::false_type{}); });
   if (!inside) fail_index(op, wrong, plane_text(dst, rank));
 }
 
@@ -137,7 +137,7 @@ void pool_gather(const Context& context, const TensorView& src, const TensorView
   const int64_t n = plane_size(dst, rank), size = plane_size(src, rank), inner = layout.inner;
   std::atomic<bool> inside{true};
   std::atomic<int64_t> wrong{0};
-  visit(AllTypes{}, src, op, "grad", [&](auto tag) {
+  visit_bits(AllTypes{}, src, op, "grad", [&](auto tag) {
     using T = typename decltype(tag)::type;
     for_each_piece(context, layout, 1, 64, n * inner, false, [&](const auto& next) {
       for (PoolPiece piece; next(piece);) {

@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "core/dtypes.h"
 #include "core/image_batch.h"
 #include "fastcnn/error.h"
 #include "fastcnn/ops/proposals.h"
@@ -11,8 +12,7 @@ void felzenszwalb(const Context& context, const TensorView& image, const Felzens
                   const TensorView& labels) {
   constexpr char kOp[] = "felzenszwalb";
   FASTCNN_CHECK(image.ndim >= 3, kOp, ": expected image of shape (..., C, H, W), got ", shape_text(image));
-  FASTCNN_CHECK_TYPE(dtype_of(image) != DType::undefined, kOp, ": expected image of a numeric dtype, got ",
-                     name_of(dtype_of(image)));
+  visit(AllTypes{}, image, kOp, "image", [](auto) {});
   FASTCNN_CHECK(options.scale >= 0 && std::isfinite(options.scale), kOp, ": expected scale of at least 0, got ",
                 options.scale);
   FASTCNN_CHECK(options.sigma >= 0 && std::isfinite(options.sigma), kOp, ": expected sigma of at least 0, got ",

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cmath>
 
+#include "core/dtypes.h"
 #include "core/image_batch.h"
 #include "fastcnn/error.h"
 #include "fastcnn/ops/proposals.h"
@@ -61,8 +62,7 @@ Groupings groupings_of(const SelectiveSearch& o, bool grey) {
 
 void check(const char* op, const TensorView& image, const SelectiveSearch& o) {
   FASTCNN_CHECK_TYPE(image.device.type == kCpu, op, ": expected image on the CPU");
-  FASTCNN_CHECK_TYPE(dtype_of(image) != DType::undefined, op, ": expected image of a numeric dtype, got ",
-                     name_of(dtype_of(image)));
+  visit(AllTypes{}, image, op, "image", [](auto) {});
   const int64_t channels = image.shape[image.ndim - 3];
   FASTCNN_CHECK(channels == 1 || channels == 3, op, ": expected image of 1 or 3 channels, got ", shape_text(image));
   const int64_t pixels = image.shape[image.ndim - 2] * image.shape[image.ndim - 1];
@@ -73,6 +73,7 @@ void check(const char* op, const TensorView& image, const SelectiveSearch& o) {
   FASTCNN_CHECK(o.sigma >= 0 && std::isfinite(o.sigma), op, ": expected sigma of at least 0, got ", o.sigma);
   FASTCNN_CHECK(o.min_size >= 0, op, ": expected min_size of at least 0, got ", o.min_size);
   FASTCNN_CHECK(o.max_boxes >= 0, op, ": expected max_boxes of at least 0, got ", o.max_boxes);
+  FASTCNN_CHECK(o.max_boxes <= INT32_MAX, op, ": expected max_boxes of at most 2^31 - 1, got ", o.max_boxes);
 }
 
 Proposals search(const Context& context, const TensorView& image, int64_t index, const SelectiveSearch& o) {

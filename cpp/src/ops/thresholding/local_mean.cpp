@@ -8,8 +8,10 @@
 #include "ops/thresholding/local_mean.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "core/border.h"
 #include "core/dtypes.h"
@@ -195,7 +197,15 @@ void integer_mean(const Context& context, const IntegerMeanKernels<T, R, C, S>& 
 }
 
 template <class A>
-void float_mean(const Context& context, const FloatMeanKernels<A>& kernels, const void* src, DType dtype,
+bool all_finite(const A* values, int64_t n) {
+  bool finite = true;
+  for (int64_t i = 0; i < n; ++i) finite &= std::abs(values[i]) <= std::numeric_limits<A>::max();
+  return finite;
+}
+
+/// False where a threshold is not finite.
+template <class A>
+bool float_mean(const Context& context, const FloatMeanKernels<A>& kernels, const void* src, DType dtype,
                 const Extent& e, const LocalMean& mean) {
   const int64_t width = e.width, height = e.height;
   const Window across(mean.block_size, width), down(mean.block_size, height);
@@ -211,6 +221,7 @@ void float_mean(const Context& context, const FloatMeanKernels<A>& kernels, cons
   const auto* bytes = static_cast<const char*>(src);
   const int64_t row_bytes = width * static_cast<int64_t>(size_of(dtype)), run = down.size;
 
+  std::atomic<bool> finite{true};
   // A thread keeps a run of rows and sums another at its start.
   const int64_t grain = std::max<int64_t>(run, (kGrain + width - 1) / width);
   context.parallel_for(0, height, grain, [&](int64_t begin, int64_t end) {
@@ -269,9 +280,41 @@ void float_mean(const Context& context, const FloatMeanKernels<A>& kernels, cons
       if (down.periods > 0) kernels.add(slot(y), periods, width, slot(y));
       A* out = mean.mask ? threshold : static_cast<A*>(mean.threshold) + y * width;
       kernels.threshold(slot(y), prefix, width, scale, offset, out);
+      if (!all_finite(out, width)) finite.store(false, std::memory_order_relaxed);
       if (mean.mask) compare(bytes + y * row_bytes, threshold, A(0), mean.mask + y * width);
     }
   });
+  return finite;
+}
+
+}  // namespace
+
+namespace {
+
+/// Means of floats. Where a block's sum overflows, once more on the image divided by a power of two, which changes no
+/// other bit.
+template <class A>
+void safe_mean(const Context& context, const FloatMeanKernels<A>& kernels, const void* src, DType dtype,
+               const Extent& e, const LocalMean& mean) {
+  if (float_mean(context, kernels, src, dtype, e, mean)) return;
+  Scratch scratch(context);
+  const int64_t n = e.size();
+  A* scaled = scratch.get<A>(n);
+  visit(FloatTypes{}, dtype, [&](auto tag) {
+    const auto* pixels = static_cast<const typename decltype(tag)::type*>(src);
+    std::transform(pixels, pixels + n, scaled, [](auto v) { return static_cast<A>(v); });
+  });
+  A most = 0;
+  for (int64_t i = 0; i < n; ++i)
+    if (std::abs(scaled[i]) <= std::numeric_limits<A>::max()) most = std::max(most, std::abs(scaled[i]));
+  const int bits = 2 * (std::ilogb(static_cast<double>(mean.block_size)) + 1);
+  if (most == 0 || std::ilogb(most) + bits < std::numeric_limits<A>::max_exponent - 1) return;  // NaN or infinities
+  for (int64_t i = 0; i < n; ++i) scaled[i] = std::ldexp(scaled[i], -bits);
+  LocalMean of_scaled = mean;
+  of_scaled.offset = std::ldexp(mean.offset, -bits);
+  float_mean(context, kernels, scaled, TypeToDType<A>::value, e, of_scaled);
+  if (A* const threshold = static_cast<A*>(mean.threshold); !mean.mask)
+    for (int64_t i = 0; i < n; ++i) threshold[i] = std::ldexp(threshold[i], bits);
 }
 
 }  // namespace
@@ -287,8 +330,8 @@ void local_mean(const Context& context, const void* src, DType dtype, const Exte
       return integer_mean(context, kernels.u16, static_cast<const uint16_t*>(src), dtype, extent, mean);
     case DType::int16: return integer_mean(context, kernels.i16, static_cast<const int16_t*>(src), dtype, extent, mean);
     case DType::int32: return integer_mean(context, kernels.i32, static_cast<const int32_t*>(src), dtype, extent, mean);
-    case DType::float64: return float_mean(context, kernels.f64, src, dtype, extent, mean);
-    default: return float_mean(context, kernels.f32, src, dtype, extent, mean);
+    case DType::float64: return safe_mean(context, kernels.f64, src, dtype, extent, mean);
+    default: return safe_mean(context, kernels.f32, src, dtype, extent, mean);
   }
 }
 

@@ -4,6 +4,8 @@
 
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
+#include <limits>
 
 #include "fastcnn/context.h"
 
@@ -43,6 +45,31 @@ int64_t otsu_bin(int64_t n, const Count& count, const Center& center, Scratch& s
   }
   return best;
 }
+
+/// The power of two that values are divided by before the criterion, of which its squares come from where they would
+/// overflow or vanish: 0 as long as they are safe, so that the arithmetic is skimage's there. `most` is their greatest
+/// magnitude, finite and not 0.
+template <class F>
+int otsu_exponent(F most) {
+  constexpr int kSafe = std::numeric_limits<F>::max_exponent / 4;
+  const int exponent = std::ilogb(most) + 1;
+  return std::abs(exponent) <= kSafe ? 0 : exponent;
+}
+
+/// An integer as a double; from the least one where doubles do not hold them all.
+template <class T>
+struct OtsuOrigin {
+  OtsuOrigin(T least, T greatest) : least(least), exact(sizeof(T) < 8 || (holds(least) && holds(greatest))) {}
+  double operator()(T value) const {
+    return exact ? static_cast<double>(value)
+                 : static_cast<double>(static_cast<uint64_t>(value) - static_cast<uint64_t>(least));
+  }
+  T least;
+  bool exact;
+
+ private:
+  static bool holds(T value) { return std::abs(static_cast<double>(value)) < 0x1p53; }
+};
 
 /// numpy.histogram_bin_edges: edges[i], i <= n, between finite first < last. Where the range has too few floats for n
 /// bins (NumPy refuses it), n is halved until it has. Returns n; 1 where first and last are neighbours.

@@ -9,7 +9,7 @@
 #include <mutex>
 #include <type_traits>
 
-#include "core/image_batch.h"
+#include "core/comparable.h"
 #include "fastcnn/error.h"
 #include "ops/filtering/separable_simd.h"
 #include "ops/thresholding/otsu.h"
@@ -80,10 +80,11 @@ void range_of(const Context& context, const T* src, int64_t n, T* least, T* grea
 }
 
 template <class T>
-T otsu_integers(const Context& context, const T* src, int64_t n, int64_t) {
+T otsu_integers(const Context& context, const T* src, int64_t n) {
   Scratch scratch(context);
   T least = std::numeric_limits<T>::min(), greatest = std::numeric_limits<T>::max();
   if constexpr (sizeof(T) > 1) range_of(context, src, n, &least, &greatest);
+  const OtsuOrigin<T> number(least, greatest);
   const uint64_t span = static_cast<uint64_t>(greatest) - static_cast<uint64_t>(least);
   if (span < static_cast<uint64_t>(n) + 1024) {
     const int64_t entries = static_cast<int64_t>(span) + 1;
@@ -103,7 +104,9 @@ T otsu_integers(const Context& context, const T* src, int64_t n, int64_t) {
     const auto value = [&](int64_t i) {
       return static_cast<T>(static_cast<uint64_t>(least) + static_cast<uint64_t>(first + i));
     };
-    return value(otsu_bin<double>(last - first + 1, [&](int64_t i) { return counts[first + i]; }, value, scratch));
+    return value(otsu_bin<double>(
+        last - first + 1, [&](int64_t i) { return counts[first + i]; }, [&](int64_t i) { return number(value(i)); },
+        scratch));
   }
 
   T* values = scratch.get<T>(n);
@@ -119,9 +122,14 @@ T otsu_integers(const Context& context, const T* src, int64_t n, int64_t) {
     i = end;
   }
   return values[otsu_bin<double>(
-      bins, [&](int64_t i) { return counts[i]; }, [&](int64_t i) { return values[i]; }, scratch)];
+      bins, [&](int64_t i) { return counts[i]; }, [&](int64_t i) { return number(values[i]); }, scratch)];
 }
 
+template <class F>
+F otsu_finite(const Context& context, const OtsuRows<F>& kernels, const F* src, int64_t n, F least, F greatest,
+              int64_t nbins);
+
+/// Least and greatest first: what they say of the image.
 template <class F>
 F otsu_floats(const Context& context, const F* src, int64_t n, int64_t nbins) {
   const OtsuRows<F>* kernels;
@@ -140,10 +148,25 @@ F otsu_floats(const Context& context, const F* src, int64_t n, int64_t nbins) {
     greatest = std::max(greatest, high);
     ordered = ordered && good;
   });
-  const F span = greatest - least;
   if (ordered && least == greatest) return src[0];
-  if (!ordered || !std::isfinite(span)) return missing<F>();
+  if (!ordered || !std::isfinite(least) || !std::isfinite(greatest)) return missing<F>();
+  const int exponent = otsu_exponent(std::max(std::abs(least), std::abs(greatest)));
+  if (exponent == 0) return otsu_finite(context, *kernels, src, n, least, greatest, nbins);
 
+  Scratch scratch(context);
+  F* scaled = scratch.get<F>(n);
+  context.parallel_for(0, n, kGrain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) scaled[i] = std::ldexp(src[i], -exponent);
+  });
+  return std::ldexp(
+      otsu_finite(context, *kernels, scaled, n, std::ldexp(least, -exponent), std::ldexp(greatest, -exponent), nbins),
+      exponent);
+}
+
+template <class F>
+F otsu_finite(const Context& context, const OtsuRows<F>& kernels, const F* src, int64_t n, F least, F greatest,
+              int64_t nbins) {
+  const F span = greatest - least;
   Scratch scratch(context);
   F* edges = scratch.get<F>(nbins + 1);
   nbins = histogram_edges(least, greatest, nbins, edges);
@@ -153,7 +176,7 @@ F otsu_floats(const Context& context, const F* src, int64_t n, int64_t nbins) {
     int32_t bins[kRun];
     for (int64_t from = begin; from < end; from += kRun) {
       const int64_t count = std::min(kRun, end - from);
-      kernels->bins(src + from, count, least, span, static_cast<F>(nbins), bins);
+      kernels.bins(src + from, count, least, span, static_cast<F>(nbins), bins);
       for (int64_t i = 0; i < count; ++i) {
         const F v = src[from + i];
         int64_t bin = std::min<int64_t>(bins[i], nbins - 1);
@@ -171,9 +194,7 @@ F otsu_floats(const Context& context, const F* src, int64_t n, int64_t nbins) {
 
 template <class T>
 T otsu(const Context& context, const T* src, int64_t n, int64_t nbins) {
-  if constexpr (std::is_integral_v<T>) {
-    return otsu_integers(context, src, n, nbins);
-  } else if constexpr (std::is_floating_point_v<T>) {
+  if constexpr (std::is_floating_point_v<T>) {
     return otsu_floats(context, src, n, nbins);
   } else {
     Scratch scratch(context);
@@ -212,7 +233,11 @@ void threshold_otsu(const Context& context, const TensorView& src, int spatial_d
     const Context& host = worth_threads(context, batch.count * batch.extent.size(), kGrain);
     for_each_image(host, batch.count, [&](const Context& inner, int64_t i) {
       Scratch scratch(inner);
-      dst.as<T>()[i] = otsu(inner, source.image<T>(i, scratch), batch.extent.size(), nbins);
+      const int64_t n = batch.extent.size();
+      if constexpr (std::is_integral_v<T>)
+        dst.as<T>()[i] = static_cast<T>(otsu_integers(inner, comparable<T>(source, i, n, scratch), n));
+      else
+        dst.as<T>()[i] = otsu(inner, source.image<T>(i, scratch), n, nbins);
     });
   });
 }

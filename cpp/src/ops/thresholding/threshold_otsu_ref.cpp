@@ -12,35 +12,36 @@
 namespace fastcnn {
 namespace {
 
-template <class M, class V>
-V best_of(const Context& context, const std::map<V, int64_t>& histogram) {
+template <class M, class V, class Number>
+V best_of(const Context& context, const std::map<V, int64_t>& histogram, const Number& number) {
   const std::vector<std::pair<V, int64_t>> bins(histogram.begin(), histogram.end());
   Scratch scratch(context);
   const auto at = [&](int64_t i) { return bins[static_cast<size_t>(i)]; };
   return at(otsu_bin<M>(
                 static_cast<int64_t>(bins.size()), [&](int64_t i) { return at(i).second; },
-                [&](int64_t i) { return at(i).first; }, scratch))
+                [&](int64_t i) { return number(at(i).first); }, scratch))
       .first;
 }
 
 template <class F>
-F otsu_floats(const Context& context, const std::vector<F>& image, int64_t nbins) {
+F otsu_floats(const Context& context, std::vector<F> image, int64_t nbins) {
   if (std::all_of(image.begin(), image.end(), [&](F v) { return v == image[0]; })) return image[0];
   const F nan = std::numeric_limits<F>::quiet_NaN();
   for (const F v : image)
     if (!std::isfinite(v)) return nan;
   const auto [least, greatest] = std::minmax_element(image.begin(), image.end());
-  if (!std::isfinite(*greatest - *least)) return nan;
+  const int exponent = otsu_exponent(std::max(std::abs(*least), std::abs(*greatest)));
+  for (F& v : image) v = std::ldexp(v, -exponent);
   std::vector<F> edges(static_cast<size_t>(nbins) + 1);
   nbins = histogram_edges(*least, *greatest, nbins, edges.data());
-  if (nbins == 1) return *least;
+  if (nbins == 1) return std::ldexp(*least, exponent);
   edges.resize(static_cast<size_t>(nbins) + 1);
   std::map<F, int64_t> histogram;
   for (const F v : image) {
     const auto above = std::upper_bound(edges.begin(), edges.end() - 1, v);
     ++histogram[(above[-1] + above[0]) / 2];
   }
-  return best_of<F>(context, histogram);
+  return std::ldexp(best_of<F>(context, histogram, [](F v) { return v; }), exponent);
 }
 
 }  // namespace
@@ -61,7 +62,8 @@ void threshold_otsu_ref(const Context& context, const TensorView& src, int spati
       if constexpr (std::is_integral_v<T>) {
         std::map<T, int64_t> histogram;
         for (int64_t i = 0; i < size; ++i) ++histogram[image[i]];
-        result = best_of<double>(context, histogram);
+        result =
+            best_of<double>(context, histogram, OtsuOrigin<T>(histogram.begin()->first, histogram.rbegin()->first));
       } else if constexpr (std::is_floating_point_v<T>) {
         result = otsu_floats(context, std::vector<T>(image, image + size), nbins);
       } else {

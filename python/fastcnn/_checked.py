@@ -1,0 +1,177 @@
+"""Arguments of the public functions are what their annotations say, or the error names the function and the argument.
+
+Bindings and dispatchers know neither: theirs are signatures and lists of overloads. Imports no torch.
+"""
+
+from __future__ import annotations
+
+import inspect
+import operator
+import sys
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from fastcnn._errors import ArgumentError
+
+# check(function, argument, value) returns the value as the core takes it.
+Check = Callable[[str, str, Any], Any]
+
+
+def _name(value: Any) -> str:
+    kind = type(value)
+    return kind.__name__ if kind.__module__ in ("builtins", "torch") else f"{kind.__module__}.{kind.__name__}"
+
+
+def _wrong(op: str, argument: str, expected: str, value: Any) -> TypeError:
+    return TypeError(f"{op}: expected {argument} to be {expected}, got {_name(value)}")
+
+
+def _int(op: str, argument: str, value: Any) -> Any:
+    if type(value) is not int:
+        if _name(value) == "SymInt":
+            return value
+        try:
+            value = operator.index(value)
+        except TypeError:
+            raise _wrong(op, argument, "an int", value) from None
+    if argument == "spatial_dims" and value not in (2, 3):
+        raise ArgumentError(f"{op}: expected spatial_dims to be 2 or 3, got {value}")
+    if not -(1 << 63) <= value < 1 << 63:
+        raise ArgumentError(f"{op}: expected {argument} to fit 64 bits, got {value}")
+    return value
+
+
+def _float(op: str, argument: str, value: Any) -> Any:
+    if type(value) is float or _name(value) in ("SymFloat", "SymInt"):
+        return value
+    try:
+        if isinstance(value, (str, bytes)):
+            raise TypeError
+        return float(value)
+    except (TypeError, ValueError, RuntimeError):
+        raise _wrong(op, argument, "a number", value) from None
+    except OverflowError:
+        raise ArgumentError(f"{op}: expected {argument} to fit a double, got {value}") from None
+
+
+def _bool(op: str, argument: str, value: Any) -> Any:
+    if isinstance(value, (bool, np.bool_, int)):
+        return bool(value)
+    raise _wrong(op, argument, "a bool", value)
+
+
+def _str(op: str, argument: str, value: Any) -> Any:
+    if isinstance(value, str):
+        return value
+    raise _wrong(op, argument, "a str", value)
+
+
+def _array(op: str, argument: str, value: Any) -> Any:
+    if value is None:
+        raise _wrong(op, argument, "an array", value)
+    if isinstance(value, (list, tuple)):
+        try:
+            return np.asarray(value)
+        except ValueError:
+            raise ArgumentError(f"{op}: expected {argument} to be an array, got lists of different lengths") from None
+    return value
+
+
+def _tensor(op: str, argument: str, value: Any) -> Any:
+    torch = sys.modules["torch"]
+    if not isinstance(value, torch.Tensor):
+        more = " (fastcnn.image takes arrays)" if isinstance(value, np.ndarray) else ""
+        raise TypeError(f"{op}: expected {argument} to be a torch tensor, got {_name(value)}{more}")
+    if value.is_quantized:
+        raise TypeError(f"{op}: expected {argument} to be a plain tensor, got a quantized one: dequantize() it")
+    if value.is_nested:
+        raise TypeError(f"{op}: expected {argument} to be a plain tensor, got a nested one: pad or loop")
+    return value
+
+
+# Boxes are computed with by array expressions, which refuse nothing in our words.
+_BOXES = ("boxes", "boxes1", "boxes2", "deltas", "anchors")
+_REAL = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64")
+_REAL += ("float16", "bfloat16", "float32", "float64")
+
+
+def _box_array(op: str, argument: str, value: Any) -> Any:
+    value = np.asarray(_array(op, argument, value))
+    return _real(op, argument, value, _REAL)
+
+
+def _box_tensor(op: str, argument: str, value: Any) -> Any:
+    # torch has no arithmetic for the wider unsigned integers.
+    return _real(
+        op, argument, _tensor(op, argument, value), [d for d in _REAL if d[:5] not in ("uint1", "uint3", "uint6")]
+    )
+
+
+def _real(op: str, argument: str, value: Any, taken: Iterable[str]) -> Any:
+    got = str(value.dtype).removeprefix("torch.")
+    if got not in taken:
+        raise TypeError(f"{op}: expected {argument} of dtype {', '.join(taken)}, got {got}")
+    return value
+
+
+_CHECKS: dict[str, Check] = {
+    "ArrayLike": _array,
+    "Tensor": _tensor,
+    "bool": _bool,
+    "float": _float,
+    "int": _int,
+    "str": _str,
+}
+
+
+def _optional(check: Check) -> Check:
+    return lambda op, argument, value: None if value is None else check(op, argument, value)
+
+
+_CHECKS |= {f"{kind} | None": _optional(check) for kind, check in _CHECKS.items()}
+
+
+def _check_of(parameter: inspect.Parameter) -> Check | None:
+    if parameter.name in _BOXES:
+        return {"ArrayLike": _box_array, "Tensor": _box_tensor}.get(str(parameter.annotation))
+    return _CHECKS.get(str(parameter.annotation))
+
+
+def checked(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Check the arguments whose annotations are in the table; what else is annotated checks itself."""
+    op = function.__name__
+    slots = [(p.name, _check_of(p)) for p in inspect.signature(function).parameters.values()]
+    by_name = {name: check for name, check in slots if check is not None}
+
+    @wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        if _is_tracing():
+            return function(*args, **kwargs)
+        values = list(args)
+        for i, (value, (name, check)) in enumerate(zip(args, slots)):  # noqa: B905  # Python says that there are too many
+            if check is not None:
+                values[i] = check(op, name, value)
+        for name in kwargs:
+            if name in by_name:
+                kwargs[name] = by_name[name](op, name, kwargs[name])
+        return function(*values, **kwargs)
+
+    return wrapper
+
+
+def check_all(package: str, names: Iterable[str]) -> None:
+    """Put `checked` around a package's public functions, where they are defined too: pickle looks for them there."""
+    for name in names:
+        function = getattr(sys.modules[package], name)
+        if inspect.isfunction(function):
+            function_checked = checked(function)
+            for module in (package, function.__module__):
+                setattr(sys.modules[module], name, function_checked)
+
+
+def _is_tracing() -> bool:
+    torch = sys.modules.get("torch")
+    return torch is not None and torch.compiler.is_compiling()
