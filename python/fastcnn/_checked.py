@@ -94,8 +94,10 @@ def _tensor(op: str, argument: str, value: Any) -> Any:
 
 # Boxes are computed with by array expressions, which refuse nothing in our words.
 _BOXES = ("boxes", "boxes1", "boxes2", "deltas", "anchors")
-_REAL = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64")
-_REAL += ("float16", "bfloat16", "float32", "float64")
+_REAL = (
+    "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64",
+    "float16", "bfloat16", "float32", "float64",
+)  # fmt: skip
 
 
 def _box_array(op: str, argument: str, value: Any) -> Any:

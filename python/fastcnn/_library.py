@@ -88,9 +88,9 @@ def _twice_transposed(name: str, call: Callable[..., Any]) -> Forward:
             return tuple(r for r in results if r.is_floating_point())
 
         floats: list[bool] = []
-        values, backward = torch.func.vjp(differentiable, *(args[i] for i in moving))
+        values, backward = torch.func.vjp(differentiable, *(args[i] for i in moving))  # type: ignore[misc]  # two without aux
         try:
-            _, transposed = torch.func.vjp(lambda *grads: backward(grads), *map(torch.zeros_like, values))
+            _, transposed = torch.func.vjp(lambda *grads: backward(grads), *map(torch.zeros_like, values))  # type: ignore[misc]
             found = iter(transposed(tuple(moving.values())))
         except NotImplementedError:
             raise _no_formula(name) from None

@@ -22,9 +22,8 @@ def check_dimensions(op: str, argument: str, shape: Sequence[int], rank: int) ->
 def size(value: Any, op: str, argument: str) -> int:
     """Check one integer, which may be symbolic: operator.index would fix that at today's value."""
     if (isinstance(value, int) or hasattr(value, "__index__")) and not isinstance(value, bool):
-        if not isinstance(value, int) and hasattr(value, "dtype"):
-            return whole(value, op, argument)
-        return value
+        one: int = whole(value, op, argument) if hasattr(value, "dtype") else value
+        return one
     raise TypeError(f"{op}: expected {argument} to be an int or a sequence of ints, got {type(value).__name__}")
 
 

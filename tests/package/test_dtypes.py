@@ -47,8 +47,8 @@ ROIS = np.array([[0, 0, 0, 4, 4], [0, 1, 1, 6, 7]], np.float32)
 POOLED = MAP[:, :, ::2, ::2]
 PLACES = np.arange(0, 64, 4).reshape(1, 1, 4, 4) % 64 + np.zeros((1, 4, 1, 1), np.int64)
 
-# op, or op/argument: the dtypes that it takes, and a call: f is the op, t(array) has the dtype in question, k(array) the
-# array's own.
+# op, or op/argument: the dtypes that it takes, and a call: f is the op, t(array) has the dtype in question, k(array)
+# the array's own.
 Call = Callable[..., Any]
 TABLE: dict[str, tuple[tuple[str, ...], Call]] = {
     "adaptive_avg_pool1d": (FLOAT, lambda f, t, k: f(t(MAP[0]), 3)),

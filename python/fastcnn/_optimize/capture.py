@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import sympy
@@ -160,7 +161,7 @@ def _export(
             reason = reason or error
             continue
         if which is several:
-            program, guard = _of_single(example, program, guard, lambda e, dims=dims: attempt(e, dims))
+            program, guard = _of_single(example, program, guard, partial(attempt, dims=dims))
         remarks = [] if dims == "all" else [_fixed("batch size may", reason)]
         return program, guard, remarks
     program, guard = _attempted(lambda: attempt(example, "none"))

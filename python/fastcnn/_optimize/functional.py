@@ -187,7 +187,7 @@ def make_functional(graph: fx.Graph) -> bool:
 
 def writes(graph: fx.Graph) -> list[fx.Node]:
     """Return the arguments and states that a graph without other writes ends with writing to."""
-    return [node.args[0] for node in graph.nodes if node.target is aten.copy_.default]  # type: ignore[misc]  # a node
+    return [node.args[0] for node in graph.nodes if node.target is aten.copy_.default]
 
 
 def is_assignable(to: Sequence[Any], shape: Sequence[Any]) -> bool:

@@ -89,6 +89,7 @@ def _apply(
     value: float,
     spatial_dims: int,
 ) -> Tensor:
+    member: Tensor | None
     if isinstance(footprint, Tensor):
         if footprint.ndim != spatial_dims:
             raise ArgumentError(f"{op}: expected footprint of {spatial_dims} dimensions, got {footprint.ndim}")

@@ -64,7 +64,7 @@ def _batched_map(call: Callable[[], Callable[..., Tensor]]) -> Callable[..., tup
         images = rest[number]
         rest[number] = images * info.batch_size
         result = call()(*_one_batch(info, in_dims, tensors, images), *rest)
-        return result.unflatten(0, (info.batch_size, images)), 0
+        return result.reshape(info.batch_size, images, *result.shape[1:]), 0
 
     return rule
 
