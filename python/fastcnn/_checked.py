@@ -94,22 +94,18 @@ def _tensor(op: str, argument: str, value: Any) -> Any:
 
 # Boxes are computed with by array expressions, which refuse nothing in our words.
 _BOXES = ("boxes", "boxes1", "boxes2", "deltas", "anchors")
-_REAL = (
-    "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64",
-    "float16", "bfloat16", "float32", "float64",
-)  # fmt: skip
+_INTEGERS = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64")
+_REAL = (*_INTEGERS, "float16", "bfloat16", "float32", "float64")
+# torch has no arithmetic for the wider unsigned integers.
+_TORCH_REAL = tuple(d for d in _REAL if d not in ("uint16", "uint32", "uint64"))
 
 
 def _box_array(op: str, argument: str, value: Any) -> Any:
-    value = np.asarray(_array(op, argument, value))
-    return _real(op, argument, value, _REAL)
+    return _real(op, argument, np.asarray(_array(op, argument, value)), _REAL)
 
 
 def _box_tensor(op: str, argument: str, value: Any) -> Any:
-    # torch has no arithmetic for the wider unsigned integers.
-    return _real(
-        op, argument, _tensor(op, argument, value), [d for d in _REAL if d[:5] not in ("uint1", "uint3", "uint6")]
-    )
+    return _real(op, argument, _tensor(op, argument, value), _TORCH_REAL)
 
 
 def _real(op: str, argument: str, value: Any, taken: Iterable[str]) -> Any:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import sympy
+import sympy  # type: ignore[import-untyped]  # torch's
 import torch
 from torch import Tensor, fx
 from torch.fx.experimental import _config as config
