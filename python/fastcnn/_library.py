@@ -62,6 +62,10 @@ def _cannot_run(name: str, args: Sequence[Any]) -> BackendError:
 _FROM_FORMULA = re.compile(r"NotImplementedError: ([^\n]*)")
 
 
+def _dual(tensor: Tensor) -> Any:
+    return forward_ad.unpack_dual(tensor)  # type: ignore[no-untyped-call]  # torch has no type here
+
+
 def _as_tuple(result: Any) -> tuple[Any, ...]:
     return result if isinstance(result, tuple) else (result,)
 
@@ -139,7 +143,7 @@ def _transformable(op: Any, setup_context: Any, backward: Any, batch: Any, forwa
             return None if len(ctx.results) == 1 else (None,) * len(ctx.results)
         # torch turns forward mode off here; an outer level of it (jacfwd of jacfwd) still needs the formula's own.
         with forward_ad._set_fwd_grad_enabled(True):
-            saved = iter([forward_ad.unpack_dual(t).primal for t in ctx.saved_tensors])
+            saved = iter([_dual(t).primal for t in ctx.saved_tensors])
             args = [next(saved) if t else c for t, c in zip(ctx.are_tensors, ctx.constants, strict=True)]
             found = _as_tuple(forward(args, tangents))
         return found if len(ctx.results) > 1 else found[0]
@@ -173,7 +177,7 @@ def wants_derivative(*tensors: Tensor) -> bool:
 
 def _moves(args: Sequence[Any]) -> bool:
     """Has an argument a tangent? At the level of `torch.autograd.forward_ad`."""
-    return any(isinstance(a, Tensor) and forward_ad.unpack_dual(a).tangent is not None for a in args)
+    return any(isinstance(a, Tensor) and _dual(a).tangent is not None for a in args)
 
 
 def native(

@@ -268,7 +268,9 @@ def unpacked(
         return packed.new_zeros(weight_size)
 
     def pack(values: Tensor) -> Tensor:
-        return _pack(values.reshape(weight_size).to(packed.dtype), *geometry, groups, transposed, algorithm)
+        weight = values.reshape(weight_size).to(packed.dtype)
+        result: Tensor = _pack(weight, *geometry, groups, transposed, algorithm)
+        return result
 
     # Distinct factors, so that no value cancels; two digits, since float32 counts to 2 ** 24 only.
     factors = 1 + torch.rand(taps, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -290,5 +292,5 @@ def unpacked(
         made[:, some] = pack(values)[places[some - first]].double().T
     if made.shape[0] == taps and torch.equal(made.T @ made, torch.eye(taps, dtype=made.dtype)):  # only moved
         return packed[places[:, made.argmax(0)]].reshape(weight_size)
-    values = packed[places].double() @ torch.linalg.pinv(made).T
-    return values.reshape(weight_size).to(packed.dtype)
+    unpacked: Tensor = packed[places].double() @ torch.linalg.pinv(made).T
+    return unpacked.reshape(weight_size).to(packed.dtype)
