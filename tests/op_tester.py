@@ -269,7 +269,7 @@ class OpTester:
         expected = torch.autograd.grad(total(*tensors), [tensors[i] for i in moving])
         got = torch.func.grad(total, moving)(*(t.detach() for t in tensors))
         for g, e in zip(got, expected, strict=True):
-            torch.testing.assert_close(g, e)
+            torch.testing.assert_close(g, e, equal_nan=True)
 
     def test_forward_mode(self, case: dict[str, Any]) -> None:
         """Tangents of ops with a gradient, nested ones too; of others none of integers, and an error for floats."""

@@ -38,7 +38,7 @@ def _int(op: str, argument: str, value: Any) -> Any:
         except TypeError:
             raise _wrong(op, argument, "an int", value) from None
     if argument == "spatial_dims" and value not in (2, 3):
-        raise ArgumentError(f"{op}: expected spatial_dims to be 2 or 3, got {value}")
+        raise ArgumentError(f"{op}: expected spatial_dims 2 or 3, got {value}")
     if not -(1 << 63) <= value < 1 << 63:
         raise ArgumentError(f"{op}: expected {argument} to fit 64 bits, got {value}")
     return value

@@ -22,7 +22,7 @@ def check_dimensions(op: str, argument: str, shape: Sequence[int], rank: int) ->
 def size(value: Any, op: str, argument: str) -> int:
     """Check one integer, which may be symbolic: operator.index would fix that at today's value."""
     if (isinstance(value, int) or hasattr(value, "__index__")) and not isinstance(value, bool):
-        one: int = whole(value, op, argument) if hasattr(value, "dtype") else value
+        one: int = value if isinstance(value, int) or not hasattr(value, "dtype") else whole(value, op, argument)
         return one
     raise TypeError(f"{op}: expected {argument} to be an int or a sequence of ints, got {type(value).__name__}")
 

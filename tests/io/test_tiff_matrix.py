@@ -79,27 +79,6 @@ def test_big_endian_agrees_with_libtiff(tmp_path, dtype, compression):
         np.testing.assert_array_equal(found, cv2.imread(str(tmp_path / "a.tif"), cv2.IMREAD_UNCHANGED))
 
 
-@pytest.mark.parametrize("compression", [None, "lzw", "zlib", "packbits"])
-@pytest.mark.parametrize("order", "<>")
-@pytest.mark.parametrize("bits", [2, 3, 4, 6, 9, 10, 12, 14, 24])
-@pytest.mark.parametrize("photometric", ["minisblack", "miniswhite"])
-def test_depths_between(tmp_path, bits, order, compression, photometric):
-    dtype = np.uint8 if bits < 8 else np.uint16 if bits < 16 else np.uint32
-    image = (values("u4", (13, 19)) >> (32 - bits)).astype(dtype)
-    write(tmp_path / "a.tif", image, byteorder=order, compression=compression, bitspersample=bits,
-          photometric=photometric)  # fmt: skip
-    white = (1 << bits) - 1
-    shown = white - image if photometric == "miniswhite" else image
-    picture = read_image(tmp_path / "a.tif")
-    assert picture.pixels.dtype == dtype
-    assert picture.bits == (None if bits < 8 else bits)
-    np.testing.assert_array_equal(picture.pixels, np.rint(shown * (255 / white)) if bits < 8 else shown)
-    np.testing.assert_array_equal(read_image(tmp_path / "a.tif", stored=True).pixels, image)
-    np.testing.assert_array_equal(load_mask(tmp_path / "a.tif"), image)
-    if bits < 16:
-        np.testing.assert_allclose(load_picture(tmp_path / "a.tif", None)[0], shown / white, atol=1e-6)
-
-
 def by_hand(width, height, data, *tags, order="<"):
     """One strip; tags are short."""
     given = [(256, width), (257, height), (258, 8), (259, 1), (262, 1), (273, 8), (277, 1), (278, height),
@@ -111,14 +90,55 @@ def by_hand(width, height, data, *tags, order="<"):
     return head + data + struct.pack(order + "H", len(entries)) + body + bytes(4)
 
 
+def bits_of(image, bits):
+    """Rows of whole bytes, each sample from its highest bit on."""
+    digits = np.unpackbits(image.astype(">u4").view(np.uint8).reshape(*image.shape, 4), axis=-1)[..., -bits:]
+    return np.packbits(digits.reshape(len(image), -1), axis=-1).tobytes()
+
+
+PACKED = {1: bytes, 5: imagecodecs.lzw_encode, 8: imagecodecs.zlib_encode, 32773: imagecodecs.packbits_encode}
+
+
+# By hand, since tifffile writes such depths neither packed nor in big-endian files.
+@pytest.mark.parametrize("compression", PACKED)
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("bits", [2, 3, 4, 6, 9, 10, 12, 14])
+@pytest.mark.parametrize("photometric", ["minisblack", "miniswhite"])
+def test_depths_between(tmp_path, bits, order, compression, photometric):
+    dtype = np.uint8 if bits < 8 else np.uint16
+    image = (values("u4", (13, 19)) >> (32 - bits)).astype(dtype)
+    tags = [(258, bits), (259, compression), (262, int(photometric == "minisblack"))]
+    data = bytes(PACKED[compression](bits_of(image, bits)))
+    (tmp_path / "a.tif").write_bytes(by_hand(19, 13, data, *tags, order=order))
+    white = (1 << bits) - 1
+    shown = white - image if photometric == "miniswhite" else image
+    picture = read_image(tmp_path / "a.tif")
+    assert picture.pixels.dtype == dtype
+    assert picture.bits == (None if bits < 8 else bits)
+    stretched = np.rint(shown * (255 / white))
+    np.testing.assert_array_equal(picture.pixels, stretched if bits < 8 else shown)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif", stored=True).pixels, image)
+    np.testing.assert_array_equal(load_mask(tmp_path / "a.tif"), image)
+    expected = stretched / 255 if bits < 8 else shown / white
+    np.testing.assert_allclose(load_picture(tmp_path / "a.tif", None)[0], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("bits", [17, 24, 31])
+def test_depths_beyond(tmp_path, bits, order):
+    data = bits_of(values("u4", (13, 19)) >> (32 - bits), bits)
+    (tmp_path / "a.tif").write_bytes(by_hand(19, 13, data, (258, bits), order=order))
+    with pytest.raises(ImageFileError, match=f"has whole numbers of {bits} bits, which are not supported"):
+        read_image(tmp_path / "a.tif")
+
+
 @pytest.mark.parametrize("compression", [1, 5, 32773])
 @pytest.mark.parametrize("bits", [1, 4, 8])
 def test_reversed_bits(tmp_path, bits, compression):
     """FillOrder 2: the first pixel stands in the lowest bits."""
     image = values("u1", (6, 16)) >> (8 - bits)
     data = np.packbits(np.unpackbits(image[..., None], axis=-1)[..., -bits:].reshape(6, -1), axis=-1).tobytes()
-    packed = {1: bytes, 5: imagecodecs.lzw_encode, 32773: imagecodecs.packbits_encode}[compression](data)
-    turned = imagecodecs.bitorder_encode(bytes(packed))
+    turned = imagecodecs.bitorder_encode(bytes(PACKED[compression](data)))
     (tmp_path / "a.tif").write_bytes(by_hand(16, 6, turned, (258, bits), (259, compression), (266, 2)))
     np.testing.assert_array_equal(read_image(tmp_path / "a.tif", stored=True).pixels, image)
 

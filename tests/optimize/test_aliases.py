@@ -105,6 +105,15 @@ def test_forward(name: str, dynamic: bool) -> None:
         torch.testing.assert_close(got, [e.detach() for e in expected], rtol=1e-4, atol=1e-5)
 
 
+def test_contiguous_is_a_copy_in_another_layout() -> None:
+    model = Apply(lambda m, x, y: (x.add_(1), y.contiguous(), m.a(y))[1:], a=conv()).eval()
+    fast = fastcnn.optimize(model, (X.clone(), X.clone()))
+    y = X.to(memory_format=torch.channels_last)
+    result = fast(X.clone(), y)[0]
+    assert result.data_ptr() != y.data_ptr()
+    assert torch.equal(result, y)
+
+
 def test_copies_cost_nothing_where_nobody_sees_them() -> None:
     model = Apply(FORWARDS["relu_"], a=conv(), b=conv()).eval()
     assert fastcnn.optimize(model, X).report() == []

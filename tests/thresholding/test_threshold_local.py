@@ -47,7 +47,7 @@ class Local(OpTester):
         ((np.zeros((7, 7)),), {"block_size": 4}, ArgumentError, "expected block_size to be odd .*, got 4"),
         ((np.zeros((7, 7)),), {"block_size": -3}, ArgumentError, "expected block_size to be odd .*, got -3"),
         ((np.zeros((7, 7)),), {"block_size": 32769}, ArgumentError, "between 1 and 32767, got 32769"),
-        ((np.zeros((7, 7)),), {"block_size": 3.5}, TypeError, "integer"),
+        ((np.zeros((7, 7)),), {"block_size": 3.5}, TypeError, "expected block_size to be an int, got float"),
         ((np.zeros((7, 7)),), {"method": "median"}, ArgumentError, "expected method gaussian or mean, got median"),
         ((np.zeros((7, 7)),), {"offset": float("nan")}, ArgumentError, "expected offset to be finite"),
         ((np.zeros((7, 7), bool),), {}, TypeError, "expected image of dtype uint8, .*, got bool"),

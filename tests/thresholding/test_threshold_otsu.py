@@ -32,7 +32,7 @@ class TestThresholdOtsu(OpTester):
         ((np.zeros((7, 7)),), {"nbins": 1}, ArgumentError, "expected nbins between 2 and 1048576, got 1"),
         ((np.zeros((7, 7)),), {"spatial_dims": 1}, ArgumentError, "expected spatial_dims 2 or 3, got 1"),
         ((np.zeros((7, 7), bool),), {}, TypeError, "expected image of dtype uint8, .*, got bool"),
-        ((np.zeros((7, 7)),), {"nbins": 2.5}, TypeError, "integer"),
+        ((np.zeros((7, 7)),), {"nbins": 2.5}, TypeError, "expected nbins to be an int, got float"),
     ]
 
     def inputs(self, rng, shape, dtype):

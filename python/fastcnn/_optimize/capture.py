@@ -120,11 +120,12 @@ def _side(difference: Any) -> int:
     if not isinstance(difference, torch.SymInt):
         return 0
     expression = difference.node.expr
-    names = [str(s) for s in expression.free_symbols]
+    names = sorted(str(s) for s in expression.free_symbols)
     code = compile(str(PythonPrinter().doprint(expression)), "size", "eval")
-    sizes = (*range(1, 129), 500, 501)
+    # Every first size from 1 on, beside others in no order.
+    sizes = [{name: 1 + (n * (31 * k + 1) + 17 * k) % 512 for k, name in enumerate(names)} for n in range(200)]
     try:
-        values = [eval(code, {"math": math, "torch": torch}, dict.fromkeys(names, n)) for n in sizes]
+        values = [eval(code, {"math": math, "torch": torch}, size) for size in sizes]
     except (NameError, ArithmeticError):
         return 0
     return 1 if min(values) >= 0 else -1 if max(values) <= 0 else 0
@@ -236,6 +237,7 @@ def _functional(program: Any, guard: Guard) -> Captured:
         return Captured(program, module, guard)
     try:
         functional.drop_identities(program.graph, program.graph_signature)
+        functional.copy_arguments(program.graph)
         decomposed = _module(program.run_decompositions({}))
         if not functional.is_functional(decomposed.graph):
             raise RuntimeError("a write remains")

@@ -190,6 +190,24 @@ def writes(graph: fx.Graph) -> list[fx.Node]:
     return [node.args[0] for node in graph.nodes if node.target is aten.copy_.default]
 
 
+def copy_arguments(graph: fx.Graph) -> None:
+    """Let what is an argument or a copy of it, by layout, be a copy: torch's pass would decide by the example."""
+    for node in graph.nodes:
+        if node.target is aten.contiguous.default and any(n.op == "placeholder" for n in _reached(node)):
+            layout = argument(node, 1)
+            node.target, node.args = aten.clone.default, node.args[:1]
+            node.kwargs = {"memory_format": torch.contiguous_format if layout is None else layout}
+
+
+def _reached(node: fx.Node) -> Iterator[fx.Node]:
+    """Yield all nodes whose memory a node's value may be."""
+    waiting = [node]
+    while waiting:
+        at = waiting.pop()
+        yield at
+        waiting += bases(at)
+
+
 def is_assignable(to: Sequence[Any], shape: Sequence[Any]) -> bool:
     """Can a tensor of this shape be copied to one of the other?"""
     paired = zip(reversed(to), reversed(shape), strict=False)

@@ -114,6 +114,9 @@ def _check_page(page: Any) -> None:
     if page.dtype is None or page.dtype.kind not in "biuf":
         kind = page.dtype or f"{page.bitspersample} bits (sample format {page.sampleformat})"
         raise Refusal(f"has pixels of kind {kind}, which is not supported")
+    if page.dtype.kind in "iu" and 16 < page.bitspersample < 32:
+        # tifffile 2026 swaps them wrongly in big-endian files; libtiff has their bytes in the file's order.
+        raise Refusal(f"has whole numbers of {page.bitspersample} bits, which are not supported")
     if page.imagedepth > 1:
         raise Refusal("holds volumes in tiles, which is not supported")
     # JPEG's are turned into RGB when they are unpacked.
