@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,9 @@ import fastcnn
 import fastcnn.models as M
 import fastcnn.nn as N
 import fastcnn.ops as F
+from fastcnn.data import Shapes
 from fastcnn.deploy.onnx import translations
+from fastcnn.models._detection import Detections
 from tests.boxes.samples import clusters, spread
 from tests.models.test_four_ways import ARGUMENTS
 
@@ -207,10 +210,22 @@ def quiet(name: str) -> torch.nn.Module:
     return model
 
 
+@pytest.fixture
+def without_suppression(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An untrained detector's scores are so alike that rounding orders them: all of its boxes, as they come."""
+
+    def select(boxes, scores, classes, *_):
+        return Detections(boxes, scores, classes, scores.sum(-1))
+
+    for name in ("yolo_v1", "yolox"):
+        monkeypatch.setattr(importlib.import_module(f"fastcnn.models.{name}"), "select", select)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("without_suppression")
 @pytest.mark.parametrize("name", ARGUMENTS)
 def test_models(name: str, tmp_path: Path) -> None:
-    """Every model, for any batch, with the detectors' suppression inside."""
+    """Every model, for any batch."""
     model, size = quiet(name), ARGUMENTS[name][1]
     session = exported(model, (torch.randn(2, 1, *size),), tmp_path, dynamic_shapes=({0: ANY},))
     for batch in (2, 3, 1):
@@ -218,6 +233,17 @@ def test_models(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_detector(tmp_path: Path) -> None:
+    """A trained YOLOX-nano to the last step: which boxes, in which order, and how many."""
+    model = M.load_model("yolox-shapes").model.eval()
+    images = torch.stack([sample.image for sample in Shapes(3, 160, seed=5)])
+    session = exported(model, (images[:2],), tmp_path, dynamic_shapes=({0: ANY},))
+    check(session, model, images)
+    assert (run(session, images)[3] > 0).all()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("without_suppression")
 @pytest.mark.parametrize("name", ["lenet5", "unet", "efficientnet_b0", "resnet18", "yolox_nano"])
 def test_optimized(name: str, tmp_path: Path) -> None:
     """Packed weights are unpacked: the file has no more than the model's own."""
