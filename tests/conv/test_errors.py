@@ -18,7 +18,7 @@ ERRORS = [
     ("conv2d", IMAGE, WEIGHT, {"groups": -2}, ArgumentError, "conv2d: expected groups of at least 1, got -2"),
     ("conv2d", IMAGE, WEIGHT, {"groups": 3}, ArgumentError, r"4 channels per group \(groups = 3"),
     ("conv2d", IMAGE, (5, 2, 3, 3), {"groups": 2}, ArgumentError, "first dimension to be divisible by groups = 2"),
-    ("conv2d", IMAGE, WEIGHT, {"groups": 1.0}, TypeError, "conv2d: expected groups of integers, got 1.0"),
+    ("conv2d", IMAGE, WEIGHT, {"groups": 1.0}, TypeError, "conv2d: expected groups to be an int, got float"),
     ("conv2d", IMAGE, WEIGHT, {"groups": HUGE}, ArgumentError, "conv2d: expected "),
     ("conv2d", IMAGE, WEIGHT, {"stride": 0}, ArgumentError, "conv2d: expected stride of at least 1, got 0"),
     ("conv2d", IMAGE, WEIGHT, {"stride": (1, -1)}, ArgumentError, "conv2d: expected stride of at least 1, got -1"),
@@ -103,12 +103,12 @@ def test_dtypes(op):
             run(make(IMAGE, f64), make(weight, f64), make((6,), f32))
         with pytest.raises(TypeError, match=f"{op}: expected input of dtype .*, got int32"):
             run(make(IMAGE, i32), make(weight, i32))
-    with pytest.raises(TypeError, match=f"{op}: expected input of dtype .*, got an unsupported dtype"):
+    with pytest.raises(TypeError, match=f"{op}: expected input of dtype .*, got complex64"):
         getattr(F, op)(torch.zeros(IMAGE, dtype=torch.complex64), torch.zeros(weight, dtype=torch.complex64))
 
 
 def test_no_tensors():
-    with pytest.raises(TypeError, match="conv2d: expected input to be a tensor, got ndarray"):
+    with pytest.raises(TypeError, match="conv2d: expected input to be a torch tensor, got numpy.ndarray"):
         F.conv2d(np.zeros(IMAGE), torch.zeros(WEIGHT))
     with pytest.raises(TypeError, match="conv2d: expected weight to be a tensor, got list"):
         F.conv2d(torch.zeros(IMAGE), [[1.0]])

@@ -79,13 +79,17 @@ def test_big_endian_agrees_with_libtiff(tmp_path, dtype, compression):
         np.testing.assert_array_equal(found, cv2.imread(str(tmp_path / "a.tif"), cv2.IMREAD_UNCHANGED))
 
 
-def by_hand(width, height, data, *tags, order="<"):
-    """One strip; tags are short."""
+def by_hand(width, height, data, *tags, order="<", colours=None):
+    """One strip; tags hold one number each, and the palette follows the pixels."""
     given = [(256, width), (257, height), (258, 8), (259, 1), (262, 1), (273, 8), (277, 1), (278, height),
              (279, len(data))]  # fmt: skip
     entries = sorted({**dict(given), **dict(tags)}.items())
     data += b"\0" * (len(data) % 2)
     body = b"".join(struct.pack(order + "HHII", tag, 4, 1, value) for tag, value in entries)
+    if colours is not None:
+        body += struct.pack(order + "HHII", 320, 3, colours.size, 8 + len(data))
+        data += colours.astype(order + "u2").tobytes()
+    entries += [None] * (colours is not None)
     head = struct.pack(order + "2sHI", b"II" if order == "<" else b"MM", 42, 8 + len(data))
     return head + data + struct.pack(order + "H", len(entries)) + body + bytes(4)
 
@@ -180,11 +184,12 @@ def test_jpeg(tmp_path, photometric, segments):
 
 
 def test_palettes(tmp_path):
-    for bits, compression in itertools.product((2, 4, 8), (None, "lzw")):
+    for bits, compression, order in itertools.product((2, 4, 8), PACKED, "<>"):
         colours = values("u2", (3, 1 << bits))
         image = values("u1", (13, 17)) >> (8 - bits)
-        write(tmp_path / "a.tif", image, photometric="palette", colormap=colours, compression=compression,
-              bitspersample=bits)  # fmt: skip
+        data = bytes(PACKED[compression](bits_of(image, bits)))
+        tags = [(258, bits), (259, compression), (262, 3)]
+        (tmp_path / "a.tif").write_bytes(by_hand(17, 13, data, *tags, order=order, colours=colours))
         picture = read_image(tmp_path / "a.tif")
         assert picture.channels == 3
         np.testing.assert_array_equal(picture.pixels, np.moveaxis(colours[:, image], 0, -1))
@@ -210,7 +215,7 @@ class TestRefused:
             ("u1", (5, 6, 4), {"photometric": "separated", "compression": "lzw"}, "the colour space SEPARATED"),
             ("u1", (5, 6, 3), {"photometric": "cielab", "compression": "zlib"}, "the colour space CIELAB"),
             ("u1", (5, 6), {"compression": "jpegxr"}, "packed by JPEGXR"),
-            ("u1", (5, 6, 40), {"photometric": "rgb"}, "40 channels a pixel"),
+            ("u1", (5, 6, 40), {"photometric": "rgb", "planarconfig": "contig"}, "40 channels a pixel"),
         ],
     )
     def test_by_name(self, tmp_path, dtype, shape, options, text):

@@ -113,8 +113,9 @@ def test_sparse_labels_have_a_row_each(front, of, dtype):
     labels = np.array([[0, 10**7, 10**7, 0], [2**31 - 1, 0, 7, 7]], dtype)
     intensity = np.arange(8, dtype=np.float32).reshape(2, 4)
     table = front.region_table(of(labels), of(intensity))
-    props = regionprops(labels.astype(np.int64), intensity)
-    assert table.label.tolist() == [p.label for p in props] == [7, 10**7, 2**31 - 1]
+    present, dense = np.unique(labels, return_inverse=True)
+    props = regionprops(dense.reshape(labels.shape), intensity)  # scikit-image's memory does grow
+    assert table.label.tolist() == present[1:].tolist() == [7, 10**7, 2**31 - 1]
     assert table.area.tolist() == [p.area for p in props]
     assert table.intensity_mean.tolist() == [p.intensity_mean for p in props]
     assert table.centroid.tolist() == [list(p.centroid) for p in props]

@@ -154,7 +154,12 @@ def test_yolox_names_and_shapes(size: str) -> None:
         model = getattr(M, f"yolox_{size}")()
     ours = {name: list(value.shape) for name, value in model.state_dict().items()}
     assert ours == stored
-    state = {name: torch.full(shape, 0.5) for name, shape in stored.items()} if size == "nano" else None
+    counted = {name: torch.int64 if name.endswith(".num_batches_tracked") else torch.float32 for name in stored}
+    state = (
+        {name: torch.full(shape, 0.5, dtype=counted[name]) for name, shape in stored.items()}
+        if size == "nano"
+        else None
+    )
     if state is not None:
         loaded = M.load_weights(M.yolox_nano(), {"model": state, "start_epoch": 3}, "yolox")
         assert all(bool((p == 0.5).all()) for p in loaded.parameters())

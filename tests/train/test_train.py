@@ -113,7 +113,7 @@ def test_the_kept_weights_are_measured(tmp_path: Path, monkeypatch: pytest.Monke
         return {"accuracy": next(said, true[-1])}
 
     monkeypatch.setattr(Classify, "measured", claimed)
-    finished = train(replace(QUICK["classify"], average=0.9), tmp_path / "run", quiet=True)
+    finished = train(replace(QUICK["classify"], epochs=3, average=0.9), tmp_path / "run", quiet=True)
     first, _, last, final = true
     assert final == finished.metrics["accuracy"] == first != last
     found = M.load_model(finished.folder / "weights.safetensors")

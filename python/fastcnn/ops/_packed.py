@@ -148,6 +148,7 @@ class PackedConvolution:
         made.groups, made.transposed = groups, transposed
         made.activation, made.alpha = activation, alpha
         made.dtype, made.bias = next(iter(weights.values())).dtype, bias
+        made.finite = all(bool(weight.isfinite().all()) for weight in weights.values())
         made._weight, made._packed, made._plans = None, dict(weights), {}
         made._lock = threading.Lock()
         return made
@@ -275,8 +276,7 @@ def unpacked(
     # Distinct factors, so that no value cancels; two digits, since float32 counts to 2 ** 24 only.
     factors = 1 + torch.rand(taps, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     ones = pack(factors.expand(pairs, taps))
-    # What lies between the parts of a transposed weight is never written, and does not double.
-    used = ((ones != 0) & (pack(2 * factors.expand(pairs, taps)) == 2 * ones)).nonzero().flatten()
+    used = ones.nonzero().flatten()
     number = torch.arange(pairs)
     high, low = (
         (pack(digit[:, None] * factors)[used] / ones[used]).round().long() for digit in (number // 2048, number % 2048)

@@ -106,12 +106,12 @@ struct WeightSource {
   /// Are all values finite? A look at the memory between the first and the last, which is a weight's alone but for odd
   /// strides: then a NaN beside it costs time, no result.
   bool finite(const Context& context, const TensorView& view) const {
-    int64_t size = 1;
-    for (int32_t i = 0; i < view.ndim; ++i) size += (view.shape[i] - 1) * strides[i];
+    int64_t before = 0, behind = 0;
+    for (int32_t i = 0; i < view.ndim; ++i) (strides[i] < 0 ? before : behind) += (view.shape[i] - 1) * strides[i];
     std::atomic<bool> all{true};
-    context.parallel_for(0, size, int64_t{1} << 15, [&](int64_t begin, int64_t end) {
+    context.parallel_for(0, behind - before + 1, int64_t{1} << 15, [&](int64_t begin, int64_t end) {
       bool good = true;
-      for (int64_t i = begin; i < end; ++i) good &= std::abs(data[i]) <= std::numeric_limits<T>::max();
+      for (int64_t i = begin; i < end; ++i) good &= std::abs(data[before + i]) <= std::numeric_limits<T>::max();
       if (!good) all = false;
     });
     return all;
@@ -140,7 +140,9 @@ int64_t packed_size(const Algorithm& algorithm, const std::vector<Part>& parts) 
 
 template <class T>
 void pack_parts(const Context& context, const Algorithm& algorithm, const std::vector<Part>& parts,
-                const WeightSource<T>& source, T* packed) {
+                const TensorView& view, const ConvWeight& weight, T* packed) {
+  Scratch scratch(context);
+  const WeightSource<T> source(view, weight, scratch);
   for (const Part& part : parts) {
     if (part.empty()) continue;
     serving(algorithm, part).routines<T>().pack(context, part.shape, source.of(part), packed);
@@ -195,19 +197,22 @@ void convolve(const Context& context, const TensorView& input, const TensorView&
   const std::vector<Part> parts = parts_of(weight, in, out);
   with_arithmetic(weight.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
+    const bool finite = [&] {
+      Scratch narrow(context);  // of halves a copy, which is not kept while the convolution runs
+      return WeightSource<T>(view, weight, narrow).finite(context, view);
+    }();
     Scratch scratch(context);
-    const WeightSource<T> source(view, weight, scratch);
-    const bool finite = source.finite(context, view);
     if (!epilogue.residual && !epilogue.scale && !epilogue.input_scale && epilogue.activation == Activation::none &&
         finite && parts.size() == 1 && get_conv_algorithm() == "auto" && planar_wins(parts[0].shape)) {
       const Part& part = parts[0];
+      const WeightSource<T> source(view, weight, scratch);
       return planar_convolution<T>(context, part.shape, Image::of(input), source.of(part),
                                    dense_vector<T>(epilogue.bias, scratch), Image::of(dst));
     }
     const Algorithm& algorithm = finite ? choose(parts, weight.dtype == DType::float64, false, context.num_threads())
                                         : choose_not_finite(transposed);
     T* packed = scratch.get<T>(packed_size<T>(algorithm, parts));
-    pack_parts(context, algorithm, parts, source, packed);
+    pack_parts(context, algorithm, parts, view, weight, packed);
     run_parts<T>(context, algorithm, parts, packed, input, epilogue, dst);
   });
 }
@@ -257,9 +262,9 @@ void pack_convolution(const Context& context, const TensorView& view, const Conv
     using T = typename decltype(tag)::type;
     FASTCNN_CHECK_TYPE(dtype_of(packed) == TypeToDType<T>::value, op, ": expected packed weights of dtype ",
                        name_of(TypeToDType<T>::value));
-    Scratch scratch(context);
-    pack_parts(context, algorithm_named(name, weight.dtype == DType::float64, op), packing_parts(weight, op),
-               WeightSource<T>(view, weight, scratch), packed.as<T>());
+    std::fill_n(packed.as<T>(), packed.numel(), T(0));  // what no part writes is kept in files too
+    pack_parts(context, algorithm_named(name, weight.dtype == DType::float64, op), packing_parts(weight, op), view,
+               weight, packed.as<T>());
   });
 }
 
