@@ -96,22 +96,20 @@ def _tensor(op: str, argument: str, value: Any) -> Any:
 _BOXES = ("boxes", "boxes1", "boxes2", "deltas", "anchors")
 _INTEGERS = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64")
 _REAL = (*_INTEGERS, "float16", "bfloat16", "float32", "float64")
-# torch has no arithmetic for the wider unsigned integers.
-_TORCH_REAL = tuple(d for d in _REAL if d not in ("uint16", "uint32", "uint64"))
 
 
 def _box_array(op: str, argument: str, value: Any) -> Any:
-    return _real(op, argument, np.asarray(_array(op, argument, value)), _REAL)
+    return _real(op, argument, np.asarray(_array(op, argument, value)))
 
 
 def _box_tensor(op: str, argument: str, value: Any) -> Any:
-    return _real(op, argument, _tensor(op, argument, value), _TORCH_REAL)
+    return _real(op, argument, _tensor(op, argument, value))
 
 
-def _real(op: str, argument: str, value: Any, taken: Iterable[str]) -> Any:
+def _real(op: str, argument: str, value: Any) -> Any:
     got = str(value.dtype).removeprefix("torch.")
-    if got not in taken:
-        raise TypeError(f"{op}: expected {argument} of dtype {', '.join(taken)}, got {got}")
+    if got not in _REAL:
+        raise TypeError(f"{op}: expected {argument} of dtype {', '.join(_REAL)}, got {got}")
     return value
 
 

@@ -124,7 +124,7 @@ def test_rotated_overlaps() -> None:
 
 
 @needs_rotated
-@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:`torch.jit")
 def test_rotated_overlaps_in_graphs() -> None:
     iou, boxes = torchvision.ops.box_iou, torch.rand(4, 5)
     scripted = torch.jit.script(iou)

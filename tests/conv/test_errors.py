@@ -108,15 +108,15 @@ def test_dtypes(op):
 
 
 def test_no_tensors():
-    with pytest.raises(TypeError, match="conv2d: expected input to be a torch tensor, got numpy.ndarray"):
+    with pytest.raises(TypeError, match=r"conv2d: expected input to be a torch tensor, got numpy\.ndarray"):
         F.conv2d(np.zeros(IMAGE), torch.zeros(WEIGHT))
-    with pytest.raises(TypeError, match="conv2d: expected weight to be a tensor, got list"):
+    with pytest.raises(TypeError, match="conv2d: expected weight to be a torch tensor, got list"):
         F.conv2d(torch.zeros(IMAGE), [[1.0]])
-    with pytest.raises(TypeError, match="conv2d: expected bias to be a tensor, got float"):
+    with pytest.raises(TypeError, match="conv2d: expected bias to be a torch tensor, got float"):
         F.conv2d(torch.zeros(IMAGE), torch.zeros(WEIGHT), 1.0)
     with pytest.raises(TypeError, match=r"conv2d: expected input .*dtype"):
         fastcnn.image.conv2d(np.full(IMAGE, "a"), np.full(WEIGHT, "a"))
-    with pytest.raises(ArgumentError, match=r"conv2d: expected weight of 4 dimensions, got \(\)"):
+    with pytest.raises(TypeError, match="conv2d: expected weight to be an array, got NoneType"):
         fastcnn.image.conv2d(np.zeros(IMAGE), None)
 
 

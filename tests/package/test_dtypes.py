@@ -20,7 +20,6 @@ SMOOTH = ("uint8", "uint16", "int16", "int32", *FLOAT)
 INTEGER = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64")
 LABEL = ("bool", *INTEGER)
 NUMBER = (*INTEGER, *FLOAT)
-SIGNED = ("uint8", "int8", "int16", "int32", "int64", *FLOAT)  # torch computes with no other integers
 ORDER = ("bool", *NUMBER)
 ANY = (*ORDER, "complex64", "complex128", "float8_e4m3fn", "float8_e5m2")
 NUMPY = ("longdouble", *(d for d in ANY if not d.startswith(("bfloat", "float8"))))
@@ -63,12 +62,12 @@ TABLE: dict[str, tuple[tuple[str, ...], Call]] = {
     "batched_nms": (FLOAT, lambda f, t, k: f(t(BOXES), t(SCORES), k(CLASSES), 0.3)),
     "batched_nms/idxs": (INTEGER, lambda f, t, k: f(k(BOXES), k(SCORES), t(CLASSES), 0.3)),
     "binarize_local": (SMOOTH, lambda f, t, k: f(t(IMAGE), 3, "mean")),
-    "box_area": (SIGNED, lambda f, t, k: f(t(BOXES))),
-    "box_convert": (SIGNED, lambda f, t, k: f(t(BOXES), "xyxy", "xywh")),
+    "box_area": (NUMBER, lambda f, t, k: f(t(BOXES))),
+    "box_convert": (NUMBER, lambda f, t, k: f(t(BOXES), "xyxy", "xywh")),
     "box_iou": (FLOAT, lambda f, t, k: f(t(BOXES), t(BOXES))),
     "box_iou_rotated": (FLOAT, lambda f, t, k: f(t(ROTATED), t(ROTATED))),
     "clear_border": (LABEL, lambda f, t, k: f(t(LABELS))),
-    "clip_boxes_to_image": (SIGNED, lambda f, t, k: f(t(BOXES), (4, 5))),
+    "clip_boxes_to_image": (NUMBER, lambda f, t, k: f(t(BOXES), (4, 5))),
     "closing": (ORDER, lambda f, t, k: f(t(IMAGE))),
     "complete_box_iou": (FLOAT, lambda f, t, k: f(t(BOXES), t(BOXES))),
     "complete_box_iou_loss": (FLOAT, lambda f, t, k: f(t(SMALL), t(SMALL[::-1]))),
@@ -128,7 +127,7 @@ TABLE: dict[str, tuple[tuple[str, ...], Call]] = {
     "region_table": (LABEL, lambda f, t, k: f(t(LABELS), k(LABELS.astype(np.float32)))),
     "region_table/intensity": (ORDER, lambda f, t, k: f(k(LABELS), t(LABELS))),
     "relabel_sequential": (LABEL, lambda f, t, k: f(t(LABELS))),
-    "remove_small_boxes": (SIGNED, lambda f, t, k: f(t(BOXES), 4)),
+    "remove_small_boxes": (NUMBER, lambda f, t, k: f(t(BOXES), 4)),
     "remove_small_holes": (ORDER, lambda f, t, k: f(t(BINARY), 4)),
     "remove_small_objects": (LABEL, lambda f, t, k: f(t(LABELS), 2)),
     "resize": (SMOOTH, lambda f, t, k: f(t(IMAGE), (5, 17))),

@@ -59,6 +59,11 @@ def generate_anchors(
     return torch.cat(levels) if levels else torch.zeros(0, 4, dtype=dtype, device=device)
 
 
+def _exact(boxes: Tensor) -> Tensor:
+    """Return integers as int64, in which small ones do not wrap."""
+    return boxes if boxes.is_floating_point() else boxes.long()
+
+
 def encode_boxes(boxes: Tensor, anchors: Tensor, weights: Sequence[float] = (1.0, 1.0, 1.0, 1.0)) -> Tensor:
     """Return boxes relative to anchors: what a regressor has to predict.
 
@@ -83,7 +88,7 @@ def encode_boxes(boxes: Tensor, anchors: Tensor, weights: Sequence[float] = (1.0
         >>> F.encode_boxes(torch.tensor([[2.0, 0, 12, 10]]), torch.tensor([[0.0, 0, 10, 10]]))
         tensor([[0.2000, 0.0000, 0.0000, 0.0000]])
     """
-    result: Tensor = _anchors.encode(torch, boxes, anchors, weights)
+    result: Tensor = _anchors.encode(torch, _exact(boxes), _exact(anchors), weights)
     return result
 
 
@@ -108,5 +113,5 @@ def decode_boxes(deltas: Tensor, anchors: Tensor, weights: Sequence[float] = (1.
         >>> F.decode_boxes(torch.tensor([[0.2, 0, 0, 0]]), torch.tensor([[0.0, 0, 10, 10]]))
         tensor([[ 2.,  0., 12., 10.]])
     """
-    result: Tensor = _anchors.decode(torch, deltas, anchors, weights)
+    result: Tensor = _anchors.decode(torch, _exact(deltas), _exact(anchors), weights)
     return result
