@@ -12,7 +12,7 @@ struct Row {
   ScalarType scalar_type;
   DType dtype;
 };
-/// What no kernel takes, for error texts: DLPack's codes.
+/// Types that no kernel takes, for error texts: DLPack's codes.
 struct Foreign {
   ScalarType scalar_type;
   DataType type;

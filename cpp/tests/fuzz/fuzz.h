@@ -1,4 +1,4 @@
-// What the fuzz targets share: bytes turned into shapes, strides, dtypes, values and parameters; tensors of exactly the
+// The fuzz targets share this: bytes turned into shapes, strides, dtypes, values and parameters; tensors of exactly the
 // memory that they need; a host that cuts work into pieces and does them in any order; comparisons that stop the
 // program. One target per family, fuzz_<family>.cpp, defines fuzz::run.
 #pragma once

@@ -14,7 +14,7 @@ Tensor result(Input& in, DType dtype, const Sizes& shape, int rank) {
                                                                     : Tensor(dtype, shape);
 }
 
-/// What lies at each index of its plane, or the sums of what meets there.
+/// The values at each index of a plane, or the sums of what meets there.
 void check_unpooling(Input& in, const Context& context) {
   const int dims = static_cast<int>(1 + in.below(3));
   Sizes shape{1 + in.below(3), 1 + in.below(in.one_in(3) ? 40 : 4)}, full = shape;

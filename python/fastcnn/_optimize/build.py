@@ -57,7 +57,7 @@ def optimize(
         made no better. ``save(path)`` writes a file for `fastcnn.load_optimized`. Under `torch.compile` and
         `torch.export` it is a plain functional graph.
 
-        What the model writes in place it writes here too: arguments, and buffers, of which this module has its own.
+        Writes in place are the same as the model's: to arguments, and buffers, of which this module has its own.
         Results share memory with arguments where the model's do, and with nothing else.
 
     Raises:

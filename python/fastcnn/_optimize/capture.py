@@ -96,7 +96,7 @@ class _Tracing(TorchFunctionMode):
             if side < 0 and a <= b:
                 return b
         if func is torch.Tensor.contiguous:
-            # Of a contiguous example the method returns itself; the op stays in the graph, for arguments that are not.
+            # For a contiguous example the method returns itself; the op stays in the graph, for arguments that are not.
             func = torch.ops.aten.contiguous.default
         result = func(*args, **(kwargs or {}))
         for leaf in pytree.tree_leaves(result):

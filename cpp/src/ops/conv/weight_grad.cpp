@@ -344,7 +344,7 @@ void convolution_weight_grad(const Context& context, const TensorView& grad, con
   for (int d = 0; d < 3; ++d)
     if (shape.kernel[d] == 1 && shape.pad[d] == 0) {
       image.stride[d] *= shape.stride[d];
-      // What the image has of them: padding behind it makes more results.
+      // As many as the image has: padding behind it makes more results.
       shape.in[d] = std::min(ceil_div(shape.in[d], shape.stride[d]), shape.out[d]);
       shape.stride[d] = 1;
     }

@@ -24,7 +24,7 @@ void relabel_images(const Context& context, const TensorView& src, int spatial_d
   fill<int32_t>(counts, 0);
   std::fill_n(inverse.as<char>(), inverse.numel() * static_cast<int64_t>(size_of(dtype_of(src))), char{0});
   const ImageSource images(src, spatial_dims);
-  // What is not negative is its own bits.
+  // Values that are not negative are their own bits.
   visit_bits(LabelTypes{}, src, kOp, "labels", [&](auto tag) {
     using T = typename decltype(tag)::type;
     for_each_image(context, batch.count, [&](const Context& inner, int64_t i) {
