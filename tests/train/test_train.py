@@ -428,7 +428,10 @@ def test_average_precision() -> None:
     from torchmetrics.detection import MeanAveragePrecision
 
     random = torch.Generator().manual_seed(0)
-    ours, theirs = AveragePrecision(), MeanAveragePrecision(backend="pycocotools")
+    # Its own thresholds are float32's: a recall of 0.15 lies below 0.15 there. These are pycocotools'.
+    recalls, overlaps = np.linspace(0, 1, 101).tolist(), np.linspace(0.5, 0.95, 10).tolist()
+    theirs = MeanAveragePrecision(backend="pycocotools", rec_thresholds=recalls, iou_thresholds=overlaps)
+    ours = AveragePrecision()
     theirs.warn_on_many_detections = False
     for n, m in ((5, 4), (0, 3), (3, 0), (0, 0), (130, 20), (40, 30)):
         corner = torch.rand(max(n, m), 2, generator=random) * 60
