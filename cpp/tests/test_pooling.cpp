@@ -160,7 +160,8 @@ void round_of(int round) {
     for (int64_t i = 0; i < place.view().numel(); ++i) whole = whole && place.at(i) >= 0;
     for (int64_t i = 0; i < place.view().numel(); ++i) {
       const bool inside = where.at(i) >= 0 && where.at(i) < src.view().numel() / (shape[0] * shape[1]);
-      if (!inside) std::printf("round %d: an index outside\n", round), ++failures;
+      const bool none = where.at(i) == -1 && place.at(i) == -1;  // a window of padding alone
+      if (!inside && !none) std::printf("round %d: an index outside\n", round), ++failures;
     }
     if (whole) {
       compare("indices", round, where, place, 0);
