@@ -18,7 +18,7 @@ from fastcnn._errors import ArgumentError
 # The dimensions that may differ from the example's: all, the first alone, none.
 Dims = Literal["all", "batch", "none"]
 
-# What conditions are made of: torch writes them, and files bring them, which must not name anything else.
+# Conditions are made of these: torch writes them, and files bring them, which must not name anything else.
 _NAMES: dict[str, Any] = {
     "__builtins__": {}, "abs": abs, "float": float, "inf": math.inf, "int": int, "max": max, "min": min, "round": round,
     "ceil": math.ceil, "floor": math.floor, "sqrt": math.sqrt, "trunc": math.trunc, "sym_float": float,

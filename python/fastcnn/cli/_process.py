@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
-# What asks a process to end, where the system has it, and the word for it.
+# Signals that ask a process to end, where the system has them, and the word for each.
 ENDINGS = {
     getattr(signal, name): word
     for name, word in (("SIGINT", "interrupted"), ("SIGTERM", "terminated"), ("SIGHUP", "terminated"))

@@ -158,7 +158,7 @@ def box_iou_rotated(boxes1: Tensor, boxes2: Tensor) -> Tensor:
     return _boxes.box_iou_rotated(boxes1, boxes2).float()  # as torchvision, of doubles too
 
 
-# Of quantised tensors torchvision passes the integers; older releases pass them as they are.
+# torchvision passes the integers of quantised tensors; older releases pass them as they are.
 
 
 def qnms(dets: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:

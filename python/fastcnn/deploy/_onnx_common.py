@@ -1,4 +1,4 @@
-"""What fastcnn's ONNX forms share. Every value is a node of the graph; sizes are numbers or, where dynamic, values."""
+"""Helpers of the ONNX forms. Every value is a node of the graph; sizes are numbers or, where dynamic, values."""
 
 from __future__ import annotations
 

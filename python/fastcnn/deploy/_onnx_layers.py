@@ -102,7 +102,7 @@ def packed_convolution(
 
 # --- pools ------------------------------------------------------------------------------------------------------------
 
-# What runtimes take the maximum of; others are cast to what holds them.
+# Types that runtimes take the maximum of; others are cast to one that holds them.
 _ORDERED = {Types.FLOAT, Types.DOUBLE, Types.FLOAT16, Types.INT8, Types.UINT8}
 _WIDER = {Types.BOOL: Types.UINT8, Types.BFLOAT16: Types.FLOAT}
 
@@ -110,7 +110,7 @@ _WIDER = {Types.BOOL: Types.UINT8, Types.BFLOAT16: Types.FLOAT}
 class _Windows:
     """Windows that begin in the image or before it, as torch counts them with ``ceil_mode``; runtimes differ.
 
-    Of an image of known size it is said how much stands behind the end; else what is too much is cut off.
+    Where the size is known, the padding behind the end is a number; else the surplus is cut off.
     """
 
     def __init__(self, planes: Planes, reach: Sequence[int], stride: Any, padding: Any, ceil: bool) -> None:

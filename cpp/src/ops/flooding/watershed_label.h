@@ -201,8 +201,8 @@ struct RootRows {
   void operator()(int64_t row, uint8_t* buffer) const { roots.get(row, buffer); }
 };
 
-/// Of two neighbours with different labels the greater by (level, generation, index) becomes 0; a marker stays, and the
-/// other goes in its place.
+/// Where two neighbours have different labels, the greater by (level, generation, index) becomes 0; a marker stays, and
+/// the other goes in its place.
 template <class K, class Label>
 void draw_lines(const Context& context, const Extent& e, const Neighborhood& neighbors, const Flooded<K>& flooded,
                 const Roots& roots, uint8_t* line, Label* labels) {
