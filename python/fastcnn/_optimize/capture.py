@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import warnings
 from collections.abc import Callable, Sequence
@@ -96,8 +97,11 @@ class _Tracing(TorchFunctionMode):
             if side < 0 and a <= b:
                 return b
         if func is torch.Tensor.contiguous:
-            # For a contiguous example the method returns itself; the op stays in the graph, for arguments that are not.
-            func = torch.ops.aten.contiguous.default
+            # For a contiguous example the method returns its tensor: no op is traced. Another example's would be one.
+            # The op alone returns its tensor too, which would be known by the op's name from then on; an alias is not.
+            func, args = torch.ops.aten.contiguous.default, (torch.ops.aten.alias.default(args[0]), *args[1:])
+        if func is torch.Tensor.detach_:
+            return args[0]  # nothing is recorded here, and an alias could not be detached
         result = func(*args, **(kwargs or {}))
         for leaf in pytree.tree_leaves(result):
             for size in leaf.shape if isinstance(leaf, Tensor) else ():
@@ -150,7 +154,7 @@ def _export(
 
     example = (args, kwargs)
     if not dynamic:
-        return *_attempted(lambda: attempt(example, "none")), []
+        return *_attempted(lambda: attempt(example, "none"), model, example), []
     # A batch of 1 would be taken for a constant: it is doubled.
     several = pytree.tree_map(_several, example)
     reason: Exception | None = None
@@ -165,7 +169,7 @@ def _export(
             program, guard = _of_single(example, program, guard, partial(attempt, dims=dims))
         remarks = [] if dims == "all" else [_fixed("batch size may", reason)]
         return program, guard, remarks
-    program, guard = _attempted(lambda: attempt(example, "none"))
+    program, guard = _attempted(lambda: attempt(example, "none"), model, example)
     return program, guard, [_fixed("sizes may not", reason)]
 
 
@@ -193,12 +197,27 @@ def _of_single(
     return program, guard
 
 
-def _attempted(attempt: Callable[[], tuple[Any, Guard]]) -> tuple[Any, Guard]:
+def _attempted(
+    attempt: Callable[[], tuple[Any, Guard]], model: torch.nn.Module, example: tuple[Any, Any]
+) -> tuple[Any, Guard]:
     try:
         return attempt()
     except Exception as error:
         reason = str(error) or type(error).__name__
+        if _reshapes_arguments(model, example):
+            reason = "it changes the shape of an argument in place"
         raise BackendError(f"optimize: torch.export cannot capture the model: {reason}") from error
+
+
+def _reshapes_arguments(model: torch.nn.Module, example: tuple[Any, Any]) -> bool:
+    """Does the model give its caller's tensors other shapes (`unsqueeze_`)? torch.export does not say so."""
+    args, kwargs = pytree.tree_map_only(Tensor, torch.clone, example)
+    try:
+        copy.deepcopy(model)(*args, **kwargs)
+    except Exception:
+        return False
+    pairs = zip(pytree.tree_leaves(example), pytree.tree_leaves((args, kwargs)), strict=True)
+    return any(isinstance(a, Tensor) and a.shape != b.shape for a, b in pairs)
 
 
 def _several(x: Any) -> Any:

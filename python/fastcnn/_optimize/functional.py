@@ -138,6 +138,10 @@ def _dtypes(nodes: list[fx.Node]) -> set[torch.dtype]:
 
 def obstacle(graph: fx.Graph) -> str:
     """Return what keeps a graph from a functional form that holds for every layout of its arguments, or ""."""
+    order = {node: i for i, node in enumerate(graph.nodes)}
+    last_use = {node: max((order[user] for user in node.users), default=0) for node in graph.nodes}
+    surely = {node: _owners(node, perhaps=False) for node in graph.nodes}
+    perhaps = {node: _owners(node, perhaps=True) for node in graph.nodes}
     for node in graph.nodes:
         if not is_write(node):
             continue
@@ -146,14 +150,25 @@ def obstacle(graph: fx.Graph) -> str:
             at = at.args[0]
         if plain is not None and any(r.alias_info for r in plain._schema.returns) and at.op == "placeholder":
             return "it changes an argument's shape in place"
-        waiting = [(at, False)]
-        while waiting:
-            at, perhaps = waiting.pop()
-            perhaps = perhaps or at.target in _PERHAPS_VIEWS
-            if perhaps and at.op == "placeholder":
-                return "it writes to what is an argument or a copy of it, as that lies in memory"
-            waiting += [(n, perhaps) for n in bases(at)]
+        for other in graph.nodes:
+            # Does somebody look at it again who may see the write? The caller looks at all arguments.
+            seen = other.op == "placeholder" or order[other] < order[node] < last_use[other]
+            if seen and perhaps[other] & perhaps[at] and not surely[other] & surely[at]:
+                return f"it writes to what {other} shares memory with or not, as its arguments lie in memory"
     return ""
+
+
+def _owners(node: fx.Node, *, perhaps: bool) -> set[fx.Node]:
+    """Return the nodes that own the memory of a node's value; what may be a view or a copy is taken for one of them."""
+    owners: set[fx.Node] = set()
+    waiting = [node]
+    while waiting:
+        at = waiting.pop()
+        behind = bases(at) if perhaps or at.target not in _PERHAPS_VIEWS else []
+        waiting += behind
+        if not behind:
+            owners.add(at)
+    return owners
 
 
 def make_functional(graph: fx.Graph) -> bool:
@@ -278,11 +293,17 @@ def free_layout(graph: fx.Graph) -> None:
             node.replace_input_with(source, copied)
 
 
+def _is_made_of_sizes(node: fx.Node) -> bool:
+    return node.op == "call_function" and not any(
+        isinstance(v, Tensor) for n in node.all_input_nodes for v in pytree.tree_leaves(n.meta.get("val"))
+    )
+
+
 def own_results(graph: fx.Graph, constants: set[fx.Node]) -> None:
-    """Copy results that are constants of the graph, for the caller may write to them."""
+    """Copy results that are constants of the graph, or of a size, for the caller may write to them."""
     output = next(n for n in reversed(graph.nodes) if n.op == "output")
     for leaf in set(leaves(graph)):
-        if roots(leaf) & constants:
+        if any(n in constants or _is_made_of_sizes(n) for n in roots(leaf)):
             with graph.inserting_before(output):
                 copied = graph.call_function(aten.clone.default, (leaf,))
             copied.meta = dict(leaf.meta)
