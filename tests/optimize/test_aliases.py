@@ -114,6 +114,45 @@ def test_contiguous_is_a_copy_in_another_layout() -> None:
     assert torch.equal(result, y)
 
 
+@pytest.mark.parametrize("example", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize(
+    "forward",
+    [
+        lambda m, x: (y := x.contiguous(), x.relu_(), m.a(y))[2],
+        lambda m, x: (y := x.contiguous(), y.relu_(), m.a(x))[2],
+        lambda m, x: (y := x.reshape(-1), x.relu_(), m.a(x), y)[2:],
+        lambda m, x: (y := m.a.weight * 2 + x[:, :, :3, :3].mean(), z := y.contiguous(), z.relu_(), y)[3],
+    ],
+)
+def test_writes_to_copies_by_layout(forward: Callable[..., Any], example: torch.memory_format) -> None:
+    """Both layouts, whichever the example has: what is a view in the one is a copy in the other."""
+    model = Apply(forward, a=conv()).eval()
+    fast = fastcnn.optimize(model, X.clone(memory_format=example))
+    for layout in (torch.contiguous_format, torch.channels_last):
+        check(model, fast, X.clone(memory_format=layout))
+
+
+@pytest.mark.parametrize("dynamic", [True, False])
+def test_constants_made_of_sizes_are_the_callers(dynamic: bool) -> None:
+    fast = fastcnn.optimize(Apply(lambda m, x: torch.zeros(x.shape)), X, dynamic=dynamic)
+    fast(X).fill_(7)
+    assert not fast(X).any()
+
+
+def test_an_image_without_a_batch_is_pooled() -> None:
+    def forward(m: Any, x: Tensor) -> Tensor:
+        return functional.adaptive_avg_pool2d(m.a(x).mean((2, 3)).split([1, 3], 1)[1][None], 1)
+
+    model = Apply(forward, a=conv()).eval()
+    check(model, fastcnn.optimize(model, X), X.clone())
+
+
+def test_arguments_that_change_shape() -> None:
+    model = Apply(lambda m, x: m.a(x.unsqueeze_(0)[0]), a=conv()).eval()
+    with pytest.raises(fastcnn.BackendError, match="cannot capture the model: it changes the shape of an argument"):
+        fastcnn.optimize(model, X.clone())
+
+
 def test_copies_cost_nothing_where_nobody_sees_them() -> None:
     model = Apply(FORWARDS["relu_"], a=conv(), b=conv()).eval()
     assert fastcnn.optimize(model, X).report() == []

@@ -135,8 +135,10 @@ def _register_pools() -> None:
     for dims in (1, 2, 3):
         for op in (f"max_pool{dims}d", f"avg_pool{dims}d", f"adaptive_avg_pool{dims}d"):
 
-            def handler(lowering: Lowering, node: fx.Node, /, op: str = op, **named: Any) -> None:
+            def handler(lowering: Lowering, node: fx.Node, /, op: str = op, dims: int = dims, **named: Any) -> None:
                 size = named.get("output_size")
+                if len(shape_of(named["self"])) != dims + 2:
+                    return  # one image, without a batch
                 if size is not None and all(n == 1 for n in size) and lowering.is_pixels(named["self"]):
                     lowering.emit(node, GlobalAverage(), named["self"])
                 else:
