@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include <utility>
+
 #if defined(__AVX512BW__)
 #define FASTCNN_VECTOR_BYTES 64
 #elif defined(__AVX2__)
@@ -46,6 +48,15 @@ FASTCNN_INLINE void store(T* p, Vec<T> v) {
 template <class T>
 FASTCNN_INLINE Vec<T> splat(T value) {
   return value - Vec<T>{};  // not +: -0 + 0 is 0, so that a compiler has to add
+}
+/// The lanes Lane::at(0), Lane::at(1)... of a and b, counted through both.
+template <class Lane, class V, int... i>
+FASTCNN_INLINE V shuffle_lanes(V a, V b, std::integer_sequence<int, i...>) {
+  return __builtin_shufflevector(a, b, Lane::at(i)...);
+}
+template <class Lane, class V>
+FASTCNN_INLINE V shuffle(V a, V b) {
+  return shuffle_lanes<Lane>(a, b, std::make_integer_sequence<int, int(sizeof(V) / sizeof(a[0]))>());
 }
 /// Keeps a loaded value in its register: GCC would rather load it once more for every use.
 template <class V>

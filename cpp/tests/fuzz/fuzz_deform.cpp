@@ -64,7 +64,8 @@ void run(Input& in) {
     o.kernel[d] = in.number(1, 3), o.stride[d] = in.number(1, 3), o.padding[d] = in.number(0, 2);
     o.dilation[d] = in.number(1, 2);
     int64_t reach = 0, room = 0;  // wild numbers overflow; then any size will do
-    const bool fits = !__builtin_mul_overflow(o.dilation[d], o.kernel[d] - 1, &reach) &&
+    const bool fits = !__builtin_sub_overflow(o.kernel[d], 1, &reach) &&
+                      !__builtin_mul_overflow(o.dilation[d], reach, &reach) &&
                       !__builtin_mul_overflow(o.padding[d], 2, &room) &&
                       !__builtin_add_overflow(room, (d ? width : height) - 1, &room) &&
                       !__builtin_sub_overflow(room, reach, &room) && o.stride[d] > 0;

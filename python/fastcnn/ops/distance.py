@@ -70,7 +70,8 @@ def distance_transform_edt(
         sampling: the extent of a pixel along each spatial axis, in the unit that the result shall have; one number
             for all; default 1. Arithmetic is then in float64.
         return_indices: also return the coordinates of the nearest zero; of equally near ones, of the first in C order
-            (least z, then y, then x). -1 where there is none.
+            (least z, then y, then x; with sampling, of those that float64's rounding cannot tell apart, any). -1 where
+            there is none.
         squared: return squared distances as int32. Takes no sampling.
         spatial_dims: 2 or 3.
 

@@ -6,26 +6,23 @@ namespace fastcnn::FASTCNN_ISA {
 namespace {
 
 typedef Vec<float> V;
-typedef int32_t Index __attribute__((vector_size(FASTCNN_VECTOR_BYTES)));
 constexpr int kLanes = lanes<float>;
 
-// The lower (upper) halves of a and b, interleaved.
-FASTCNN_INLINE Index interleaved(int half) {
-  Index index;
-  for (int i = 0; i < kLanes; ++i) index[i] = half * kLanes / 2 + i / 2 + i % 2 * kLanes;
-  return index;
-}
+// The lower (upper) halves of two vectors, interleaved.
+template <int half>
+struct Interleaved {
+  static constexpr int at(int i) { return half * kLanes / 2 + i / 2 + i % 2 * kLanes; }
+};
 
 // Interleaving row i with row i + n/2, log2(n) times, is a transposition (a perfect shuffle of the address bits).
 FASTCNN_INLINE void transpose_square(V (&rows)[kLanes]) {
-  const Index low = interleaved(0), high = interleaved(1);
 #pragma GCC unroll 4
   for (int round = 1; round < kLanes; round *= 2) {
     V next[kLanes];
 #pragma GCC unroll 16
     for (int i = 0; i < kLanes / 2; ++i) {
-      next[2 * i] = __builtin_shuffle(rows[i], rows[i + kLanes / 2], low);
-      next[2 * i + 1] = __builtin_shuffle(rows[i], rows[i + kLanes / 2], high);
+      next[2 * i] = shuffle<Interleaved<0>>(rows[i], rows[i + kLanes / 2]);
+      next[2 * i + 1] = shuffle<Interleaved<1>>(rows[i], rows[i + kLanes / 2]);
     }
 #pragma GCC unroll 16
     for (int i = 0; i < kLanes; ++i) rows[i] = next[i];

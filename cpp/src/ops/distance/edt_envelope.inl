@@ -52,13 +52,18 @@ constexpr Iota<T> make_iota() {
 template <class T>
 constexpr Iota<T> kIota = make_iota<T>();
 
-template <class T>
+template <int by, int n>
+struct Rotated {
+  static constexpr int at(int i) { return (i + by) % n; }
+};
+
+template <class T, int half = lanes<T> / 2>
 FASTCNN_INLINE T least_lane(Vec<T> v) {
-  using Index = Vec<RankType<T>>;
-  const Index iota = load(kIota<RankType<T>>.values);
-#pragma GCC unroll 4
-  for (int half = lanes<T> / 2; half > 0; half /= 2) v = vmin(v, Vec<T>(__builtin_shuffle(v, iota + half)));
-  return v[0];
+  if constexpr (half == 0) {
+    return v[0];
+  } else {
+    return least_lane<T, half / 2>(vmin(v, shuffle<Rotated<half, lanes<T>>>(v, v)));
+  }
 }
 
 /// The u in [first, last] that serves x best. May look at up to 31 more behind `last`; the number does not depend on

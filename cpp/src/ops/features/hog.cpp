@@ -254,11 +254,13 @@ void run(const Context& context, const TensorView& image, typename Planes<Value>
   const int64_t channels = image.shape[rank - 3], height = image.shape[rank - 2], width = image.shape[rank - 1];
   const int64_t rows = height / o.cell[0], columns = width / o.cell[1], bins = o.orientations;
   const int64_t block_rows = rows - o.block[0] + 1, block_columns = columns - o.block[1] + 1;
-  const int64_t block_size = o.block[0] * o.block[1] * bins;
+  // Cells and blocks may be larger than the image by far: then there are none, and nothing is as large as they are.
+  const bool any = block_rows > 0 && block_columns > 0;
+  const int64_t block_size = any ? o.block[0] * o.block[1] * bins : 0;
   int64_t images = 1;
   for (int d = 0; d < rank - 3; ++d) images *= image.shape[d];
   const Borders borders(bins);
-  const std::vector<CellWindow> windows = o.interpolated ? windows_of_block(o) : std::vector<CellWindow>{};
+  const std::vector<CellWindow> windows = any && o.interpolated ? windows_of_block(o) : std::vector<CellWindow>{};
   Scratch scratch(context);
   double* histogram = scratch.get<double>(rows * columns * bins);
   const int64_t pieces = std::min<int64_t>(context.num_threads(), std::max<int64_t>(rows, 1));
@@ -288,7 +290,7 @@ void run(const Context& context, const TensorView& image, typename Planes<Value>
         vote(gradients, borders, o, row, columns, width, own, to);
         if (cells) std::copy_n(to, columns * bins, cells + (index * rows + row) * columns * bins);
       });
-    if (block_rows <= 0 || block_columns <= 0) continue;
+    if (!any) continue;
     To* to = blocks + index * block_rows * block_columns * block_size;
     if (o.interpolated) {
       interpolate(context, gradients, o, windows, width, block_rows, block_columns, to);
