@@ -82,7 +82,11 @@ Sizes image_shape(Input& in, int spatial_dims, int64_t most) {
 Tensor::Tensor(DType dtype, Sizes shape) : dtype_(dtype), shape_(std::move(shape)) {
   Sizes strides(shape_.size());
   int64_t stride = 1;
-  for (size_t d = shape_.size(); d-- > 0; stride *= shape_[d]) strides[d] = stride;
+  for (size_t d = shape_.size(); d-- > 0;) {
+    strides[d] = stride;
+    // Without elements the others' product may be anything.
+    if (__builtin_mul_overflow(stride, shape_[d], &stride)) stride = 0;
+  }
   allocate(std::move(strides), false);
 }
 
@@ -181,7 +185,8 @@ void Tensor::set(int64_t i, double value) {
     if constexpr (std::is_same_v<T, bool>)
       at<T>(i) = value != 0;
     else if constexpr (std::is_integral_v<T>)
-      at<T>(i) = value >= static_cast<double>(std::numeric_limits<T>::max())   ? std::numeric_limits<T>::max()
+      at<T>(i) = value != value                                                ? T(0)
+                 : value >= static_cast<double>(std::numeric_limits<T>::max()) ? std::numeric_limits<T>::max()
                  : value <= static_cast<double>(std::numeric_limits<T>::min()) ? std::numeric_limits<T>::min()
                                                                                : static_cast<T>(value);
     else

@@ -14,7 +14,7 @@ namespace fastcnn::FASTCNN_ISA {
 /// The greater of two: the first at ties, NaN where there is one.
 template <class V>
 FASTCNN_INLINE V greater(V kept, V x) {
-  return (x > kept) | (x != x) ? x : kept;
+  return ((x > kept) | (x != x)) ? x : kept;
 }
 #if defined(__AVX512F__)
 // The instruction's maximum is its second operand where either is NaN.

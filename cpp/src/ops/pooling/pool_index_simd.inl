@@ -36,6 +36,14 @@ struct WideOf<int16_t> {
   using type = int32_t;
 };
 
+template <class T, class W>
+FASTCNN_INLINE constexpr W narrowest() {
+  if constexpr (sizeof(T) < sizeof(W) && !is_float<W>)
+    return W(least<T>());
+  else
+    return least<W>();
+}
+
 template <class W>
 FASTCNN_INLINE auto replaces(Vec<W> x, Vec<W> kept) {
   if constexpr (is_float<W>)
@@ -54,6 +62,8 @@ struct Index {
   using I = typename IndexOf<sizeof(W)>::type;
   using Sum = Lane<T>;  // of gradients
   static constexpr int64_t kLanes = lanes<W>;
+  // The value of a window that is wholly in the padding: the narrow type's, which W's cut off would not be.
+  static constexpr W kLeast = narrowest<T, W>();
 
   const PoolJob& job;
   W* buffer;
@@ -87,7 +97,7 @@ struct Index {
     Vec<I> place[N];
     FASTCNN_UNROLL
     for (int i = 0; i < N; ++i) {
-      kept[i] = splat(least<W>());
+      kept[i] = splat(kLeast);
       place[i] = splat(start(o));
     }
     lines([&](int64_t line) __attribute__((always_inline)) {
@@ -130,7 +140,7 @@ struct Index {
     Vec<I> tap[N];
     FASTCNN_UNROLL
     for (int k = 0; k < N; ++k) {
-      kept[k] = splat(least<W>());
+      kept[k] = splat(kLeast);
       tap[k] = splat(I(0));
       gradient[k] = load_up_to<W>(grad + o * job.inner + c + k * kLanes, part);
     }
@@ -186,15 +196,15 @@ struct Index {
     const int64_t right = x.padding + x.in;
     const int64_t length = (x.out + kLanes) * x.stride + (x.kernel - 1) * x.dilation + 2 * kLanes;
     for (int64_t i = 0; i < x.out; ++i) {
-      values[i] = least<W>();
+      values[i] = kLeast;
       indices[i] = start(i);
     }
-    for (int64_t i = 0; i < x.padding; ++i) buffer[i] = least<W>();
+    for (int64_t i = 0; i < x.padding; ++i) buffer[i] = kLeast;
     Vec<I> steps{};
     for (int i = 0; i < kLanes; ++i) steps[i] = I(i * x.stride);
     lines([&](int64_t line) {
       widened(src + line, x.in, buffer + x.padding);
-      for (int64_t i = right; i < length; ++i) buffer[i] = least<W>();
+      for (int64_t i = right; i < length; ++i) buffer[i] = kLeast;
       for (int64_t o = 0; o < x.out; o += kLanes) {
         Vec<W> kept = load(values + o);
         Vec<I> place = load(indices + o);
@@ -253,7 +263,7 @@ struct Index {
   void windows(const T* src, W* values, I* indices) const {
     const PoolAxis& x = job.x;
     for (int64_t o = 0; o < x.out; ++o) {
-      values[o] = least<W>();
+      values[o] = kLeast;
       indices[o] = start(o);
     }
     lines([&](int64_t line) {
