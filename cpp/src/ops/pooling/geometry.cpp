@@ -21,10 +21,9 @@ void check_each(const std::vector<int64_t>& values, int rank, int64_t least, con
                   ", got ", v);
 }
 
-PoolTable windows(int64_t in, const Pooling& p, size_t d, const std::string& op) {
-  PoolTable table;
-  PoolAxis& a = table.axis;
-  a = {in, 0, nullptr, nullptr, p.kernel[d], p.stride[d], p.padding[d], p.dilation[d], true};
+/// The axis of windows that slide, checked.
+PoolAxis sliding(int64_t in, const Pooling& p, size_t d, const std::string& op) {
+  PoolAxis a{in, 0, nullptr, nullptr, p.kernel[d], p.stride[d], p.padding[d], p.dilation[d], true};
   const int64_t reach = a.dilation * (a.kernel - 1) + 1;
   FASTCNN_CHECK(a.padding <= a.kernel / 2, op, ": expected padding of at most half of kernel_size ", a.kernel, ", got ",
                 a.padding);
@@ -33,32 +32,62 @@ PoolTable windows(int64_t in, const Pooling& p, size_t d, const std::string& op)
   if (p.ceil_mode && (a.out - 1) * a.stride >= in + a.padding) --a.out;
   FASTCNN_CHECK(a.out >= 1, op, ": expected input at least as large as kernel_size: an axis of ", in, " with padding ",
                 a.padding, " gives an output of size ", a.out, " under a kernel that reaches over ", reach);
+  return a;
+}
+
+PoolAxis adaptive(int64_t in, int64_t out) {
+  const int64_t size = out > 0 && in % out == 0 ? in / out : 0;
+  const int64_t most = out > 0 ? in / out + 2 : 1;
+  return {in, out, nullptr, nullptr, size ? size : most, size ? size : 1, 0, 1, size != 0};
+}
+
+/// Checks every argument. Tables of windows are made later: results may be larger than memory.
+std::vector<PoolAxis> pool_axes(const int64_t* shape, const Pooling& pooling, const char* base) {
+  const int rank = pooling.rank();
+  const std::string op = pooling_name(base, rank);
+  if (pooling.output_size.empty()) {
+    check_each(pooling.kernel, rank, 1, op, "kernel_size");
+    check_each(pooling.stride, rank, 1, op, "stride");
+    check_each(pooling.padding, rank, 0, op, "padding");
+    check_each(pooling.dilation, rank, 1, op, "dilation");
+  } else {
+    check_each(pooling.output_size, rank, 0, op, "output_size");
+  }
+  FASTCNN_CHECK(pooling.divisor_override.value_or(1) != 0, op, ": expected divisor_override other than 0");
+  std::vector<PoolAxis> axes;
+  for (size_t d = 0; d < static_cast<size_t>(rank); ++d)
+    axes.push_back(pooling.output_size.empty() ? sliding(shape[d], pooling, d, op)
+                                               : adaptive(shape[d], pooling.output_size[d]));
+  return axes;
+}
+
+PoolTable sliding_windows(const PoolAxis& a, bool count_include_pad) {
+  PoolTable table;
+  table.axis = a;
+  const int64_t reach = a.dilation * (a.kernel - 1) + 1;
   for (int64_t o = 0; o < a.out; ++o) {
     const int64_t start = o * a.stride - a.padding, stop = start + reach;
     // The first tap inside: taps are `dilation` apart.
     const int64_t begin = start < 0 ? start + (-start + a.dilation - 1) / a.dilation * a.dilation : start;
     // Dilation can step over a narrow axis: such a window is empty, and begins inside all the same, where kernels may
     // point.
-    const bool empty = begin >= std::min(stop, in);
-    table.begin.push_back(empty ? std::min(std::max<int64_t>(begin, 0), in - 1) : begin);
-    table.end.push_back(empty ? table.begin.back() : std::min(stop, in));
+    const bool empty = begin >= std::min(stop, a.in);
+    table.begin.push_back(empty ? std::min(std::max<int64_t>(begin, 0), a.in - 1) : begin);
+    table.end.push_back(empty ? table.begin.back() : std::min(stop, a.in));
     const int64_t counted =
-        p.count_include_pad ? std::min(stop, in + a.padding) - start : table.end.back() - table.begin.back();
+        count_include_pad ? std::min(stop, a.in + a.padding) - start : table.end.back() - table.begin.back();
     table.divisor.push_back(static_cast<double>(std::max<int64_t>(counted, 1)));
   }
   return table;
 }
 
-PoolTable adaptive_windows(int64_t in, int64_t out) {
+PoolTable adaptive_windows(const PoolAxis& a) {
   PoolTable table;
-  PoolAxis& a = table.axis;
-  const int64_t size = out > 0 && in % out == 0 ? in / out : 0;
-  const int64_t most = out > 0 ? in / out + 2 : 1;
-  a = {in, out, nullptr, nullptr, size ? size : most, size ? size : 1, 0, 1, size != 0};
-  for (int64_t o = 0; o < out; ++o) {
+  table.axis = a;
+  for (int64_t o = 0; o < a.out; ++o) {
     // o * in may overflow for no image that exists: in * out is at most the elements of input times output.
-    table.begin.push_back(o / out * in + o % out * in / out);
-    table.end.push_back(1 + ((o + 1) * in - 1) / out);
+    table.begin.push_back(o / a.out * a.in + o % a.out * a.in / a.out);
+    table.end.push_back(1 + ((o + 1) * a.in - 1) / a.out);
     table.divisor.push_back(static_cast<double>(table.end.back() - table.begin.back()));
   }
   return table;
@@ -110,26 +139,14 @@ PoolTable PoolTable::transposed() const {
 
 PoolGeometry::PoolGeometry(const int64_t* shape, const Pooling& pooling, const char* base)
     : z(one()), y(one()), x(one()) {
-  const int rank = pooling.rank();
-  const std::string op = pooling_name(base, rank);
-  const bool adaptive = !pooling.output_size.empty();
-  if (!adaptive) {
-    check_each(pooling.kernel, rank, 1, op, "kernel_size");
-    check_each(pooling.stride, rank, 1, op, "stride");
-    check_each(pooling.padding, rank, 0, op, "padding");
-    check_each(pooling.dilation, rank, 1, op, "dilation");
-  } else {
-    check_each(pooling.output_size, rank, 0, op, "output_size");
-  }
+  const std::vector<PoolAxis> axes = pool_axes(shape, pooling, base);
   PoolTable* tables[] = {&z, &y, &x};
-  for (int d = 0; d < rank; ++d) {
-    PoolTable& table = *tables[3 - rank + d];
-    table = adaptive ? adaptive_windows(shape[d], pooling.output_size[static_cast<size_t>(d)])
-                     : windows(shape[d], pooling, static_cast<size_t>(d), op);
-    out.push_back(table.axis.out);
+  for (size_t d = 0; d < axes.size(); ++d) {
+    *tables[3 - axes.size() + d] =
+        pooling.output_size.empty() ? sliding_windows(axes[d], pooling.count_include_pad) : adaptive_windows(axes[d]);
+    out.push_back(axes[d].out);
   }
   if (pooling.divisor_override) {
-    FASTCNN_CHECK(*pooling.divisor_override != 0, op, ": expected divisor_override other than 0");
     for (PoolTable* table : tables) std::fill(table->divisor.begin(), table->divisor.end(), 1.0);
     std::fill(y.divisor.begin(), y.divisor.end(), static_cast<double>(*pooling.divisor_override));
   }
@@ -166,8 +183,8 @@ std::vector<int64_t> pooled_shape(const TensorView& src, const Pooling& pooling,
   const int rank = pooling.rank();
   check_pooling_input(src, rank, pooling_name(op, rank), "input");
   std::vector<int64_t> shape(src.shape, src.shape + src.ndim);
-  const PoolGeometry geometry(src.shape + (src.ndim - rank), pooling, op);
-  std::copy(geometry.out.begin(), geometry.out.end(), shape.end() - rank);
+  const std::vector<PoolAxis> axes = pool_axes(src.shape + (src.ndim - rank), pooling, op);
+  for (size_t d = 0; d < axes.size(); ++d) shape[shape.size() - axes.size() + d] = axes[d].out;
   return shape;
 }
 
