@@ -89,7 +89,8 @@ void check_warp(Input& in, const Context& context, const Sizes& from, const Size
     return;
   const int64_t height = from[from.size() - 2], width = from.back(), rows = to[to.size() - 2], columns = to.back();
   Tensor fill(image.dtype(), {1});
-  fill.set(0, std::nearbyint(o.fill) == o.fill || is_float(image.dtype()) ? o.fill : std::nearbyint(o.fill));
+  // Of NaN, dtypes without one make 0.
+  fill.set(0, is_float(image.dtype()) ? o.fill : o.fill == o.fill ? std::nearbyint(o.fill) : 0);
   const auto at = [&](int64_t plane, double y, double x, double outside) {
     if (y < 0 || x < 0 || y >= static_cast<double>(height) || x >= static_cast<double>(width)) return outside;
     return image[(plane * height + static_cast<int64_t>(y)) * width + static_cast<int64_t>(x)];

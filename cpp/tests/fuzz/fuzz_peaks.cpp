@@ -20,9 +20,14 @@ std::vector<int64_t> peaks_of(const Tensor& image, const Peaks& o, const Tensor*
   const int64_t images = e.size() ? image.numel() / e.size() : 0;
   std::vector<int64_t> rows;
   for (int64_t b = 0; b < images; ++b) {
-    const int64_t first = b * e.size();
-    const auto value = [&](int64_t p) { return image[first + p]; };
-    const auto label = [&](int64_t p) { return labels ? (*labels)[first + p] : 1.0; };
+    std::vector<double> values(static_cast<size_t>(e.size())), names(values.size(), 1.0);
+    for (size_t p = 0; p < values.size(); ++p) {
+      const int64_t at = b * e.size() + static_cast<int64_t>(p);
+      values[p] = image[at];
+      if (labels) names[p] = (*labels)[at];
+    }
+    const auto value = [&](int64_t p) { return values[static_cast<size_t>(p)]; };
+    const auto label = [&](int64_t p) { return names[static_cast<size_t>(p)]; };
     const auto apart = [&](int64_t p, int64_t q) {
       const int64_t dx = std::abs(p % e.width - q % e.width),
                     dy = std::abs(p / e.width % e.height - q / e.width % e.height),

@@ -77,7 +77,10 @@ void run(Input& in) {
   Tensor mask(DType::boolean, image.shape());
   must_run("binarize_local", [&] { binarize_local(context, image.view(), threshold, mask.view()); });
   for (int64_t i = 0; i < image.numel(); ++i)
-    if (mask.at<bool>(i) != (image[i] > got[i])) fail("binarize_local: at " + std::to_string(i) + ", " + image.text());
+    if (mask.at<bool>(i) != (image[i] > got[i]))
+      fail("binarize_local: " + std::to_string(image[i]) + " above " + std::to_string(got[i]) + ", at " +
+           std::to_string(i) + ", block_size " + std::to_string(threshold.block_size) +
+           (threshold.method == LocalThreshold::Method::mean ? ", mean, " : ", gaussian, ") + image.text());
 }
 
 }  // namespace fuzz

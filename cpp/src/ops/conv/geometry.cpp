@@ -1,6 +1,7 @@
 #include "ops/conv/geometry.h"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 #include "fastcnn/error.h"
@@ -109,10 +110,11 @@ std::vector<int64_t> convolution_transpose_shape(const Sizes& input, const Sizes
     const int64_t extent = checked(op, 1, g.dilation[d], weight[d + 2] - 1);
     const int64_t least =
         checked(op, extent - g.padding[d] - g.padding_after[d], g.stride[d], std::max<int64_t>(input[d + 2] - 1, 0));
-    const int64_t slack = std::max(g.stride[d], g.dilation[d]) - 1;
-    FASTCNN_CHECK(input[d + 2] > 0 && output_size[d] > 0 && output_size[d] >= least && output_size[d] <= least + slack,
-                  op, ": expected an output size between ", least, " and ", least + slack, " and at least 1, got ",
-                  output_size[d], " (input ", text(input), ", weight ", text(weight), ")");
+    const int64_t slack = std::max(g.stride[d], g.dilation[d]) - 1, top = std::numeric_limits<int64_t>::max();
+    const int64_t most = least > top - slack ? top : least + slack;
+    FASTCNN_CHECK(input[d + 2] > 0 && output_size[d] > 0 && output_size[d] >= least && output_size[d] <= most, op,
+                  ": expected an output size between ", least, " and ", most, " and at least 1, got ", output_size[d],
+                  " (input ", text(input), ", weight ", text(weight), ")");
     shape.push_back(output_size[d]);
   }
   check_elements(op, shape);

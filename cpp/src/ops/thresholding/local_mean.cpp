@@ -310,11 +310,16 @@ void safe_mean(const Context& context, const FloatMeanKernels<A>& kernels, const
   const int bits = 2 * (std::ilogb(static_cast<double>(mean.block_size)) + 1);
   if (most == 0 || std::ilogb(most) + bits < std::numeric_limits<A>::max_exponent - 1) return;  // NaN or infinities
   for (int64_t i = 0; i < n; ++i) scaled[i] = std::ldexp(scaled[i], -bits);
-  LocalMean of_scaled = mean;
-  of_scaled.offset = std::ldexp(mean.offset, -bits);
-  float_mean(context, kernels, scaled, TypeToDType<A>::value, e, of_scaled);
-  if (A* const threshold = static_cast<A*>(mean.threshold); !mean.mask)
-    for (int64_t i = 0; i < n; ++i) threshold[i] = std::ldexp(threshold[i], bits);
+  A* const threshold = mean.mask ? scratch.get<A>(n) : static_cast<A*>(mean.threshold);
+  float_mean(context, kernels, scaled, TypeToDType<A>::value, e,
+             {mean.block_size, std::ldexp(mean.offset, -bits), threshold, nullptr});
+  for (int64_t i = 0; i < n; ++i) threshold[i] = std::ldexp(threshold[i], bits);
+  // The pixels as they are: of those divided, some are 0 now.
+  if (mean.mask)
+    visit(FloatTypes{}, dtype, [&](auto tag) {
+      const auto* pixels = static_cast<const typename decltype(tag)::type*>(src);
+      for (int64_t i = 0; i < n; ++i) mean.mask[i] = static_cast<A>(pixels[i]) > threshold[i];
+    });
 }
 
 }  // namespace
