@@ -183,7 +183,7 @@ void Tensor::set(int64_t i, double value) {
   visit(AllTypes{}, dtype_, [&](auto tag) {
     using T = typename decltype(tag)::type;
     if constexpr (std::is_same_v<T, bool>)
-      at<T>(i) = value != 0;
+      at<T>(i) = value > 0;
     else if constexpr (std::is_integral_v<T>)
       at<T>(i) = value != value                                                ? T(0)
                  : value >= static_cast<double>(std::numeric_limits<T>::max()) ? std::numeric_limits<T>::max()
