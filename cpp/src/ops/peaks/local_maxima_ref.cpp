@@ -1,4 +1,4 @@
-// The oracle: from every pixel its plateau is flooded, and all neighbours of the plateau are looked at.
+// The oracle: every plateau is flooded from its first pixel, and all neighbours of its pixels are looked at.
 #include <cstdlib>
 #include <vector>
 
@@ -21,14 +21,14 @@ void local_maxima_ref(const Context&, const TensorView& src, int64_t connectivit
     for (int64_t i = 0; i < batch.count; ++i) {
       Scratch scratch(serial_context());
       const auto* image = comparable<T>(source, i, e.size(), scratch);
+      std::vector<char> seen(static_cast<size_t>(e.size()));
       for (int64_t seed = 0; seed < e.size(); ++seed) {
-        std::vector<char> seen(e.size());
+        if (seen[seed]) continue;
         std::vector<int64_t> plateau{seed};
         seen[seed] = 1;
         bool lower = false, higher = false;
-        while (!plateau.empty()) {
-          const int64_t p = plateau.back();
-          plateau.pop_back();
+        for (size_t k = 0; k < plateau.size(); ++k) {
+          const int64_t p = plateau[k];
           for (int64_t q = 0; q < e.size(); ++q) {
             const auto apart = [&](int64_t unit, int64_t n) { return std::abs(p / unit % n - q / unit % n); };
             const int64_t dx = apart(1, e.width), dy = apart(e.width, e.height),
@@ -42,7 +42,7 @@ void local_maxima_ref(const Context&, const TensorView& src, int64_t connectivit
             }
           }
         }
-        dst.as<uint8_t>()[i * e.size() + seed] = !higher && image[seed] == image[seed] && lower;
+        for (const int64_t p : plateau) dst.as<uint8_t>()[i * e.size() + p] = !higher && image[p] == image[p] && lower;
       }
     }
   });
