@@ -52,7 +52,11 @@ FASTCNN_INLINE Vec<T> splat(T value) {
 /// The lanes Lane::at(0), Lane::at(1)... of a and b, counted through both.
 template <class Lane, class V, int... i>
 FASTCNN_INLINE V shuffle_lanes(V a, V b, std::integer_sequence<int, i...>) {
+#if defined(__clang__) || __GNUC__ >= 12
   return __builtin_shufflevector(a, b, Lane::at(i)...);
+#else
+  return __builtin_shuffle(a, b, decltype(a == b){Lane::at(i)...});
+#endif
 }
 template <class Lane, class V>
 FASTCNN_INLINE V shuffle(V a, V b) {
