@@ -81,7 +81,7 @@ def png_seeds() -> list[bytes]:
     seeds = pillow_seeds("PNG", "1 L LA P RGB RGBA", [{}])
     for depth in (2, 16):
         file = io.BytesIO()
-        rows = (IMAGE[..., 0] % (1 << depth)).tolist()
+        rows = (IMAGE[..., 0].astype(int) % (1 << depth)).tolist()
         png.Writer(23, 17, greyscale=True, bitdepth=depth, interlace=True, transparent=1).write(file, rows)
         seeds.append(file.getvalue())
     return seeds
@@ -212,7 +212,7 @@ def fuzz(name: str, seconds: float, seed: int, keep: Path) -> int:
     number = refused = 0
     failed: dict[str, Path] = {}
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "input"
+        path = Path(folder) / ("input.safetensors" if name in ("weights", "model") else "input")
         (Path(folder) / "p.png").write_bytes(pillow_seeds("PNG", "RGB", [{}])[0])
         for data in files:
             path.write_bytes(data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pickle
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -124,6 +125,9 @@ def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a reader says of a broken file
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        if isinstance(error, pickle.UnpicklingError):
+            # torch advises to unpickle it all the same.
+            reason = "neither safetensors nor a pickle of tensors alone"
         raise ArgumentError(f"{_OP}: {path}: cannot be read as weights ({reason})") from error
     if not isinstance(found, Mapping):
         raise ArgumentError(f"{_OP}: {path}: expected a state dict, got {type(found).__name__}")
