@@ -38,8 +38,8 @@ void votes(const float* gx, const float* gy, int64_t n, int64_t bins, int64_t st
     for (int i = 0; i < count; ++i) x[i] = gx[first + i], y[i] = gy[first + i];
     for (int i = 0; i < kChunk; ++i) length[i] = __builtin_sqrtf(x[i] * x[i] + y[i] * y[i]);
     for (int i = 0; i < kChunk; i += lanes<float>) {
-      const V place = angle_of(load(x + i), load(y + i)) * scale + 0.5f;  // at least 0.5
-      const I whole = __builtin_convertvector(place, I);
+      const V place = angle_of(load(x + i), load(y + i)) * scale + 0.5f;         // at least 0.5
+      const I whole = __builtin_convertvector(place == place ? place : V{}, I);  // NaN has no integer
       store(bin + i, whole - 1);
       store(upper + i, place - __builtin_convertvector(whole, V));
     }
