@@ -123,7 +123,7 @@ void vote(const Gradients<Value>& gradients, const Borders& borders, const Hog& 
         to[static_cast<int64_t>(bin[x])] += magnitude[x];
     }
   }
-  const double pixels = static_cast<double>(o.cell[0] * o.cell[1]);
+  const double pixels = static_cast<double>(o.cell[0]) * static_cast<double>(o.cell[1]);
   for (int64_t i = 0; i < cells * o.orientations; ++i) histogram[i] /= pixels;
 }
 
