@@ -49,6 +49,21 @@ int main() {
       return 1;
     }
   }
+  // A block of cells larger than any memory, of which the image has none; and its cells, of which it has none either.
+  for (const int64_t cell : {int64_t{8}, int64_t{1} << 62}) {
+    Hog o;
+    o.interpolated = true;
+    for (int d = 0; d < 2; ++d) o.cell[d] = cell, o.block[d] = int64_t{1} << 40;
+    std::vector<uint8_t> image(16 * 16);
+    std::vector<double> histogram(4 * 9);
+    const std::vector<int64_t> shape{1, 16, 16}, none{0}, cells{16 / cell, 16 / cell, o.orientations};
+    TensorView src, blocks, found;
+    src.data = image.data(), src.ndim = 3, src.shape = shape.data(), src.dtype = data_type(DType::uint8);
+    blocks.data = histogram.data(), blocks.ndim = 1, blocks.shape = none.data();
+    blocks.dtype = data_type(DType::float32);
+    found.data = histogram.data(), found.ndim = 3, found.shape = cells.data(), found.dtype = data_type(DType::float32);
+    hog(default_context(), src, o, blocks, found);
+  }
   std::printf("features: passed\n");
   return 0;
 }

@@ -158,15 +158,10 @@ void round_of(int round) {
     compare("max_pool_with_indices", round, got, expected, 0);
     bool whole = true;  // every window holds an element
     for (int64_t i = 0; i < place.view().numel(); ++i) whole = whole && place.at(i) >= 0;
-    for (int64_t i = 0; i < place.view().numel(); ++i) {
-      const bool inside = where.at(i) >= 0 && where.at(i) < src.view().numel() / (shape[0] * shape[1]);
-      const bool none = where.at(i) == -1 && place.at(i) == -1;  // a window of padding alone
-      if (!inside && !none) std::printf("round %d: an index outside\n", round), ++failures;
-    }
-    if (whole) {
-      compare("indices", round, where, place, 0);
+    compare("indices", round, where, place, 0);
+    {
       Values<T> full(shape, kind), back(out, kind);
-      if (pooling.output_size.empty() && below(2)) {
+      if (whole && pooling.output_size.empty() && below(2)) {
         max_unpool(context, got.view(), where.view(), rank, false, full.view());
         pool_gather(context, full.view(), where.view(), rank, back.view());
         compare("unpooled and gathered", round, back, expected, 0);
@@ -198,9 +193,20 @@ void round_of(int round) {
   }
 }
 
+/// The shape of a result that no memory holds: nothing is made of its size.
+void shape_of_huge() {
+  const std::vector<int64_t> shape{1, 1, 4};
+  Values<float> src(shape, Values<float>::dense);
+  Pooling pooling;
+  pooling.output_size = {int64_t{1} << 31};
+  if (pooled_shape(src.view(), pooling, "adaptive_avg_pool").back() != int64_t{1} << 31)
+    std::printf("the shape of a huge result\n"), ++failures;
+}
+
 }  // namespace
 
 int main() {
+  shape_of_huge();
   for (int round = 0; round < 400 && failures == 0; ++round) {
     round_of<float>(round);
     round_of<double>(round);

@@ -152,6 +152,12 @@ def test_huge_steps_that_fit():
             torch.testing.assert_close(got, torch.nn.functional.conv2d(image, weight)[:, :, :1, :1])
 
 
+def test_a_huge_dilation_of_one_tap():
+    image, weight = torch.randn(2, 3, 10), torch.randn(3, 4, 1)
+    got = F.conv_transpose1d(image, weight, dilation=2**63 - 1)
+    torch.testing.assert_close(got, torch.nn.functional.conv_transpose1d(image, weight))
+
+
 def test_set_conv_algorithm():
     for name in ("", "Auto", "fft", "winograd_f9"):
         with pytest.raises(ArgumentError, match="set_conv_algorithm: expected one of auto, direct, winograd"):

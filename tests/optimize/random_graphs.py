@@ -21,7 +21,7 @@ import fastcnn
 
 CHANNELS = 4
 Op = Callable[..., Any]
-# name: (function of the network and of so many values, how many, a test of each value's shape)
+# name: (function of the network and of so many values, how many)
 OPS: dict[str, tuple[Op, int]] = {}
 
 

@@ -557,7 +557,10 @@ def test_every_function_has_an_example():
 # by 3 touches -1 and 2 of an axis of 2, both outside.
 
 
-@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    "dtype",
+    [torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.float16, torch.float32, torch.float64],
+)
 @pytest.mark.parametrize(
     ("rank", "shape", "dilation"), [(1, (2,), 2), (1, (2,), 3), (2, (2, 2), 3), (3, (2, 2, 2), 3), (2, (2, 40), 3)]
 )

@@ -209,3 +209,11 @@ def test_bfloat16(rng):
         threshold = F.threshold_local(image, 9, method, 0.1)
         assert torch.equal(threshold, F.threshold_local(image.float(), 9, method, 0.1))
         assert torch.equal(F.binarize_local(image, 9, method, 0.1), image > threshold)
+
+
+def test_huge_beside_tiny():
+    """Sums overflow, so that means are taken of the image divided by a power of two, in which the tiny pixels are 0."""
+    image = torch.full((18, 9), 3e38)
+    image[9:] = 1e-45
+    mask = F.binarize_local(image, 3, method="mean")
+    assert torch.equal(mask, image > F.threshold_local(image, 3, method="mean"))

@@ -284,6 +284,10 @@ def _own_state(captured: Captured) -> None:
 # --- constants --------------------------------------------------------------------------------------------------------
 
 
+def _is_tensor(node: fx.Node) -> bool:
+    return node.op == "get_attr" or any(isinstance(v, Tensor) for v in pytree.tree_leaves(node.meta.get("val")))
+
+
 def _fold_constants(captured: Captured) -> set[fx.Node]:
     """Compute what depends on parameters alone (parametrised and standardised weights). Return all constants."""
     module, graph = captured.module, captured.module.graph
@@ -291,8 +295,8 @@ def _fold_constants(captured: Captured) -> set[fx.Node]:
     for count, node in enumerate(list(graph.nodes)):
         if node.op != "call_function":
             continue
-        if not node.all_input_nodes:
-            constants.add(node)
+        if not any(_is_tensor(n) for n in node.all_input_nodes):
+            constants.add(node)  # of sizes too: a plan computes it once
             continue
         if any(n.op != "get_attr" or n.target in captured.states for n in node.all_input_nodes):
             if all(n in constants for n in node.all_input_nodes):

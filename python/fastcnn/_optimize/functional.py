@@ -9,7 +9,7 @@ another result.
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -84,20 +84,30 @@ def bases(node: fx.Node) -> list[fx.Node]:
     return found + [n for n in node.all_input_nodes if n not in found and storages & _storages(n)]
 
 
-def roots(node: fx.Node, *, through_copies: bool = False) -> set[fx.Node]:
-    """Return the nodes that own the memory of a node's value, perhaps as if copies were none."""
+def _owners(node: fx.Node, behind: Callable[[fx.Node], list[fx.Node]]) -> set[fx.Node]:
+    """Return the nodes at the ends of all ways from a node to those behind it."""
     owners: set[fx.Node] = set()
     waiting = [node]
     while waiting:
         at = waiting.pop()
-        behind = at.all_input_nodes[:1] if through_copies and at.target in _COPIES else bases(at)
-        if at.target is aten.contiguous.default and not through_copies:
-            # A copy or not, as it was traced.
-            behind = [n for n in behind if _storages(n) & _storages(at)]
-        waiting += behind
-        if not behind:
+        following = behind(at)
+        waiting += following
+        if not following:
             owners.add(at)
     return owners
+
+
+def roots(node: fx.Node, *, through_copies: bool = False) -> set[fx.Node]:
+    """Return the nodes that own the memory of a node's value, perhaps as if copies were none."""
+
+    def behind(at: fx.Node) -> list[fx.Node]:
+        if through_copies and at.target in _COPIES:
+            return at.all_input_nodes[:1]
+        # A copy or not, as it was traced.
+        traced = at.target is aten.contiguous.default and not through_copies
+        return [n for n in bases(at) if not traced or _storages(n) & _storages(at)]
+
+    return _owners(node, behind)
 
 
 # --- no writing in place ----------------------------------------------------------------------------------------------
@@ -138,13 +148,14 @@ def _dtypes(nodes: list[fx.Node]) -> set[torch.dtype]:
 
 def obstacle(graph: fx.Graph) -> str:
     """Return what keeps a graph from a functional form that holds for every layout of its arguments, or ""."""
+    written = [node for node in graph.nodes if is_write(node)]
+    if not written:
+        return ""
     order = {node: i for i, node in enumerate(graph.nodes)}
     last_use = {node: max((order[user] for user in node.users), default=0) for node in graph.nodes}
-    surely = {node: _owners(node, perhaps=False) for node in graph.nodes}
-    perhaps = {node: _owners(node, perhaps=True) for node in graph.nodes}
-    for node in graph.nodes:
-        if not is_write(node):
-            continue
+    perhaps = {node: _owners(node, bases) for node in graph.nodes}
+    surely = {node: _owners(node, lambda at: [] if at.target in _PERHAPS_VIEWS else bases(at)) for node in graph.nodes}
+    for node in written:
         plain, at = _plain(node), node.args[0]
         while isinstance(at, fx.Node) and is_write(at):
             at = at.args[0]
@@ -156,19 +167,6 @@ def obstacle(graph: fx.Graph) -> str:
             if seen and perhaps[other] & perhaps[at] and not surely[other] & surely[at]:
                 return f"it writes to what {other} shares memory with or not, as its arguments lie in memory"
     return ""
-
-
-def _owners(node: fx.Node, *, perhaps: bool) -> set[fx.Node]:
-    """Return the nodes that own the memory of a node's value; what may be a view or a copy is taken for one of them."""
-    owners: set[fx.Node] = set()
-    waiting = [node]
-    while waiting:
-        at = waiting.pop()
-        behind = bases(at) if perhaps or at.target not in _PERHAPS_VIEWS else []
-        waiting += behind
-        if not behind:
-            owners.add(at)
-    return owners
 
 
 def make_functional(graph: fx.Graph) -> bool:
@@ -293,17 +291,11 @@ def free_layout(graph: fx.Graph) -> None:
             node.replace_input_with(source, copied)
 
 
-def _is_made_of_sizes(node: fx.Node) -> bool:
-    return node.op == "call_function" and not any(
-        isinstance(v, Tensor) for n in node.all_input_nodes for v in pytree.tree_leaves(n.meta.get("val"))
-    )
-
-
 def own_results(graph: fx.Graph, constants: set[fx.Node]) -> None:
-    """Copy results that are constants of the graph, or of a size, for the caller may write to them."""
+    """Copy results that are constants of the graph, for the caller may write to them."""
     output = next(n for n in reversed(graph.nodes) if n.op == "output")
     for leaf in set(leaves(graph)):
-        if any(n in constants or _is_made_of_sizes(n) for n in roots(leaf)):
+        if roots(leaf) & constants:
             with graph.inserting_before(output):
                 copied = graph.call_function(aten.clone.default, (leaf,))
             copied.meta = dict(leaf.meta)
