@@ -219,12 +219,11 @@ void convolve(const Context& context, const TensorView& input, const TensorView&
 
 /// Packing needs no image: the parts of the smallest one.
 std::vector<Part> packing_parts(const ConvWeight& w, const std::string& op) {
-  Sizes input{1, w.transposed ? w.shape.at(0) : w.shape.at(1) * w.geometry.groups}, dst{1, 0};
-  FASTCNN_CHECK(w.shape.size() == static_cast<size_t>(w.geometry.spatial_dims) + 2, op, ": expected weight of ",
-                w.geometry.spatial_dims + 2, " dimensions, got ", w.shape.size());
+  check_weight(op, w.shape, w.geometry);
+  Sizes input{1, w.transposed ? w.shape[0] : w.shape[1] * w.geometry.groups}, dst{1, 0};
   for (int i = 0; i < w.geometry.spatial_dims; ++i) {
     const auto d = static_cast<size_t>(i);
-    input.push_back(w.geometry.dilation[d] * (w.shape[d + 2] - 1) + 1);
+    input.push_back(kernel_extent(op, w.shape[d + 2], w.geometry.dilation[d]));
     dst.push_back(1);
   }
   return parts_of(w, input, dst);

@@ -9,8 +9,14 @@
 namespace fastcnn {
 namespace {
 
+using conv::kernel_extent;
 using conv::op_name;
 using Sizes = std::vector<int64_t>;
+
+// The longest padding and dimension: positions then fit into 64 bits, times a pixel's values too.
+constexpr int64_t kMaxSize = int64_t{1} << 38;
+// Longer than any padded dimension. Longer strides do the same: nothing but the first step is taken.
+constexpr int64_t kMaxStride = 4 * kMaxSize;
 
 constexpr const char* kSpatial[] = {"", "L", "H, W", "D, H, W"};
 
@@ -35,25 +41,16 @@ void check_elements(const std::string& op, const Sizes& shape) {
                   " is too large");
 }
 
+// One tap has no dilation.
+int64_t dilation_of(int64_t kernel, int64_t dilation) { return kernel == 1 ? 1 : dilation; }
+
 void check_common(const std::string& op, const Sizes& input, const Sizes& weight, const ConvGeometry& g) {
-  const size_t dims = static_cast<size_t>(g.spatial_dims) + 2;
-  FASTCNN_CHECK(input.size() == dims, op, ": expected input of shape (N, C, ", kSpatial[g.spatial_dims], ") or (C, ",
-                kSpatial[g.spatial_dims], "), got ", text(input));
-  FASTCNN_CHECK(weight.size() == dims, op, ": expected weight of ", dims, " dimensions, got ", text(weight));
-  FASTCNN_CHECK(g.groups > 0, op, ": expected groups of at least 1, got ", g.groups);
-  for (size_t i = 0; i < dims; ++i) {
-    FASTCNN_CHECK(weight[i] > 0, op, ": expected weight without empty dimensions, got ", text(weight));
-    FASTCNN_CHECK(input[i] >= 0, op, ": expected input of non-negative sizes, got ", text(input));
-  }
-  for (int i = 0; i < g.spatial_dims; ++i) {
-    const auto d = static_cast<size_t>(i);
-    FASTCNN_CHECK(g.stride[d] > 0, op, ": expected stride of at least 1, got ", g.stride[d]);
-    FASTCNN_CHECK(g.dilation[d] > 0, op, ": expected dilation of at least 1, got ", g.dilation[d]);
-    FASTCNN_CHECK(g.padding[d] >= 0 && g.padding_after[d] >= 0, op, ": expected padding of at least 0, got ",
-                  g.padding[d] < 0 ? g.padding[d] : g.padding_after[d]);
-  }
-  FASTCNN_CHECK(weight[0] % g.groups == 0, op,
-                ": expected weight's first dimension to be divisible by groups = ", g.groups, ", got ", text(weight));
+  FASTCNN_CHECK(input.size() == static_cast<size_t>(g.spatial_dims) + 2, op, ": expected input of shape (N, C, ",
+                kSpatial[g.spatial_dims], ") or (C, ", kSpatial[g.spatial_dims], "), got ", text(input));
+  conv::check_weight(op, weight, g);
+  for (const int64_t size : input)
+    FASTCNN_CHECK(size >= 0 && size <= kMaxSize, op, ": expected input of sizes of at least 0 and at most ", kMaxSize,
+                  ", got ", text(input));
 }
 
 }  // namespace
@@ -85,8 +82,8 @@ std::vector<int64_t> convolution_shape(const Sizes& input, const Sizes& weight, 
   for (int i = 0; i < g.spatial_dims; ++i) {
     const auto d = static_cast<size_t>(i);
     FASTCNN_CHECK(input[d + 2] > 0, op, ": expected input without empty spatial dimensions, got ", text(input));
-    const int64_t padded = checked(op, checked(op, input[d + 2], g.padding[d], 1), g.padding_after[d], 1);
-    const int64_t extent = checked(op, 1, g.dilation[d], weight[d + 2] - 1);
+    const int64_t padded = input[d + 2] + g.padding[d] + g.padding_after[d];
+    const int64_t extent = kernel_extent(op, weight[d + 2], g.dilation[d]);
     FASTCNN_CHECK(padded >= extent, op, ": expected input of at least the kernel's extent, got a padded size of ",
                   padded, " under an extent of ", extent, " (input ", text(input), ", weight ", text(weight), ")");
     shape.push_back((padded - extent) / g.stride[d] + 1);
@@ -107,11 +104,13 @@ std::vector<int64_t> convolution_transpose_shape(const Sizes& input, const Sizes
   for (int i = 0; i < g.spatial_dims; ++i) {
     const auto d = static_cast<size_t>(i);
     // The sizes that a forward convolution maps to this input.
-    const int64_t extent = checked(op, 1, g.dilation[d], weight[d + 2] - 1);
+    const int64_t extent = kernel_extent(op, weight[d + 2], g.dilation[d]);
     const int64_t least =
         checked(op, extent - g.padding[d] - g.padding_after[d], g.stride[d], std::max<int64_t>(input[d + 2] - 1, 0));
     const int64_t slack = std::max(g.stride[d], g.dilation[d]) - 1, top = std::numeric_limits<int64_t>::max();
     const int64_t most = least > top - slack ? top : least + slack;
+    FASTCNN_CHECK(output_size[d] <= kMaxSize, op, ": expected output_size of at most ", kMaxSize, ", got ",
+                  output_size[d]);
     FASTCNN_CHECK(input[d + 2] > 0 && output_size[d] > 0 && output_size[d] >= least && output_size[d] <= most, op,
                   ": expected an output size between ", least, " and ", most, " and at least 1, got ", output_size[d],
                   " (input ", text(input), ", weight ", text(weight), ")");
@@ -129,6 +128,28 @@ std::string op_name(const ConvGeometry& g, bool transposed) {
   return (transposed ? "conv_transpose" : "conv") + std::to_string(g.spatial_dims) + "d";
 }
 
+int64_t kernel_extent(const std::string& op, int64_t kernel, int64_t dilation) {
+  return checked(op, 1, dilation, kernel - 1);
+}
+
+void check_weight(const std::string& op, const Sizes& weight, const ConvGeometry& g) {
+  const size_t dims = static_cast<size_t>(g.spatial_dims) + 2;
+  FASTCNN_CHECK(weight.size() == dims, op, ": expected weight of ", dims, " dimensions, got ", text(weight));
+  FASTCNN_CHECK(g.groups > 0, op, ": expected groups of at least 1, got ", g.groups);
+  for (const int64_t size : weight)
+    FASTCNN_CHECK(size > 0, op, ": expected weight without empty dimensions, got ", text(weight));
+  for (int i = 0; i < g.spatial_dims; ++i) {
+    const auto d = static_cast<size_t>(i);
+    FASTCNN_CHECK(g.stride[d] > 0, op, ": expected stride of at least 1, got ", g.stride[d]);
+    FASTCNN_CHECK(g.dilation[d] > 0, op, ": expected dilation of at least 1, got ", g.dilation[d]);
+    for (const int64_t padding : {g.padding[d], g.padding_after[d]})
+      FASTCNN_CHECK(padding >= 0 && padding <= kMaxSize, op, ": expected padding of at least 0 and at most ", kMaxSize,
+                    ", got ", padding);
+  }
+  FASTCNN_CHECK(weight[0] % g.groups == 0, op,
+                ": expected weight's first dimension to be divisible by groups = ", g.groups, ", got ", text(weight));
+}
+
 std::vector<Part> forward_parts(const Sizes& input, const Sizes& weight, const Sizes& dst, const ConvGeometry& g) {
   Part part;
   Shape& s = part.shape;
@@ -142,8 +163,8 @@ std::vector<Part> forward_parts(const Sizes& input, const Sizes& weight, const S
     s.in[to] = input[from + 2];
     s.out[to] = dst[from + 2];
     s.kernel[to] = weight[from + 2];
-    s.stride[to] = g.stride[from];
-    s.dilation[to] = g.dilation[from];
+    s.stride[to] = std::min(g.stride[from], kMaxStride);
+    s.dilation[to] = dilation_of(s.kernel[to], g.dilation[from]);
     s.pad[to] = g.padding[from];
   }
   return {part};
@@ -159,7 +180,8 @@ std::vector<Part> transposed_parts(const Sizes& input, const Sizes& weight, cons
   for (int i = 0; i < g.spatial_dims; ++i) {
     const auto from = static_cast<size_t>(i);
     const int to = i + 3 - g.spatial_dims;
-    const int64_t kernel = weight[from + 2], stride = g.stride[from], dilation = g.dilation[from];
+    const int64_t kernel = weight[from + 2], stride = std::min(g.stride[from], kMaxStride);
+    const int64_t dilation = dilation_of(kernel, g.dilation[from]);
     const int64_t common = std::gcd(stride, dilation), step = stride / common;
     std::vector<int64_t> phases(static_cast<size_t>(std::min(stride, dst[from + 2])));
     std::iota(phases.begin(), phases.end(), int64_t{0});
@@ -189,7 +211,7 @@ std::vector<Part> transposed_parts(const Sizes& input, const Sizes& weight, cons
         part.first_tap[to] = count ? first + (count - 1) * step : 0;
         part.tap_step[to] = -step;
         part.first_out[to] = phase;
-        part.out_step[to] = stride;
+        part.out_step[to] = s.out[to] > 1 ? stride : 1;
         finer.push_back(part);
       }
     parts = std::move(finer);

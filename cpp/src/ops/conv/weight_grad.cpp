@@ -259,6 +259,15 @@ class WeightGrad {
   T* const sums_;
 };
 
+/// The results of a row whose tap lies inside the image's row: from begin on, before end.
+struct Columns {
+  int64_t offset, begin, end;
+  Columns(const Shape& s, int64_t tap) : offset(tap * s.dilation[2] - s.pad[2]) {
+    begin = offset < 0 ? ceil_div(-offset, s.stride[2]) : 0;
+    end = offset < s.in[2] ? std::min(s.out[2], (s.in[2] - 1 - offset) / s.stride[2] + 1) : 0;
+  }
+};
+
 /// One channel a group: sum[t][c] += x[c] * grad[c], vectors of channels, taps and channels shared out to the threads.
 template <class T>
 void depthwise_weight_grad(const Context& context, const Shape& s, const Image& x, const Image& grad,
@@ -281,10 +290,8 @@ void depthwise_weight_grad(const Context& context, const Shape& s, const Image& 
         const int64_t tap = item / blocks, channel = item % blocks * kBlock;
         const int64_t kz = tap / (s.kernel[1] * s.kernel[2]), ky = tap / s.kernel[2] % s.kernel[1],
                       kx = tap % s.kernel[2];
-        // The results whose tap lies inside a row.
-        const int64_t offset = kx * s.dilation[2] - b.pad[2], step = s.stride[2];
-        const int64_t first = offset < 0 ? (-offset + step - 1) / step : 0;
-        const int64_t last = offset < b.in[2] ? std::min(b.out[2], (b.in[2] - 1 - offset) / step + 1) : 0;
+        const Columns columns(b, kx);
+        const int64_t first = columns.begin, last = columns.end, offset = columns.offset, step = s.stride[2];
         if (first >= last) continue;
         for (int64_t row = 0; row < b.batch * b.out[0] * b.out[1]; ++row) {
           const int64_t n = row / (b.out[0] * b.out[1]), oz = row / b.out[1] % b.out[0], oy = row % b.out[1];
@@ -315,6 +322,82 @@ bool by_winograd(const Shape& shape) {
   return setting == "auto" ? winograd_weight_grad_wins(shape) : setting == "winograd" || setting == "winograd_f4";
 }
 
+template <class T>
+void gradient(const Context& context, Shape shape, Image x, const Image& grad, const TensorView& dst);
+
+/// Taps or steps so far apart that a padded row would be zeros mostly.
+bool is_sparse(const Shape& s) {
+  return (s.out[2] - 1) * s.stride[2] + (s.kernel[2] - 1) * s.dilation[2] >= 4 * (s.in[2] + s.out[2]);
+}
+
+/// One column of the kernel at a time, over the pixels that it meets.
+template <class T>
+void gradient_by_columns(const Context& context, const Shape& s, const Image& x, const Image& grad,
+                         const TensorView& dst) {
+  const int64_t rows = dst.numel() / s.kernel[2];
+  Scratch scratch(context);
+  TensorView values = dst;
+  const std::vector<int64_t> sizes = [&] {
+    std::vector<int64_t> all(dst.shape, dst.shape + dst.ndim);
+    all.back() = 1;
+    return all;
+  }();
+  values.data = scratch.get<char>(rows * static_cast<int64_t>(size_of(dtype_of(dst))));
+  values.byte_offset = 0;
+  values.shape = sizes.data();
+  values.strides = nullptr;
+  visit(FloatTypes{}, dtype_of(dst), [&](auto tag) {
+    using To = typename decltype(tag)::type;
+    for (int64_t tap = 0; tap < s.kernel[2]; ++tap) {
+      const Columns columns(s, tap);
+      if (columns.begin < columns.end) {
+        Shape column = s;
+        column.kernel[2] = column.dilation[2] = 1;
+        column.pad[2] = 0;
+        column.out[2] = columns.end - columns.begin;
+        column.in[2] = (column.out[2] - 1) * s.stride[2] + 1;
+        gradient<T>(context, column, x.at(0, {0, 0, columns.begin * s.stride[2] + columns.offset}),
+                    grad.at(0, {0, 0, columns.begin}), values);
+      } else {
+        std::fill_n(values.as<To>(), rows, converted<To>(T(0)));
+      }
+      for (int64_t i = 0; i < rows; ++i) dst.as<To>()[i * s.kernel[2] + tap] = values.as<To>()[i];
+    }
+  });
+}
+
+template <class T>
+void gradient(const Context& context, Shape shape, Image x, const Image& grad, const TensorView& dst) {
+  // A kernel of one tap sees every stride-th pixel: an image of those.
+  for (int d = 0; d < 3; ++d) {
+    if (shape.out[d] == 1) shape.stride[d] = 1;  // it takes no step
+    if (shape.kernel[d] == 1 && shape.pad[d] == 0) {
+      x.stride[d] *= shape.stride[d];
+      // As many as the image has: padding behind it makes more results.
+      shape.in[d] = std::min(ceil_div(shape.in[d], shape.stride[d]), shape.out[d]);
+      shape.stride[d] = 1;
+    }
+  }
+  if (is_sparse(shape)) return gradient_by_columns<T>(context, shape, x, grad, dst);
+  if (shape.channels == 1 && shape.filters == 1 && shape.groups > 1)
+    return depthwise_weight_grad<T>(context, shape, x, grad, dst);
+  if (get_conv_algorithm() == "auto" && planar_weight_grad_wins(shape)) {
+    Scratch scratch(context);
+    T* values = scratch.get<T>(dst.numel());
+    if (planar_weight_grad(context, shape, x, grad, values)) {
+      visit(FloatTypes{}, dtype_of(dst), [&](auto to) {
+        using To = typename decltype(to)::type;
+        for (int64_t i = 0; i < dst.numel(); ++i) dst.as<To>()[i] = converted<To>(values[i]);
+      });
+      return;
+    }
+  }
+  if (std::is_same_v<T, float> && by_winograd(shape)) return winograd_weight_grad(context, shape, x, grad, dst);
+  WeightGrad<T> sums(context, shape, x, grad);
+  sums.run();
+  sums.store(dst);
+}
+
 }  // namespace
 }  // namespace conv
 
@@ -334,45 +417,16 @@ void convolution_weight_grad(const Context& context, const TensorView& grad, con
                 ": expected grad of the convolution's shape, got ", shape_text(grad), " for input ", shape_text(input),
                 " and weight ", shape_text(dst));
   FASTCNN_CHECK(is_dense(dst), op, ": expected a dense weight gradient");
-  Shape shape = forward_parts(sizes(input), sizes(dst), sizes(grad), geometry)[0].shape;
+  const Shape shape = forward_parts(sizes(input), sizes(dst), sizes(grad), geometry)[0].shape;
   if (grad.numel() == 0) {
     std::memset(dst.bytes(), 0, static_cast<size_t>(dst.numel()) * size_of(dtype_of(dst)));
     return;
   }
-  // A kernel of one tap sees every stride-th pixel: an image of those.
-  Image image = Image::of(input);
-  for (int d = 0; d < 3; ++d)
-    if (shape.kernel[d] == 1 && shape.pad[d] == 0) {
-      image.stride[d] *= shape.stride[d];
-      // As many as the image has: padding behind it makes more results.
-      shape.in[d] = std::min(ceil_div(shape.in[d], shape.stride[d]), shape.out[d]);
-      shape.stride[d] = 1;
-    }
-  const auto compute = [&](auto tag) {
-    using T = typename decltype(tag)::type;
-    if (shape.channels == 1 && shape.filters == 1 && shape.groups > 1)
-      return depthwise_weight_grad<T>(context, shape, image, Image::of(grad), dst);
-    if (get_conv_algorithm() == "auto" && planar_weight_grad_wins(shape)) {
-      Scratch scratch(context);
-      T* values = scratch.get<T>(dst.numel());
-      if (planar_weight_grad(context, shape, image, Image::of(grad), values)) {
-        visit(FloatTypes{}, dtype_of(dst), [&](auto to) {
-          using To = typename decltype(to)::type;
-          for (int64_t i = 0; i < dst.numel(); ++i) dst.as<To>()[i] = converted<To>(values[i]);
-        });
-        return;
-      }
-    }
-    if (std::is_same_v<T, float> && by_winograd(shape))
-      return winograd_weight_grad(context, shape, image, Image::of(grad), dst);
-    WeightGrad<T> gradient(context, shape, image, Image::of(grad));
-    gradient.run();
-    gradient.store(dst);
-  };
+  const Image x = Image::of(input), y = Image::of(grad);
   if (dtype_of(input) == DType::float64)
-    compute(TypeTag<double>{});
+    gradient<double>(context, shape, x, y, dst);
   else
-    compute(TypeTag<float>{});
+    gradient<float>(context, shape, x, y, dst);
 }
 
 }  // namespace fastcnn
