@@ -58,9 +58,13 @@ def test_a_maximum_of_either() -> None:
             torch.testing.assert_close(fast(x), model(x), rtol=1e-4, atol=1e-5)
 
 
-def test_sizes_that_are_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("bound", ["length", "time"])
+def test_sizes_that_are_too_much(bound: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Past the bound, here a low one, the batch size alone stays open."""
-    monkeypatch.setattr(capture, "_LONGEST", 5)
+    if bound == "length":
+        monkeypatch.setattr(capture, "_LONGEST", 5)
+    else:
+        monkeypatch.setitem(capture._SECONDS, "all", 0.0)
     model = Same(3, 2).eval()
     x = torch.randn(1, 4, 6, 8)
     with pytest.warns(UserWarning, match="optimize: batch size may differ from the example's"):

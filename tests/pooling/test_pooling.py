@@ -647,6 +647,6 @@ def test_a_single_image_keeps_its_layout(name, rank):
         assert one.stride() == batch[0].stride()
         assert one.stride(0) == 1
         assert contiguous.is_contiguous()
-        assert torch.equal(one, contiguous)
+        torch.testing.assert_close(one, contiguous)  # a mean's terms may be added in another order
     if name.startswith("max_pool") and rank == 3:
         assert run(x)[0].stride() == torch.nn.functional.max_pool3d(x, 2).stride()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,9 @@ from fastcnn.nn._modes import as_torch
 
 # Sizes whose expression is longer are not followed any more: each layer makes them longer yet (see _Tracing).
 _LONGEST = 200
+# Seconds of computing for which a network is traced with open sizes, or with an open batch alone, before it is traced
+# with fewer: torch's reasoning about a condition takes the longer, the more conditions there are already.
+_SECONDS = {"all": 20.0, "batch": 10.0, "none": math.inf}
 
 
 @dataclass
@@ -88,7 +92,13 @@ class _Tracing(TorchFunctionMode):
     the same argument: then that one is taken, and becomes a condition, under which the expressions cancel.
     """
 
+    def __init__(self, deadline: float) -> None:
+        super().__init__()
+        self.deadline = deadline
+
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if time.process_time() > self.deadline:
+            raise RuntimeError("torch's reasoning about its sizes takes too long")
         if func in (torch.sym_max, torch.sym_min) and all(isinstance(a, (int, torch.SymInt)) for a in args):
             a, b = args if func is torch.sym_max else args[::-1]
             side = _side(a - b)
@@ -140,14 +150,17 @@ def _export(
 ) -> tuple[Any, Guard, list[str]]:
     """Return the exported program, its guard, and what is to be said about sizes."""
 
+    deadlines: dict[Dims, float] = {}
+
     def attempt(example: tuple[Any, Any], dims: Dims) -> tuple[Any, Guard]:
+        deadline = deadlines.setdefault(dims, time.process_time() + _SECONDS[dims])
         shapes: Any = torch.export.ShapesCollection()  # type: ignore[no-untyped-call]  # torch has no type here
         auto, fixed = torch.export.Dim.AUTO, torch.export.Dim.STATIC
         for x in pytree.tree_leaves(example):
             if isinstance(x, Tensor):
                 shapes[x] = tuple(auto if dims == "all" or i == 0 else fixed for i in range(x.dim()))
         # Sizes of 1 within the network are sizes like others.
-        with config.patch(backed_size_oblivious=True), _Tracing():  # type: ignore[attr-defined]  # made at import
+        with config.patch(backed_size_oblivious=True), _Tracing(deadline):  # type: ignore[attr-defined]  # made at import
             chosen = None if dims == "none" else shapes
             program = torch.export.export(model, *example, dynamic_shapes=chosen, strict=False)
         return program, Guard.of(program, model, *example, dims=dims)

@@ -56,7 +56,8 @@ def hog(
         block_norm: "L1", "L1-sqrt", "L2" or "L2-Hys", L2 cut off at 0.2 and again.
         variant: "skimage": a pixel votes for its cell and its orientation, as in `skimage.feature.hog`; "dalal": for
             the four nearest cells of a block and the two nearest orientations, under a Gaussian over the block, and
-            blocks of little contrast are damped, as in the paper and in OpenCV's HOGDescriptor.
+            blocks of little contrast are damped, as in the paper and in OpenCV's HOGDescriptor. Its arithmetic is
+            float32: a gradient steeper than 1e19 is infinite.
         visualize: also return a picture of the cells' histograms, a line for each orientation.
         transform_sqrt: take the image's square root first (HOGDescriptor does).
         feature_vector: one vector for an image.

@@ -95,9 +95,9 @@ struct Pool {
     }
     return kept;
   }
-  FASTCNN_INLINE Vec<A> finished(Vec<A> kept, const A* divisor, Vec<A> row_divisor, int64_t n) const {
+  FASTCNN_INLINE Vec<A> finished(Vec<A> kept, int64_t at, Vec<A> row_divisor, int64_t n) const {
     if constexpr (Op::kMean && !kTransposed) {
-      return kept / (load_up_to<A>(divisor, n) * row_divisor);
+      return kept / (load_up_to<A>(scale_x() + at, n) * row_divisor);
     } else {
       return kept;
     }
@@ -106,15 +106,14 @@ struct Pool {
   void slide_all(const A* src, int64_t n, int64_t divide_from, Vec<A> divisor, T* dst) const {
     const int64_t taps = job.x.kernel, step = (kTransposed ? 1 : job.x.dilation) * job.inner;
     in_vectors<A>(n, [&](int64_t e, int64_t k) __attribute__((always_inline)) {
-      store_up_to<A>(dst + e, finished(slide<kTaps>(src + e, taps, step), scale_x() + divide_from + e, divisor, k), k);
+      store_up_to<A>(dst + e, finished(slide<kTaps>(src + e, taps, step), divide_from + e, divisor, k), k);
     });
   }
   template <int kTaps>
   void slide_all_by_two(const A* src, int64_t n, int64_t divide_from, Vec<A> divisor, T* dst) const {
     const int64_t taps = job.x.kernel;
     in_vectors<A>(n, [&](int64_t e, int64_t k) __attribute__((always_inline)) {
-      store_up_to<A>(dst + e, finished(slide_by_two<kTaps>(src + 2 * e, taps), scale_x() + divide_from + e, divisor, k),
-                     k);
+      store_up_to<A>(dst + e, finished(slide_by_two<kTaps>(src + 2 * e, taps), divide_from + e, divisor, k), k);
     });
   }
   /// Every column, of which each stride-th pixel is kept: in `line`, then in place.
@@ -163,7 +162,7 @@ struct Pool {
         A* line = buffer + size + 4 * kLanes;
         slide_and_keep(buffer, pixels, line);
         in_vectors<A>(width, [&](int64_t e, int64_t k) __attribute__((always_inline)) {
-          store_up_to<A>(out + e, finished(load(line + e), scale_x() + from * inner + e, divisor, k), k);
+          store_up_to<A>(out + e, finished(load(line + e), from * inner + e, divisor, k), k);
         });
       }
     }
