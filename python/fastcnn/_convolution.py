@@ -46,7 +46,7 @@ def sizes(value: Any, dims: int, op: str, argument: str) -> list[int]:
     values = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
     values = [_integer(v, op, argument) for v in values]
     if len(values) == 1:
-        values *= dims
+        values = values * dims  # dynamo of torch 2.10 knows no "*=" of lists
     if len(values) != dims:
         raise ArgumentError(f"{op}: expected {argument} of 1 or {dims} values, got {len(values)}")
     return values

@@ -622,6 +622,33 @@ def test_windows_of_infinities_have_an_index():
 # --- layouts ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("kernel", "stride", "padding"), [(2, 2**30, 0), (2**20, 2**30, 2**19), (2**30, 1, 2**29)])
+@pytest.mark.parametrize("last", [False, True])
+def test_windows_far_beyond_the_image(kernel, stride, padding, last):
+    """Memory is the image's, not the window's."""
+    x = torch.rand(2, 8, 3, 40).contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
+    x.requires_grad_()
+    window = {"kernel_size": (2, kernel), "stride": (1, stride), "padding": (0, padding)}
+    if kernel > 64:  # torch walks all of the kernel
+        width = 1 + (40 + 2 * padding - kernel) // stride
+        rows = torch.maximum(x[:, :, :-1], x[:, :, 1:])
+        values, places = rows.amax(3, keepdim=True).expand(-1, -1, -1, width), None
+        mean = (x[:, :, :-1] + x[:, :, 1:]).sum(3, keepdim=True).expand(-1, -1, -1, width) / 80
+    else:
+        values, places = torch.nn.functional.max_pool2d(x, **window, return_indices=True)
+        mean = torch.nn.functional.avg_pool2d(x, **window)
+    got, found = F.max_pool2d(x, **window, return_indices=True)
+    assert torch.equal(got, values)
+    assert torch.equal(F.max_pool2d(x, **window), values)
+    if places is not None:
+        assert torch.equal(found, places)
+    averages = F.avg_pool2d(x, **window, count_include_pad=False)
+    torch.testing.assert_close(averages, mean)
+    for ours, expected in ((got, values), (averages, mean)):
+        (a,), (b,) = (torch.autograd.grad(y.sum(), x, retain_graph=True) for y in (ours, expected))
+        torch.testing.assert_close(a, b)
+
+
 @pytest.mark.parametrize("rank", [2, 3])
 @pytest.mark.parametrize(
     "name", ["max_pool", "max_pool_indices", "avg_pool", "adaptive_max_pool", "adaptive_avg_pool", "max_unpool", "conv"]

@@ -303,7 +303,7 @@ def max_pool2d(
             int16, int32, int64, float16, bfloat16, float32 or float64. Only the batch may be empty.
         kernel_size: the window; an int, or one per spatial axis.
         stride: between windows; kernel_size where it is None.
-        padding: on both sides, with the least value; at most half of the window's reach.
+        padding: on both sides, with the least value; at most half of kernel_size.
         dilation: between the elements of a window.
         ceil_mode: round the output's size up, as long as the last window starts inside the image or its left padding.
         return_indices: return too where the maxima are.
