@@ -102,6 +102,7 @@ def test_plans_are_forgotten(unet: Any) -> None:
     assert all(len(a.programs) <= 32 for a in fast._arenas)
 
 
+@pytest.mark.filterwarnings("ignore:The given buffer is not writable")  # torch 2.10's own, when it loads
 def test_export(unet: Any) -> None:
     """Exported again, saved and loaded, with other batch and image sizes."""
     model, fast, x = unet
