@@ -321,6 +321,12 @@ void expect_same(const char* what, const Tensor& got, const Tensor& expected) {
     });
 }
 
+double dot(const Tensor& a, const Tensor& b) {
+  double sum = 0;
+  for (int64_t i = 0; i < a.numel(); ++i) sum += a[i] * b[i];
+  return sum;
+}
+
 void expect_close(const char* what, const Tensor& got, const Tensor& expected, double absolute, double relative) {
   expect_alike(what, got, expected);
   const int64_t n = got.numel();

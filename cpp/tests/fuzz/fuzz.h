@@ -174,6 +174,8 @@ void must_run(const char* what, const F& f) {
 
 /// Bit for bit, but for NaNs, of which one is as good as another.
 void expect_same(const char* what, const Tensor& got, const Tensor& expected);
+/// The sum of products.
+double dot(const Tensor& a, const Tensor& b);
 /// Equal as numbers, or nearer than absolute + relative * |expected|; NaN where NaN is.
 void expect_close(const char* what, const Tensor& got, const Tensor& expected, double absolute, double relative = 0);
 template <class T>

@@ -10,12 +10,6 @@
 namespace fuzz {
 namespace {
 
-double dot(const Tensor& a, const Tensor& b) {
-  double sum = 0;
-  for (int64_t i = 0; i < a.numel(); ++i) sum += a[i] * b[i];
-  return sum;
-}
-
 Tensor picture(Input& in, DType dtype, const Sizes& shape, bool strange) {
   Tensor image(dtype, shape, in);
   if (strange || !is_float(dtype)) {

@@ -7,15 +7,6 @@
 #include "fuzz.h"
 
 namespace fuzz {
-namespace {
-
-double dot(const Tensor& a, const Tensor& b) {
-  double sum = 0;
-  for (int64_t i = 0; i < a.numel(); ++i) sum += a[i] * b[i];
-  return sum;
-}
-
-}  // namespace
 
 void run(Input& in) {
   enum { align, pool, ps_align, ps_pool } op = static_cast<decltype(op)>(in.below(4));
