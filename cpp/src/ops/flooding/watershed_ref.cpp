@@ -1,5 +1,6 @@
 // The oracle: the definition in watershed.cpp as three fix points, swept over the image until nothing changes.
-// O(pixels x longest path).
+// O(pixels x longest path). Only the order of pixels counts, so that they are numbered by it: one instance serves every
+// dtype.
 #include <algorithm>
 #include <vector>
 
@@ -20,15 +21,26 @@ bool before(T a, T b) {
   return a < b || (a == a && b != b);
 }
 
-template <class T, class Label>
+using Numbers = std::vector<int64_t>;
+
+template <class T>
+Numbers numbered(const T* values, int64_t n) {
+  std::vector<T> sorted(values, values + n);
+  std::sort(sorted.begin(), sorted.end(), before<T>);
+  Numbers numbers(n);
+  for (int64_t p = 0; p < n; ++p)
+    numbers[p] = std::lower_bound(sorted.begin(), sorted.end(), values[p], before<T>) - sorted.begin();
+  return numbers;
+}
+
 class Reference {
  public:
-  Reference(const T* image, const Label* markers, const std::vector<char>& inside, Extent e, int rank)
+  Reference(const Numbers& image, const Numbers& markers, const std::vector<char>& inside, Extent e, int rank)
       : image_(image), markers_(markers), inside_(inside), e_(e), rank_(rank) {}
 
-  void run(bool line, Label* labels) {
+  Numbers run(bool line) {
     const int64_t n = e_.size();
-    std::vector<T> level(image_, image_ + n);
+    Numbers level = image_, labels(n);
     std::vector<char> reached(n);
     for (int64_t p = 0; p < n; ++p) reached[p] = root(p);
     for (bool changed = true; changed;) {
@@ -37,15 +49,14 @@ class Reference {
         if (!inside_[p] || root(p)) continue;
         each_neighbor(p, [&](int64_t q) {
           if (!reached[q]) return;
-          const T through = before(image_[p], level[q]) ? level[q] : image_[p];
-          if (reached[p] && !before(through, level[p])) return;
+          const int64_t through = std::max(image_[p], level[q]);
+          if (reached[p] && through >= level[p]) return;
           level[p] = through;
           reached[p] = changed = true;
         });
       }
     }
 
-    const auto lower = [&](int64_t a, int64_t b) { return before(level[a], level[b]); };
     std::vector<int64_t> generation(n, n);
     for (bool changed = true; changed;) {
       changed = false;
@@ -54,8 +65,8 @@ class Reference {
         int64_t least = root(p) ? 0 : generation[p];
         each_neighbor(p, [&](int64_t q) {
           if (!reached[q] || root(p)) return;
-          if (lower(q, p)) least = 0;
-          if (!lower(q, p) && !lower(p, q)) least = std::min(least, generation[q] + 1);
+          if (level[q] < level[p]) least = 0;
+          if (level[q] == level[p]) least = std::min(least, generation[q] + 1);
         });
         changed = changed || least < generation[p];
         generation[p] = least;
@@ -64,7 +75,7 @@ class Reference {
 
     // Raster order settles what level and generation leave open.
     const auto smaller = [&](int64_t a, int64_t b) {
-      if (lower(a, b) || lower(b, a)) return lower(a, b);
+      if (level[a] != level[b]) return level[a] < level[b];
       return generation[a] != generation[b] ? generation[a] < generation[b] : a < b;
     };
     for (int64_t p = 0; p < n; ++p) {
@@ -76,16 +87,17 @@ class Reference {
         });
         at = parent;
       }
-      labels[p] = reached[p] ? markers_[at] : Label(0);
+      labels[p] = reached[p] ? markers_[at] : 0;
     }
-    if (!line) return;
-    const std::vector<Label> full(labels, labels + n);
+    if (!line) return labels;
+    const Numbers full = labels;
     for (int64_t p = 0; p < n; ++p) {
       if (!reached[p] || root(p)) continue;
       each_neighbor(p, [&](int64_t q) {
         if (reached[q] && full[q] != full[p] && (root(q) || smaller(q, p))) labels[p] = 0;
       });
     }
+    return labels;
   }
 
  private:
@@ -105,8 +117,7 @@ class Reference {
         }
   }
 
-  const T* image_;
-  const Label* markers_;
+  const Numbers &image_, &markers_;
   const std::vector<char>& inside_;
   Extent e_;
   int rank_;
@@ -121,25 +132,27 @@ void watershed_ref(const Context&, const TensorView& image, const TensorView& ma
   const int rank = connectivity_rank(connectivity, spatial_dims, op);
   const int64_t n = batch.extent.size();
   const ImageSource pixels(image, spatial_dims), seeds(markers, spatial_dims);
-  visit_bits(IntegerTypes{}, markers, op, "markers", [&](auto label_tag) {
-    using Label = typename decltype(label_tag)::type;
-    visit(AllTypes{}, image, op, "image", [&](auto tag) {
-      using T = typename decltype(tag)::type;
-      for (int64_t i = 0; i < batch.count; ++i) {
-        Scratch scratch(serial_context());
-        std::vector<char> inside(n, 1);
-        if (mask)
-          visit_truth(AllTypes{}, *mask, op, "mask", [&](auto mask_tag) {
-            using M = typename decltype(mask_tag)::type;
-            const M* values = ImageSource(*mask, spatial_dims).template image<M>(i, scratch);
-            for (int64_t p = 0; p < n; ++p) inside[p] = is_nonzero(values[p]);
-          });
-        Reference<Comparable<T>, Label>(comparable<T>(pixels, i, n, scratch), seeds.image<Label>(i, scratch), inside,
-                                        batch.extent, rank)
-            .run(watershed_line, labels.as<Label>() + i * n);
-      }
+  for (int64_t i = 0; i < batch.count; ++i) {
+    Scratch scratch(serial_context());
+    std::vector<char> inside(n, 1);
+    if (mask)
+      visit_truth(AllTypes{}, *mask, op, "mask", [&](auto tag) {
+        using M = typename decltype(tag)::type;
+        const M* values = ImageSource(*mask, spatial_dims).template image<M>(i, scratch);
+        for (int64_t p = 0; p < n; ++p) inside[p] = is_nonzero(values[p]);
+      });
+    Numbers relief;
+    visit(AllTypes{}, image, op, "image",
+          [&](auto tag) { relief = numbered(comparable<typename decltype(tag)::type>(pixels, i, n, scratch), n); });
+    visit_bits(IntegerTypes{}, markers, op, "markers", [&](auto tag) {
+      using Label = typename decltype(tag)::type;
+      const Label* values = seeds.image<Label>(i, scratch);
+      const Numbers found =
+          Reference(relief, Numbers(values, values + n), inside, batch.extent, rank).run(watershed_line);
+      std::transform(found.begin(), found.end(), labels.as<Label>() + i * n,
+                     [](int64_t label) { return static_cast<Label>(label); });
     });
-  });
+  }
 }
 
 }  // namespace fastcnn

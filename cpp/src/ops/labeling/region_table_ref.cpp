@@ -1,4 +1,7 @@
+#include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <vector>
 
 #include "fastcnn/ops/labeling.h"
 #include "ops/labeling/region_table_checks.h"
@@ -7,13 +10,13 @@ namespace fastcnn {
 namespace {
 
 /// One row: everything about one label of one image.
-template <class T, class V>
-void measure_label(const T* labels, const V* intensity, const Extent& extent, int spatial_dims, int64_t label,
-                   const RegionTableViews& dst, int64_t at) {
+template <class V>
+void measure_label(const std::vector<int64_t>& labels, const V* intensity, const Extent& extent, int spatial_dims,
+                   int64_t label, const RegionTableViews& dst, int64_t at) {
   int64_t area = 0, argmin = -1, argmax = -1;
   double sum = 0, sums[3] = {}, low[3] = {}, high[3] = {};
   for (int64_t p = 0; p < extent.size(); ++p) {
-    if (static_cast<int64_t>(labels[p]) != label) continue;
+    if (labels[p] != label) continue;
     const int64_t position[] = {p % extent.width, p / extent.width % extent.height, p / extent.width / extent.height};
     for (int k = 0; k < 3; ++k) {
       const auto x = static_cast<double>(position[k]);
@@ -53,20 +56,23 @@ void region_table_ref(const Context& context, const TensorView& labels, const Te
   const ImageSource images(labels, spatial_dims);
   for_each_image(context, call.batch.count, [&](const Context& inner, int64_t i) {
     Scratch scratch(inner);
-    visit(LabelTypes{}, labels, kRegionTable, "labels", [&](auto label_tag) {
-      const auto* image = images.image<typename decltype(label_tag)::type>(i, scratch);
-      int64_t largest = 0;
-      for (int64_t p = 0; p < extent.size(); ++p) largest = std::max(largest, static_cast<int64_t>(image[p]));
-      dst.count.as<int32_t>()[i] = static_cast<int32_t>(std::min<int64_t>(largest, INT32_MAX));
-      const auto measure = [&](const auto* values) {
-        for (int64_t n = 0; n < call.most; ++n)
-          measure_label(image, values, extent, spatial_dims, n + 1, dst, i * call.most + n);
-      };
-      if (!intensity) return measure(static_cast<const float*>(nullptr));
-      const ImageSource intensities(*intensity, spatial_dims);
-      visit(AllTypes{}, *intensity, kRegionTable, "intensity",
-            [&](auto tag) { measure(intensities.image<typename decltype(tag)::type>(i, scratch)); });
+    std::vector<int64_t> numbers;
+    visit(LabelTypes{}, labels, kRegionTable, "labels", [&](auto tag) {
+      const auto* image = images.image<typename decltype(tag)::type>(i, scratch);
+      std::transform(image, image + extent.size(), std::back_inserter(numbers),
+                     [](auto label) { return static_cast<int64_t>(label); });
     });
+    int64_t largest = 0;
+    for (const int64_t label : numbers) largest = std::max(largest, label);
+    dst.count.as<int32_t>()[i] = static_cast<int32_t>(std::min<int64_t>(largest, INT32_MAX));
+    const auto measure = [&](const auto* values) {
+      for (int64_t n = 0; n < call.most; ++n)
+        measure_label(numbers, values, extent, spatial_dims, n + 1, dst, i * call.most + n);
+    };
+    if (!intensity) return measure(static_cast<const float*>(nullptr));
+    const ImageSource intensities(*intensity, spatial_dims);
+    visit(AllTypes{}, *intensity, kRegionTable, "intensity",
+          [&](auto tag) { measure(intensities.image<typename decltype(tag)::type>(i, scratch)); });
   });
 }
 
