@@ -68,6 +68,38 @@ class Labels {
   int64_t (*read_)(const void*, int64_t);
 };
 
+// Greedy, in order: a peak falls to an earlier one nearer than min_distance (of its label). Cells of that size hold
+// the peaks kept; their neighbours alone can be too near.
+void thin(std::vector<int64_t>& peaks, const Extent& e, int64_t d, const Labels* labels) {
+  const int64_t rows = e.height / d + 1, columns = e.width / d + 1;
+  std::unordered_map<int64_t, std::vector<int64_t>> cells;
+  const auto near = [&](int64_t p) {
+    const Point a = point_of(p, e);
+    for (int64_t z = a.z / d - 1; z <= a.z / d + 1; ++z)
+      for (int64_t y = a.y / d - 1; y <= a.y / d + 1; ++y)
+        for (int64_t x = a.x / d - 1; x <= a.x / d + 1; ++x) {
+          if (z < 0 || y < 0 || x < 0 || y >= rows || x >= columns) continue;
+          const auto cell = cells.find((z * rows + y) * columns + x);
+          if (cell == cells.end()) continue;
+          for (const int64_t q : cell->second) {
+            const Point b = point_of(q, e);
+            if (std::abs(a.z - b.z) < d && std::abs(a.y - b.y) < d && std::abs(a.x - b.x) < d &&
+                (!labels || (*labels)[p] == (*labels)[q]))
+              return true;
+          }
+        }
+    return false;
+  };
+  std::vector<int64_t> kept;
+  for (const int64_t p : peaks) {
+    if (near(p)) continue;
+    const Point a = point_of(p, e);
+    cells[(a.z / d * rows + a.y / d) * columns + a.x / d].push_back(p);
+    kept.push_back(p);
+  }
+  peaks.swap(kept);
+}
+
 template <class T>
 class Finder {
  public:
@@ -81,7 +113,7 @@ class Finder {
     peaks.erase(low, peaks.end());
     std::sort(peaks.begin(), peaks.end(),
               [&](int64_t a, int64_t b) { return image_[a] > image_[b] || (image_[a] == image_[b] && a < b); });
-    if (options_.min_distance > 1) thin(peaks);
+    if (options_.min_distance > 1) thin(peaks, e_, options_.min_distance, labels_);
     return peaks;
   }
 
@@ -148,39 +180,6 @@ class Finder {
 
   bool above_threshold(T value) const {
     return options_.threshold_abs ? static_cast<double>(value) > *options_.threshold_abs : value > least_;
-  }
-
-  // Greedy, in order: a peak falls to an earlier one nearer than min_distance (of its label). Cells of that size hold
-  // the peaks kept; their neighbours alone can be too near.
-  void thin(std::vector<int64_t>& peaks) const {
-    const int64_t d = options_.min_distance;
-    const int64_t rows = e_.height / d + 1, columns = e_.width / d + 1;
-    std::unordered_map<int64_t, std::vector<int64_t>> cells;
-    const auto near = [&](int64_t p) {
-      const Point a = point_of(p, e_);
-      for (int64_t z = a.z / d - 1; z <= a.z / d + 1; ++z)
-        for (int64_t y = a.y / d - 1; y <= a.y / d + 1; ++y)
-          for (int64_t x = a.x / d - 1; x <= a.x / d + 1; ++x) {
-            if (z < 0 || y < 0 || x < 0 || y >= rows || x >= columns) continue;
-            const auto cell = cells.find((z * rows + y) * columns + x);
-            if (cell == cells.end()) continue;
-            for (const int64_t q : cell->second) {
-              const Point b = point_of(q, e_);
-              if (std::abs(a.z - b.z) < d && std::abs(a.y - b.y) < d && std::abs(a.x - b.x) < d &&
-                  (!labels_ || (*labels_)[p] == (*labels_)[q]))
-                return true;
-            }
-          }
-      return false;
-    };
-    std::vector<int64_t> kept;
-    for (const int64_t p : peaks) {
-      if (near(p)) continue;
-      const Point a = point_of(p, e_);
-      cells[(a.z / d * rows + a.y / d) * columns + a.x / d].push_back(p);
-      kept.push_back(p);
-    }
-    peaks.swap(kept);
   }
 
   const T *image_, *window_max_;
