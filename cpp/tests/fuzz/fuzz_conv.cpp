@@ -65,7 +65,7 @@ double activate(Activation a, double x, double alpha) {
     case Activation::hardsigmoid: return std::min(std::max(x + 3, 0.0), 6.0) / 6;
     case Activation::sigmoid: return 1 / (1 + std::exp(-x));
     case Activation::tanh: return std::tanh(x);
-    case Activation::softplus: return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x)));
+    case Activation::softplus: return x > 20 ? x : std::log1p(std::exp(x));
     default: return x;
   }
 }
