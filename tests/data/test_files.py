@@ -251,6 +251,8 @@ def test_broken_coco(tmp_path: Path) -> None:
         ({"annotations": [{**one, "bbox": [1, 2, 0, 4]}]}, "annotation 9 has no box of an area"),
         ({"annotations": [{**one, "bbox": [1, 2, float("nan"), 4]}]}, "annotation 9 has no box of an area"),
         ({"annotations": [{**one, "bbox": ["1", 2, 3, 4]}]}, "annotation 9 has no box of an area"),
+        ({"annotations": [{**one, "bbox": [10**400, 2, 3, 4]}]}, "annotation 9 has no box of an area"),
+        ({"annotations": [{**one, "image_id": 10**30}]}, "without image_id: expected a whole number"),
         ({"annotations": [{**one, "bbox": 5}]}, "has an annotation without bbox"),
         ({"annotations": ["x"]}, "has an annotation without image_id"),
     ):
@@ -332,6 +334,15 @@ def test_coco_squares() -> None:
     both = decode([[2, 2, 6, 2, 6, 6, 2, 6], [4, 4, 8, 4, 8, 8, 4, 8]], 20, 30)
     assert both.sum() == 16 + 16 - 4
     assert not decode([[2, 2, 6, 2, 6, 2]], 20, 30).any()
+
+
+@pytest.mark.parametrize("segmentation", [[[10**400, 2, 6, 2, 6, 8]], {"counts": [10**400, 3], "size": [8, 8]}])
+def test_coco_masks_of_huge_numbers(segmentation: object, tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    one = {"id": 9, "image_id": 7, "category_id": 44, "bbox": [1, 2, 3, 4], "segmentation": segmentation}
+    found = CocoDetection(tmp_path, coco(tmp_path, annotations=[one]), masks=True)
+    with pytest.raises(DataError, match=r"instances\.json: has for 'a\.png' (a polygon that is not|no polygons, nor run lengths)"):
+        found[0]
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation")  # pycocotools' arrays

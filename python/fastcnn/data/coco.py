@@ -84,7 +84,7 @@ class CocoDetection(FileSamples):
 
     def _content(self) -> dict[str, list[Any]]:
         try:
-            content = json.loads(self._file.read_bytes())
+            content = json.loads(self._file.read_bytes(), parse_int=_integer)
         except OSError as error:
             raise DataError(self._file, f"cannot be read ({error.strerror})") from None
         except (ValueError, RecursionError) as error:
@@ -166,6 +166,11 @@ class CocoDetection(FileSamples):
                 raise DataError(self._file, f"has for {self._images[index]!r} {error}") from None
             mask[torch.from_numpy(found)] = number
         return mask
+
+
+def _integer(digits: str) -> int | float:
+    """Numbers beyond 64 bits are no whole numbers to what computes with them: infinite ones, or nearly so."""
+    return int(digits) if len(digits) < 20 else float(digits)
 
 
 def check_size(path: Path, image: torch.Tensor, stated: tuple[Any, Any], file: Path) -> None:
