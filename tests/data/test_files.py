@@ -341,7 +341,9 @@ def test_coco_masks_of_huge_numbers(segmentation: object, tmp_path: Path) -> Non
     picture(tmp_path / "a.png")
     one = {"id": 9, "image_id": 7, "category_id": 44, "bbox": [1, 2, 3, 4], "segmentation": segmentation}
     found = CocoDetection(tmp_path, coco(tmp_path, annotations=[one]), masks=True)
-    with pytest.raises(DataError, match=r"instances\.json: has for 'a\.png' (a polygon that is not|no polygons, nor run lengths)"):
+    with pytest.raises(
+        DataError, match=r"instances\.json: has for 'a\.png' (a polygon that is not|no polygons, nor run lengths)"
+    ):
         found[0]
 
 
