@@ -168,6 +168,10 @@ def test_strange_matrices() -> None:
     image[4, 4] = np.nan
     same = [[1, 0, 0], [0, 1, 0]]
     np.testing.assert_array_equal(I.warp_affine(image, same), image)
+    # Weights of 1 - 1e-9 and 1e-9 are 1 and 0 in float32.
+    beside = [[1, 0, 1e-9], [0, 1, 1e-9]]
+    np.testing.assert_array_equal(I.warp_affine(image, beside), image)
+    np.testing.assert_array_equal(I.warp_affine(image[:4], beside, fill=np.inf), image[:4])
 
 
 def test_graphs(native_calls) -> None:

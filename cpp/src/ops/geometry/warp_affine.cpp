@@ -72,6 +72,12 @@ class Map {
   int64_t height_, width_;
 };
 
+/// A weight of 0, also one that was rounded to it, must not turn a NaN or an infinity beside into NaN.
+template <class A>
+A between(A a, A b, A weight) {
+  return weight == 0 ? a : weight == 1 ? b : a * (1 - weight) + b * weight;
+}
+
 /// The four pixels around a place, with the fill outside of the image.
 template <class A, class T>
 void corners(const Map& map, const T* image, const Place& p, A fill, A (&v)[4]) {
@@ -132,10 +138,7 @@ void warp_affine(const Context& context, const TensorView& src, const TensorView
               A v[4];
               corners(map, image, p, fill, v);
               const auto below = static_cast<A>(p.below), right = static_cast<A>(p.right);
-              // A weight of 0 must not turn a NaN beside into one.
-              const A top = right == 0 ? v[0] : v[0] * (1 - right) + v[1] * right;
-              const A bottom = right == 0 ? v[2] : v[2] * (1 - right) + v[3] * right;
-              to = rounded<T>(below == 0 ? top : top * (1 - below) + bottom * below);
+              to = rounded<T>(between(between(v[0], v[1], right), between(v[2], v[3], right), below));
             } else if (!linear && map.nearest(y, x, p)) {
               to = image[p.y * sizes.width + p.x];
             } else {
