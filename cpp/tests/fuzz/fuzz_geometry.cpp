@@ -45,8 +45,11 @@ void check_resize(Input& in, const Context& context, const Sizes& from, const Si
   if (o.mode != Interpolation::bicubic) {
     double low = image[0], high = image[0];
     for (int64_t i = 0; i < image.numel(); ++i) low = std::min(low, image[i]), high = std::max(high, image[i]);
+    // As many terms as an axis has pixels at the most, twice; then the result's rounding.
+    const auto terms = static_cast<double>(from[from.size() - 2] + from.back() + 8);
     const double slack =
-        (std::abs(low) + std::abs(high)) * (image.dtype() == DType::float64 ? 1e-14 : 1e-6) + epsilon(image.dtype());
+        (std::abs(low) + std::abs(high)) * terms * (image.dtype() == DType::float64 ? 0x1p-53 : 0x1p-24) +
+        epsilon(image.dtype());
     for (int64_t i = 0; i < got.numel(); ++i)
       if (!(got[i] >= low - slack && got[i] <= high + slack))
         fail("resize: " + std::to_string(got[i]) + ", " + image.text());
