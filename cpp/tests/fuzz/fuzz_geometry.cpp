@@ -111,7 +111,7 @@ void check_warp(Input& in, const Context& context, const Sizes& from, const Size
     expected.set(i, is_float(image.dtype()) ? value : std::nearbyint(value));
   }
   if (!strange) {
-    const double size = image.largest() + std::abs(o.fill);
+    const double size = image.largest() + (std::isfinite(o.fill) ? std::abs(o.fill) : 0);
     expect_close("warp_affine", got, expected,
                  nearest                   ? 0
                  : is_float(image.dtype()) ? 8 * size * epsilon(image.dtype())
