@@ -61,6 +61,8 @@ FORWARDS: dict[str, Callable[..., Any]] = {
     "copy of the input returned": lambda m, x: (x.clone(), m.a(x)),
     "two copies returned": lambda m, x: (x.clone(), x.clone()),
     "contiguous input returned": lambda m, x: (x.contiguous(), m.a(x)),
+    "contiguous copy of the input returned": lambda m, x: (x.clone().contiguous(), m.a(x)),
+    "detached input of another shape": lambda m, x: (y := x.detach(), y.unsqueeze_(1), m.a(x), y + 1)[2:],
     "input written": lambda m, x: m.a(x.add_(1)),
     "input written and returned": lambda m, x: (x.mul_(2), m.a(x)),
     "part of the input written": lambda m, x: (x[:, :1].zero_(), m.a(x))[1],
@@ -95,6 +97,7 @@ def check(model: nn.Module, fast: nn.Module, x: Tensor) -> tuple[list[Tensor], l
     return got, expected
 
 
+@pytest.mark.filterwarnings("ignore:optimize. sizes may not differ")  # behind unsqueeze_
 @pytest.mark.parametrize("dynamic", [True, False])
 @pytest.mark.parametrize("name", FORWARDS)
 def test_forward(name: str, dynamic: bool) -> None:
@@ -157,6 +160,16 @@ def test_arguments_that_change_shape() -> None:
     model = Apply(lambda m, x: m.a(x.unsqueeze_(0)[0]), a=conv()).eval()
     with pytest.raises(fastcnn.BackendError, match="cannot capture the model: it changes the shape of an argument"):
         fastcnn.optimize(model, X.clone())
+
+
+def test_sizes_behind_a_change_of_shape() -> None:
+    """torch.export would take them for the example's."""
+    model = Apply(lambda m, x: (y := m.a(x), y.unsqueeze_(1), y.new_zeros(y.shape))[2], a=conv()).eval()
+    with pytest.warns(UserWarning, match="sizes may not differ .*torch.export takes the sizes behind unsqueeze_"):
+        fast = fastcnn.optimize(model, X)
+    assert fast(X).shape == model(X).shape
+    with pytest.raises(fastcnn.ArgumentError, match="does not hold for these inputs"):
+        fast(torch.cat([X, X, X]))
 
 
 def test_copies_cost_nothing_where_nobody_sees_them() -> None:

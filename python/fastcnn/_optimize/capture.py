@@ -32,6 +32,12 @@ _LONGEST = 200
 _SECONDS = {"all": 20.0, "batch": 10.0, "none": math.inf}
 
 
+# Sizes read after them are constants to torch.export, without a condition that says so.
+_RESHAPING = {
+    getattr(torch.Tensor, name) for name in ("unsqueeze_", "squeeze_", "transpose_", "t_", "swapaxes_", "swapdims_")
+}
+
+
 @dataclass
 class Captured:
     """A graph without writing in place, what it demands of sizes, and what to tell about how it came about."""
@@ -99,6 +105,8 @@ class _Tracing(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if time.process_time() > self.deadline:
             raise RuntimeError("torch's reasoning about its sizes takes too long")
+        if func in _RESHAPING and math.isfinite(self.deadline):
+            raise RuntimeError(f"torch.export takes the sizes behind {func.__name__} for constants")
         if func in (torch.sym_max, torch.sym_min) and all(isinstance(a, (int, torch.SymInt)) for a in args):
             a, b = args if func is torch.sym_max else args[::-1]
             side = _side(a - b)

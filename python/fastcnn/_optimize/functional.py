@@ -115,12 +115,15 @@ def roots(node: fx.Node, *, through_copies: bool = False) -> set[fx.Node]:
 
 def drop_identities(graph: fx.Graph, signature: Any = None) -> None:
     """Remove what returns its argument, and assertions. A program's signature names its results."""
+    reshapes = any(_reshapes(node) for node in graph.nodes)
     for node in list(graph.nodes):
         if node.op != "call_function":
             continue
         if node.target in _IDENTITIES:
             if "dropout" in str(node.target) and argument(node, 2):
                 continue  # a dropout that its caller wants in eval mode too
+            if node.target is aten.detach.default and reshapes:
+                continue  # a shape of its own
             source: Any = node.args[0]
             if signature is not None:
                 for spec in signature.output_specs:
@@ -141,6 +144,12 @@ def _plain(node: fx.Node) -> Any:
     return getattr(getattr(aten, name.removesuffix("_"), None), overload, None)
 
 
+def _reshapes(node: fx.Node) -> bool:
+    """Does an op give its argument another shape in place (``unsqueeze_``)?"""
+    plain = _plain(node) if is_write(node) else None
+    return plain is not None and any(r.alias_info for r in plain._schema.returns)
+
+
 def _dtypes(nodes: list[fx.Node]) -> set[torch.dtype]:
     values = [n.meta.get("val") for n in nodes]
     return {v.dtype for v in values if isinstance(v, Tensor) and v.dtype != torch.bool}
@@ -156,10 +165,10 @@ def obstacle(graph: fx.Graph) -> str:
     perhaps = {node: _owners(node, bases) for node in graph.nodes}
     surely = {node: _owners(node, lambda at: [] if at.target in _PERHAPS_VIEWS else bases(at)) for node in graph.nodes}
     for node in written:
-        plain, at = _plain(node), node.args[0]
+        at = node.args[0]
         while isinstance(at, fx.Node) and is_write(at):
             at = at.args[0]
-        if plain is not None and any(r.alias_info for r in plain._schema.returns) and at.op == "placeholder":
+        if _reshapes(node) and at.op == "placeholder":
             return "it changes an argument's shape in place"
         for other in graph.nodes:
             # Does somebody look at it again who may see the write? The caller looks at all arguments.
@@ -246,13 +255,13 @@ def leaves(graph: fx.Graph) -> list[fx.Node]:
 
 
 def _copies(node: fx.Node) -> Iterator[fx.Node]:
-    """Yield the copies that a node's value is a view of, or is."""
+    """Yield the copies that a node's value is a view of, or is: behind what may copy nothing also the next ones."""
     waiting = [node]
     while waiting:
         at = waiting.pop()
         if at.target in _COPIES:
             yield at
-        else:
+        if at.target not in _COPIES or at.target in _PERHAPS_VIEWS:
             waiting += bases(at)
 
 
@@ -262,10 +271,13 @@ def drop_copies(graph: fx.Graph) -> None:
     sources = {leaf: roots(leaf, through_copies=True) for leaf in results}
     needed: set[fx.Node] = set()
     for leaf in results:
-        mine = roots(leaf)
+        mine, copies = roots(leaf), set(_copies(leaf))
         outside = any(n.op != "call_function" or not n.all_input_nodes for n in sources[leaf])
-        if outside or any(sources[leaf] & sources[other] and mine != roots(other) for other in sources):
-            needed.update(_copies(leaf))
+        beside = [other for other in sources if other is not leaf and sources[leaf] & sources[other]]
+        # A copy by layout that was none as traced is one for other arguments.
+        perhaps = beside and any(n.target in _PERHAPS_VIEWS for n in copies)
+        if outside or perhaps or any(mine != roots(other) for other in beside):
+            needed |= copies
     for node in list(graph.nodes):
         if node.target in _COPIES and node not in needed:
             node.replace_all_uses_with(node.args[0])
