@@ -65,9 +65,9 @@ class RegionPass {
       const int64_t found = read_row_(base, stretches);
       for (int64_t i = 0; i < found; ++i) {
         const Stretch& s = stretches[i];
-        const int64_t index = s.label - 1 - first_;
         largest = std::max(largest, s.label);
-        if (index < 0 || index >= n_) continue;
+        if (s.label <= first_ || s.label - first_ > n_) continue;
+        const int64_t index = s.label - first_ - 1;
         Region& region = regions[index];
         if (intensity_) add_values(base + s.x1, base + s.x2, region.area == 0, values[index]);
         add_stretch(s.x1, s.x2, y, z, region);

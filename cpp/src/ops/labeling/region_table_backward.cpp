@@ -17,8 +17,8 @@ void backward_image(const Context& context, Scratch& scratch, const T* labels, i
     share[n] = area[n] ? from_double<V>(static_cast<double>(grad_mean[n]) / static_cast<double>(area[n])) : V{};
   context.parallel_for(0, size, 1 << 16, [&](int64_t begin, int64_t end) {
     for_each_stretch(labels, begin, end, [&](int64_t first, int64_t last, T label) {
-      const auto index = static_cast<int64_t>(label) - 1;
-      std::fill(dst + first, dst + last, index >= 0 && index < most ? share[index] : V{});
+      const auto number = static_cast<int64_t>(label);
+      std::fill(dst + first, dst + last, number >= 1 && number <= most ? share[number - 1] : V{});
     });
   });
   const auto add = [&](const int64_t* position, const V* grad) {
