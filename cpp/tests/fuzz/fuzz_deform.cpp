@@ -69,8 +69,8 @@ void run(Input& in) {
                       !__builtin_mul_overflow(o.padding[d], 2, &room) &&
                       !__builtin_add_overflow(room, (d ? width : height) - 1, &room) &&
                       !__builtin_sub_overflow(room, reach, &room) && o.stride[d] > 0;
+    if (fits && room / o.stride[d] >= 40) return;
     out[d] = fits ? std::max<int64_t>(0, room / o.stride[d] + 1) : 1;
-    if (out[d] > 40) return;
   }
   int64_t taps = 1;
   if (__builtin_mul_overflow(o.kernel[0], o.kernel[1], &taps) || taps > 30 || taps < 0) taps = 1;
