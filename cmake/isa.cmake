@@ -19,7 +19,7 @@ else()
   set(FASTCNN_ISAS baseline)
 endif()
 
-# A sanitizer sees what runs: an instruction set that this machine lacks is compiled without it, and fast.
+# Sanitizers check only code that runs. An instruction set that this machine lacks is compiled without them, at -O0.
 function(fastcnn_unseen isa result)
   set(${result} OFF PARENT_SCOPE)
   set(FLAG_avx2 " avx2 ")

@@ -160,7 +160,7 @@ def test_a_huge_dilation_of_one_tap():
 
 @pytest.mark.parametrize("step", [2**20, 2**36])
 def test_taps_far_apart(step):
-    """Of three taps the middle one alone meets the image."""
+    """Only the middle tap of three meets the image."""
     image, weight = torch.randn(2, 8, 12), torch.randn(16, 8, 3)
     grad = torch.randn(2, 16, 12)
     expected = torch.nn.functional.conv1d(image, weight[:, :, 1:2])

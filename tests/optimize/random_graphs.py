@@ -219,7 +219,7 @@ one(
     grid=lambda m, x: torch.arange(x.shape[-1], dtype=torch.float32) + x,
 )
 
-# They write to their first value what they read of the second.
+# These write values of their second argument to their first.
 OVERWRITING = {"copy_", "add_tensor_", "mul_tensor_", "add_in_place", "assign_channels"}
 
 LOUD = ("clone", "conv", "block", "relu_", "add_", "add", "view_rows", "chunk", "add_to_channels", "contiguous", "norm",
@@ -316,7 +316,7 @@ def draw(seed: int) -> tuple[Network, list[Tensor]]:
 
 
 def _overlap(x: Any, y: Any) -> bool:
-    """Is y part of the memory of x, elsewhere than x's own elements? torch leaves open what it reads then."""
+    """Return whether x and y share memory but are not the same elements: torch does not define the result then."""
     if not isinstance(x, Tensor) or not isinstance(y, Tensor):
         return False
     places = [(t.data_ptr(), t.shape, t.stride()) for t in (x, y)]

@@ -625,7 +625,7 @@ def test_windows_of_infinities_have_an_index():
 @pytest.mark.parametrize(("kernel", "stride", "padding"), [(2, 2**30, 0), (2**20, 2**30, 2**19), (2**30, 1, 2**29)])
 @pytest.mark.parametrize("last", [False, True])
 def test_windows_far_beyond_the_image(kernel, stride, padding, last):
-    """Memory is the image's, not the window's."""
+    """Memory depends on the size of the image, not of the window."""
     x = torch.rand(2, 8, 3, 40).contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
     x.requires_grad_()
     window = {"kernel_size": (2, kernel), "stride": (1, stride), "padding": (0, padding)}
@@ -674,6 +674,9 @@ def test_a_single_image_keeps_its_layout(name, rank):
         assert one.stride() == batch[0].stride()
         assert one.stride(0) == 1
         assert contiguous.is_contiguous()
-        torch.testing.assert_close(one, contiguous)  # a mean's terms may be added in another order
+        if "avg" in name:  # a mean's terms may be added in another order
+            torch.testing.assert_close(one, contiguous)
+        else:
+            assert torch.equal(one, contiguous)
     if name.startswith("max_pool") and rank == 3:
         assert run(x)[0].stride() == torch.nn.functional.max_pool3d(x, 2).stride()

@@ -191,7 +191,7 @@ void check_masks(Input& in, const Context& context) {
 
 void run(Input& in) {
   const int64_t op = in.below(6);
-  const int64_t n = in.one_in(16) ? in.below(300) : in.below(40);
+  const int64_t n = in.one_in(16) ? in.below(1000) : in.below(40);
   const Pieces context(in);
   in.wild = in.one_in(8);
   switch (op) {

@@ -33,7 +33,7 @@ void run(Input& in) {
   Sizes shape;
   if (in.one_in(3)) shape.push_back(in.below(3));
   shape.push_back(in.any_of<int64_t>({1, 3, 3, segments ? 4 : 1}));
-  shape.push_back(in.size(12)), shape.push_back(in.size(12));
+  shape.push_back(in.size(30)), shape.push_back(in.size(30));
   Tensor image(in.dtype(kAll), shape, in);
   if (in.one_in(3)) {
     image.fill(in);

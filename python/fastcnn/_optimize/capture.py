@@ -27,12 +27,10 @@ from fastcnn.nn._modes import as_torch
 
 # Sizes whose expression is longer are not followed any more: each layer makes them longer yet (see _Tracing).
 _LONGEST = 200
-# Seconds of computing for which a network is traced with open sizes, or with an open batch alone, before it is traced
-# with fewer: torch's reasoning about a condition takes the longer, the more conditions there are already.
+# CPU seconds of tracing with all sizes open, or with the batch size open, before fewer are tried: torch's reasoning
+# slows down with every condition that it has collected.
 _SECONDS = {"all": 20.0, "batch": 10.0, "none": math.inf}
-
-
-# Sizes read after them are constants to torch.export, without a condition that says so.
+# torch.export treats a size that is read after these as a constant, and adds no condition.
 _RESHAPING = {
     getattr(torch.Tensor, name) for name in ("unsqueeze_", "squeeze_", "transpose_", "t_", "swapaxes_", "swapdims_")
 }
@@ -168,7 +166,9 @@ def _export(
             if isinstance(x, Tensor):
                 shapes[x] = tuple(auto if dims == "all" or i == 0 else fixed for i in range(x.dim()))
         # Sizes of 1 within the network are sizes like others.
-        with config.patch(backed_size_oblivious=True), _Tracing(deadline):  # type: ignore[attr-defined]  # made at import
+        # torch adds `patch` to its config module at run time, so that mypy does not know it.
+        open_ones = config.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]
+        with open_ones, _Tracing(deadline):
             chosen = None if dims == "none" else shapes
             program = torch.export.export(model, *example, dynamic_shapes=chosen, strict=False)
         return program, Guard.of(program, model, *example, dims=dims)

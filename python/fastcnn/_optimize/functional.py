@@ -123,7 +123,7 @@ def drop_identities(graph: fx.Graph, signature: Any = None) -> None:
             if "dropout" in str(node.target) and argument(node, 2):
                 continue  # a dropout that its caller wants in eval mode too
             if node.target is aten.detach.default and reshapes:
-                continue  # a shape of its own
+                continue  # the detached tensor keeps its own shape
             source: Any = node.args[0]
             if signature is not None:
                 for spec in signature.output_specs:
@@ -145,7 +145,7 @@ def _plain(node: fx.Node) -> Any:
 
 
 def _reshapes(node: fx.Node) -> bool:
-    """Does an op give its argument another shape in place (``unsqueeze_``)?"""
+    """Return whether an op changes its argument's shape in place (``unsqueeze_``)."""
     plain = _plain(node) if is_write(node) else None
     return plain is not None and any(r.alias_info for r in plain._schema.returns)
 
@@ -255,7 +255,7 @@ def leaves(graph: fx.Graph) -> list[fx.Node]:
 
 
 def _copies(node: fx.Node) -> Iterator[fx.Node]:
-    """Yield the copies that a node's value is a view of, or is: behind what may copy nothing also the next ones."""
+    """Yield the copies that a node's value is a view of, or is. A copy that may be a view has others behind it."""
     waiting = [node]
     while waiting:
         at = waiting.pop()

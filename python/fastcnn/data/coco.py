@@ -169,7 +169,7 @@ class CocoDetection(FileSamples):
 
 
 def _integer(digits: str) -> int | float:
-    """Numbers beyond 64 bits are no whole numbers to what computes with them: infinite ones, or nearly so."""
+    """Return an int, or a float for a number beyond 64 bits, which NumPy cannot hold as an int."""
     return int(digits) if len(digits) < 20 else float(digits)
 
 

@@ -28,7 +28,7 @@ enum class Activation : int32_t {
   hardsigmoid,  ///< min(max(x + 3, 0), 6) / 6
   sigmoid,
   tanh,
-  softplus,  ///< log(1 + exp(x)); above 20 x, as torch has it
+  softplus,  ///< log(1 + exp(x)); x itself above 20, like torch
 };
 /// From "none", "relu", …; the error names `op`.
 FASTCNN_API Activation activation_from(const char* name, const char* op);

@@ -13,9 +13,9 @@ using conv::kernel_extent;
 using conv::op_name;
 using Sizes = std::vector<int64_t>;
 
-// The longest padding and dimension: positions then fit into 64 bits, times a pixel's values too.
+// The maximum of padding and sizes: positions then fit into 64 bits, even times the values of a pixel.
 constexpr int64_t kMaxSize = int64_t{1} << 38;
-// Longer than any padded dimension. Longer strides do the same: nothing but the first step is taken.
+// This exceeds every padded dimension, so that a longer stride has the same result.
 constexpr int64_t kMaxStride = 4 * kMaxSize;
 
 constexpr const char* kSpatial[] = {"", "L", "H, W", "D, H, W"};
@@ -41,7 +41,7 @@ void check_elements(const std::string& op, const Sizes& shape) {
                   " is too large");
 }
 
-// One tap has no dilation.
+// Dilation has no effect on one tap.
 int64_t dilation_of(int64_t kernel, int64_t dilation) { return kernel == 1 ? 1 : dilation; }
 
 void check_common(const std::string& op, const Sizes& input, const Sizes& weight, const ConvGeometry& g) {

@@ -11,9 +11,9 @@ namespace fastcnn::conv {
 /// "conv2d", "conv_transpose3d".
 std::string op_name(const ConvGeometry& geometry, bool transposed);
 
-/// The error names `op`.
+/// Checks a weight and its geometry; the error names `op`.
 void check_weight(const std::string& op, const std::vector<int64_t>& weight, const ConvGeometry& geometry);
-/// The pixels between the first tap and the last one, both included.
+/// The number of pixels from the first tap to the last one.
 int64_t kernel_extent(const std::string& op, int64_t kernel, int64_t dilation);
 
 /// A convolution with stride 1 over every s-th pixel of the result, or all of it.

@@ -259,7 +259,7 @@ class WeightGrad {
   T* const sums_;
 };
 
-/// The results of a row whose tap lies inside the image's row: from begin on, before end.
+/// The results of a row that see the image's row through a tap: begin to end - 1.
 struct Columns {
   int64_t offset, begin, end;
   Columns(const Shape& s, int64_t tap) : offset(tap * s.dilation[2] - s.pad[2]) {
@@ -325,7 +325,7 @@ bool by_winograd(const Shape& shape) {
 template <class T>
 void gradient(const Context& context, Shape shape, Image x, const Image& grad, const TensorView& dst);
 
-/// Taps or steps so far apart that a padded row would be zeros mostly.
+/// A padded row would consist mostly of zeros, because taps or steps are far apart.
 bool is_sparse(const Shape& s) {
   return (s.out[2] - 1) * s.stride[2] + (s.kernel[2] - 1) * s.dilation[2] >= 4 * (s.in[2] + s.out[2]);
 }
@@ -337,11 +337,8 @@ void gradient_by_columns(const Context& context, const Shape& s, const Image& x,
   const int64_t rows = dst.numel() / s.kernel[2];
   Scratch scratch(context);
   TensorView values = dst;
-  const std::vector<int64_t> sizes = [&] {
-    std::vector<int64_t> all(dst.shape, dst.shape + dst.ndim);
-    all.back() = 1;
-    return all;
-  }();
+  std::vector<int64_t> sizes(dst.shape, dst.shape + dst.ndim);
+  sizes.back() = 1;
   values.data = scratch.get<char>(rows * static_cast<int64_t>(size_of(dtype_of(dst))));
   values.byte_offset = 0;
   values.shape = sizes.data();

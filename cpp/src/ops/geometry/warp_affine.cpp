@@ -72,7 +72,7 @@ class Map {
   int64_t height_, width_;
 };
 
-/// A weight of 0, also one that was rounded to it, must not turn a NaN or an infinity beside into NaN.
+/// A weight of 0 must not turn a NaN or an infinity into NaN, even if it was rounded to 0.
 template <class A>
 A between(A a, A b, A weight) {
   return weight == 0 ? a : weight == 1 ? b : a * (1 - weight) + b * weight;

@@ -32,7 +32,7 @@ PoolAxis sliding(int64_t in, const Pooling& p, size_t d, const std::string& op) 
   if (p.ceil_mode && (a.out - 1) * a.stride >= in + a.padding) --a.out;
   FASTCNN_CHECK(a.out >= 1, op, ": expected input at least as large as kernel_size: an axis of ", in, " with padding ",
                 a.padding, " gives an output of size ", a.out, " under a kernel that reaches over ", reach);
-  // Taps or steps so far apart that a padded line would be padding mostly: each window is read alone.
+  // If a padded line would consist mostly of padding, each window is read alone.
   a.uniform = (a.out + 16) * a.stride + reach + a.padding <= 32 * (in + a.out) + 4096;
   return a;
 }
