@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
+from fastcnn._errors import BackendError
 from fastcnn._optimize import elementwise, layers  # noqa: F401  (they register what lower.py calls)
 from fastcnn._optimize.attributes import attribute
-from fastcnn._optimize.capture import as_it_is, capture, simplify
+from fastcnn._optimize.capture import Captured, as_it_is, captures, simplify
 from fastcnn._optimize.lower import Lowering
 from fastcnn._optimize.module import Optimized, Signature
 from fastcnn._optimize.shapes import infer
 from fastcnn._optimize.steps import Convolution
+from fastcnn._optimize.verify import difference
 
 # Ops that compute nothing, and mostly move nothing.
 _VIEWS = {
@@ -60,9 +64,12 @@ def optimize(
         Writes in place are the same as the model's: to arguments, and buffers, of which this module has its own.
         Results share memory with arguments where the model's do, and with nothing else.
 
+        Model and result are run on the example, and compared, before it is returned; a graph that is not the model's
+        function is not used. (Random numbers are not compared.)
+
     Raises:
         TypeError: where model is no module.
-        BackendError: where `torch.export` cannot capture the model, with its reason.
+        BackendError: where `torch.export` cannot capture the model, with its reason, or captures another function.
         ArgumentError: from calls whose arguments are not like the example's in structure, dtype or dimensions, of sizes
             that the graph does not hold for, or that share memory which the model writes to.
 
@@ -92,20 +99,48 @@ def _optimize(model: torch.nn.Module, example: Any, kwargs: dict[str, Any], dyna
     args = tuple(example) if isinstance(example, (tuple, list)) else (example,)
     model = _without_inference(model)
     args, kwargs = pytree.tree_map_only(Tensor, _normal, (args, kwargs))
-    captured = capture(model, args, kwargs, dynamic)
-    for remark in captured.remarks:
-        warnings.warn(f"optimize: {remark}", stacklevel=4)
-    signature = Signature(captured.module._in_spec, captured.module._out_spec, list(kwargs))  # type: ignore[arg-type]  # both are set
+    with _evaluating(model):
+        for captured in captures(model, args, kwargs, dynamic):
+            for made in _forms(captured, args, kwargs):
+                captured.fault = difference(made, model, (args, kwargs), sizes=captured.replayed)
+                if not captured.fault:
+                    for remark in captured.remarks:
+                        warnings.warn(f"optimize: {remark}", stacklevel=4)
+                    return made
+    raise BackendError(f"optimize: torch.export captures another function: its graph {captured.fault}")
+
+
+@contextmanager
+def _evaluating(model: torch.nn.Module) -> Iterator[None]:
+    training = [(module, module.training) for module in model.modules()]
+    model.eval()
     try:
-        if captured.plain:
-            raise RuntimeError(captured.plain)
-        simplify(captured)
-        Lowering(captured.module, captured.states).run()
-        graph = _taken_over(captured.module)
-        _pack(graph, pytree.tree_leaves((args, kwargs)))
-    except Exception as error:  # whatever torch or a step says of a graph that nobody foresaw
-        captured = as_it_is(captured, " ".join(str(error).split())[:300])
-        graph = _taken_over(captured.module)
+        yield
+    finally:
+        for module, mode in training:
+            module.training = mode
+
+
+def _forms(captured: Captured, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[Optimized]:
+    """Yield the inference form of a captured graph, then the graph as it is."""
+    signature = Signature(captured.module._in_spec, captured.module._out_spec, list(kwargs))  # type: ignore[arg-type]  # both are set
+    reason = captured.plain
+    if not reason:
+        try:
+            simplify(captured)
+            Lowering(captured.module, captured.states).run()
+            graph = _taken_over(captured.module)
+            _pack(graph, pytree.tree_leaves((args, kwargs)))
+        except Exception as error:  # whatever torch or a step says of a graph that nobody foresaw
+            reason = str(error)
+        else:
+            yield _optimized(graph, signature, captured)
+            reason = f"its inference form {captured.fault}"
+    plain = as_it_is(captured, " ".join(reason.split())[:300])
+    yield _optimized(_taken_over(plain.module), signature, plain)
+
+
+def _optimized(graph: fx.GraphModule, signature: Signature, captured: Captured) -> Optimized:
     left = [*captured.remarks, *([f"the whole model: {captured.plain}"] if captured.plain else [])]
     left += [_line(node) for node in graph.graph.nodes if _is_left(node)]
     return Optimized(graph, signature, captured.guard, left, captured.states, plain=bool(captured.plain))

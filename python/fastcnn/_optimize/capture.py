@@ -6,8 +6,8 @@ import copy
 import math
 import time
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -47,23 +47,47 @@ class Captured:
     states: set[str] = field(default_factory=set)
     # Why the whole model is run as it is, or "".
     plain: str = ""
+    # Did torch's functionalisation make it, which takes some open sizes for constants?
+    replayed: bool = False
     remarks: list[str] = field(default_factory=list)
+    # What the caller found wrong with it, before it asks for another.
+    fault: str = ""
 
 
-def capture(model: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], dynamic: bool) -> Captured:
-    """Return the model's graph."""
-    training = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        with torch.no_grad(), as_torch(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            program, guard, remarks = _export(model, args, kwargs, dynamic)
-            captured = _functional(program, guard)
-    finally:
-        for module, mode in training:
-            module.training = mode
-    captured.remarks = remarks
-    return captured
+def captures(
+    model: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], dynamic: bool
+) -> Iterator[Captured]:
+    """Yield graphs of a model in eval mode: the one with the most open sizes first, those with fewer on demand."""
+    example = (args, kwargs)
+    # A batch of 1 would be taken for a constant: it is doubled.
+    several = pytree.tree_map(_several, example)
+    attempts: list[tuple[Any, Dims]] = [(several, "all"), (example, "all"), (several, "batch"), (example, "none")]
+    reason = ""
+    deadlines: dict[Dims, float] = {}
+    for which, dims in attempts if dynamic else attempts[-1:]:
+        try:
+            with torch.no_grad(), as_torch(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                deadline = deadlines.setdefault(dims, time.process_time() + _SECONDS[dims])
+                export = partial(_export, model, dims=dims, deadline=deadline)
+                program, guard = export(which)
+                if dims != "none" and which is several:
+                    program, guard = _of_single(example, program, guard, export)
+                captured = _functional(program, guard)
+        except BackendError:
+            raise
+        except Exception as error:
+            if dims == "none":
+                raise _refusal(error, model, example) from error
+            reason = reason or _first_line(error)
+            continue
+        if dynamic and dims != "all":
+            fixed = "batch size may" if dims == "batch" else "sizes may not"
+            captured.remarks = [
+                f"{fixed} differ from the example's, as torch.export cannot leave the others open: {reason}"
+            ]
+        yield captured
+        reason = reason or f"its graph {captured.fault}"
 
 
 def simplify(captured: Captured) -> None:
@@ -79,7 +103,7 @@ def as_it_is(captured: Captured, reason: str) -> Captured:
     """Return the graph as torch captured it, to be run node by node."""
     captured.guard.written = []
     module = _module(captured.program)
-    plain = Captured(captured.program, module, captured.guard, plain=reason, remarks=captured.remarks)
+    plain = replace(captured, module=module, plain=reason)
     plain.states = {str(n.target) for n in module.graph.nodes if n.op == "get_attr"}
     _own_state(plain)
     return plain
@@ -118,7 +142,13 @@ class _Tracing(TorchFunctionMode):
             func, args = torch.ops.aten.contiguous.default, (torch.ops.aten.alias.default(args[0]), *args[1:])
         if func is torch.Tensor.detach_:
             return args[0]  # nothing is recorded here, and an alias could not be detached
-        result = func(*args, **(kwargs or {}))
+        try:
+            result = func(*args, **(kwargs or {}))
+        except ValueError:
+            if func is not torch.Tensor.view or kwargs:
+                raise
+            # torch's stand-ins for tensors differ in layout from some kernels' results, which have this view.
+            result = torch.reshape(args[0], args[1] if isinstance(args[1], Sequence) else args[1:])
         for leaf in pytree.tree_leaves(result):
             for size in leaf.shape if isinstance(leaf, Tensor) else ():
                 if isinstance(size, torch.SymInt) and _length(size.node.expr) > _LONGEST:
@@ -151,52 +181,20 @@ def _side(difference: Any) -> int:
     return 1 if min(values) >= 0 else -1 if max(values) <= 0 else 0
 
 
-def _export(
-    model: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], dynamic: bool
-) -> tuple[Any, Guard, list[str]]:
-    """Return the exported program, its guard, and what is to be said about sizes."""
-
-    deadlines: dict[Dims, float] = {}
-
-    def attempt(example: tuple[Any, Any], dims: Dims) -> tuple[Any, Guard]:
-        deadline = deadlines.setdefault(dims, time.process_time() + _SECONDS[dims])
-        shapes: Any = torch.export.ShapesCollection()  # type: ignore[no-untyped-call]  # torch has no type here
-        auto, fixed = torch.export.Dim.AUTO, torch.export.Dim.STATIC
-        for x in pytree.tree_leaves(example):
-            if isinstance(x, Tensor):
-                shapes[x] = tuple(auto if dims == "all" or i == 0 else fixed for i in range(x.dim()))
-        # Sizes of 1 within the network are sizes like others.
-        # torch adds `patch` to its config module at run time, so that mypy does not know it.
-        open_ones = config.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]
-        with open_ones, _Tracing(deadline):
-            chosen = None if dims == "none" else shapes
-            program = torch.export.export(model, *example, dynamic_shapes=chosen, strict=False)
-        return program, Guard.of(program, model, *example, dims=dims)
-
-    example = (args, kwargs)
-    if not dynamic:
-        return *_attempted(lambda: attempt(example, "none"), model, example), []
-    # A batch of 1 would be taken for a constant: it is doubled.
-    several = pytree.tree_map(_several, example)
-    reason: Exception | None = None
-    attempts: list[tuple[Any, Dims]] = [(several, "all"), (example, "all"), (several, "batch")]
-    for which, dims in attempts:
-        try:
-            program, guard = attempt(which, dims)
-        except Exception as error:
-            reason = reason or error
-            continue
-        if which is several:
-            program, guard = _of_single(example, program, guard, partial(attempt, dims=dims))
-        remarks = [] if dims == "all" else [_fixed("batch size may", reason)]
-        return program, guard, remarks
-    program, guard = _attempted(lambda: attempt(example, "none"), model, example)
-    return program, guard, [_fixed("sizes may not", reason)]
-
-
-def _fixed(what: str, reason: Exception | None) -> str:
-    first = next(iter(str(reason).strip().splitlines()), type(reason).__name__)
-    return f"{what} differ from the example's, as torch.export cannot leave the others open: {first}"
+def _export(model: torch.nn.Module, example: tuple[Any, Any], *, dims: Dims, deadline: float) -> tuple[Any, Guard]:
+    """Return the exported program and its guard."""
+    shapes: Any = torch.export.ShapesCollection()  # type: ignore[no-untyped-call]  # torch has no type here
+    auto, fixed = torch.export.Dim.AUTO, torch.export.Dim.STATIC
+    for x in pytree.tree_leaves(example):
+        if isinstance(x, Tensor):
+            shapes[x] = tuple(auto if dims == "all" or i == 0 else fixed for i in range(x.dim()))
+    # Sizes of 1 within the network are sizes like others.
+    # torch adds `patch` to its config module at run time, so that mypy does not know it.
+    open_ones = config.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]
+    with open_ones, _Tracing(deadline):
+        chosen = None if dims == "none" else shapes
+        program = torch.export.export(model, *example, dynamic_shapes=chosen, strict=False)
+    return program, Guard.of(program, model, *example, dims=dims)
 
 
 def _of_single(
@@ -218,16 +216,15 @@ def _of_single(
     return program, guard
 
 
-def _attempted(
-    attempt: Callable[[], tuple[Any, Guard]], model: torch.nn.Module, example: tuple[Any, Any]
-) -> tuple[Any, Guard]:
-    try:
-        return attempt()
-    except Exception as error:
-        reason = str(error) or type(error).__name__
-        if _reshapes_arguments(model, example):
-            reason = "it changes the shape of an argument in place"
-        raise BackendError(f"optimize: torch.export cannot capture the model: {reason}") from error
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def _refusal(error: Exception, model: torch.nn.Module, example: tuple[Any, Any]) -> BackendError:
+    reason = str(error) or type(error).__name__
+    if _reshapes_arguments(model, example):
+        reason = "it changes the shape of an argument in place"
+    return BackendError(f"optimize: torch.export cannot capture the model: {reason}")
 
 
 def _reshapes_arguments(model: torch.nn.Module, example: tuple[Any, Any]) -> bool:
@@ -277,7 +274,7 @@ def _functional(program: Any, guard: Guard) -> Captured:
         return Captured(program, module, guard)
     try:
         functional.drop_identities(program.graph, program.graph_signature)
-        functional.copy_arguments(program.graph)
+        functional.copy_by_layout(program.graph)
         decomposed = _module(program.run_decompositions({}))
         if not functional.is_functional(decomposed.graph):
             raise RuntimeError("a write remains")
@@ -287,7 +284,7 @@ def _functional(program: Any, guard: Guard) -> Captured:
     placeholders = [n for n in decomposed.graph.nodes if n.op == "placeholder"]
     guard.written = [i for i, n in enumerate(placeholders) if n in written]
     states = {str(n.target) for n in written if n.op == "get_attr"}
-    return Captured(program, decomposed, guard, states)
+    return Captured(program, decomposed, guard, states, replayed=True)
 
 
 def _own_state(captured: Captured) -> None:

@@ -146,8 +146,8 @@ def _plain(node: fx.Node) -> Any:
 
 def _reshapes(node: fx.Node) -> bool:
     """Return whether an op changes its argument's shape in place (``unsqueeze_``)."""
-    plain = _plain(node) if is_write(node) else None
-    return plain is not None and any(r.alias_info for r in plain._schema.returns)
+    detaches = node.target is aten.detach_.default
+    return torch.Tag.inplace_view in getattr(node.target, "tags", ()) and not detaches
 
 
 def _dtypes(nodes: list[fx.Node]) -> set[torch.dtype]:
@@ -212,22 +212,13 @@ def writes(graph: fx.Graph) -> list[fx.Node]:
     return [node.args[0] for node in graph.nodes if node.target is aten.copy_.default]
 
 
-def copy_arguments(graph: fx.Graph) -> None:
-    """Let what is an argument or a copy of it, by layout, be a copy: torch's pass would decide by the example."""
+def copy_by_layout(graph: fx.Graph) -> None:
+    """Let what is a copy or not, as its argument lies in memory, be one: torch's pass would decide by the example."""
     for node in graph.nodes:
-        if node.target is aten.contiguous.default and any(n.op == "placeholder" for n in _reached(node)):
+        if node.target is aten.contiguous.default:
             layout = argument(node, 1)
             node.target, node.args = aten.clone.default, node.args[:1]
             node.kwargs = {"memory_format": torch.contiguous_format if layout is None else layout}
-
-
-def _reached(node: fx.Node) -> Iterator[fx.Node]:
-    """Yield all nodes whose memory a node's value may be."""
-    waiting = [node]
-    while waiting:
-        at = waiting.pop()
-        yield at
-        waiting += bases(at)
 
 
 def is_assignable(to: Sequence[Any], shape: Sequence[Any]) -> bool:
