@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import warnings
 from typing import Any
@@ -75,3 +76,18 @@ def test_sizes_that_are_too_much(bound: str, monkeypatch: pytest.MonkeyPatch) ->
             torch.testing.assert_close(fast(i), model(i), rtol=1e-4, atol=1e-5)
     with pytest.raises(fastcnn.ArgumentError, match=r"not .* of shape \(N, 4, 6, 8\)"):
         fast(torch.randn(1, 4, 8, 8))
+
+
+def test_torch_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """Of sizes that it cannot solve, torch logs tracebacks; they are not for the user."""
+    log = logging.getLogger("torch.fx.experimental.symbolic_shapes")
+
+    def forward(m: Any, x: Tensor) -> Tensor:
+        if torch.compiler.is_exporting():
+            log.warning("Failed to reduce inequalities")
+        return m.a(x)
+
+    fastcnn.optimize(Apply(forward, a=nn.Conv2d(4, 4, 3)), torch.randn(1, 4, 6, 8))
+    assert not [r for r in caplog.records if r.levelno >= logging.WARNING]
+    log.warning("again")
+    assert [r.message for r in caplog.records if r.levelno >= logging.WARNING] == ["again"]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import logging
 import math
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -66,8 +68,7 @@ def captures(
     deadlines: dict[Dims, float] = {}
     for which, dims in attempts if dynamic else attempts[-1:]:
         try:
-            with torch.no_grad(), as_torch(), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with torch.no_grad(), as_torch(), _quiet():
                 deadline = deadlines.setdefault(dims, time.process_time() + _SECONDS[dims])
                 export = partial(_export, model, dims=dims, deadline=deadline)
                 program, guard = export(which)
@@ -88,6 +89,20 @@ def captures(
             ]
         yield captured
         reason = reason or f"its graph {captured.fault}"
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep torch's remarks to itself: of sizes that it cannot solve it logs whole tracebacks, and goes on."""
+    sizes = logging.getLogger("torch.fx.experimental.symbolic_shapes")
+    level = sizes.level
+    sizes.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        sizes.setLevel(level)
 
 
 def simplify(captured: Captured) -> None:
