@@ -78,6 +78,21 @@ def test_sizes_that_are_too_much(bound: str, monkeypatch: pytest.MonkeyPatch) ->
         fast(torch.randn(1, 4, 8, 8))
 
 
+def test_a_batch_of_one_that_has_code_of_its_own() -> None:
+    """A graph for two images does not hold for one; that for one cannot be traced with open sizes."""
+
+    def forward(m: Any, x: Tensor) -> Tensor:
+        y = m.a(x)
+        return y.unsqueeze_(0)[0] + 1 if x.shape[0] == 1 else y
+
+    model = Apply(forward, a=nn.Conv2d(4, 4, 3)).eval()
+    x = torch.randn(1, 4, 6, 8)
+    with pytest.warns(UserWarning, match="sizes may not differ from the example's.*does not hold for the example"):
+        fast = fastcnn.optimize(model, x)
+    with torch.no_grad():
+        torch.testing.assert_close(fast(x), model(x), rtol=1e-4, atol=1e-5)
+
+
 def test_torch_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """Of sizes that it cannot solve, torch logs tracebacks; they are not for the user."""
     log = logging.getLogger("torch.fx.experimental.symbolic_shapes")

@@ -82,6 +82,10 @@ def captures(
                 raise _refusal(error, model, example) from error
             reason = reason or _first_line(error)
             continue
+        failing = guard.failing(pytree.tree_leaves(example))
+        if failing:
+            reason = reason or f"its graph does not hold for the example, not {failing[0]}"
+            continue
         if dynamic and dims != "all":
             fixed = "batch size may" if dims == "batch" else "sizes may not"
             captured.remarks = [
