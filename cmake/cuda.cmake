@@ -1,7 +1,8 @@
-# libfastcnn_cuda (kernels, static cudart) and libfastcnn_torch_cuda (their registration). nvcc is all that a build needs.
+# libfastcnn_cuda: kernels and a static cudart. Where it is loaded it fills the families' tables. nvcc is all that a build
+# needs.
 set(FASTCNN_CUDA_FOUND OFF)
 file(GLOB FASTCNN_CUDA_SOURCES CONFIGURE_DEPENDS cpp/src/ops/*/*.cu)
-if(NOT FASTCNN_CUDA STREQUAL "off" AND FASTCNN_CUDA_SOURCES AND FASTCNN_TORCH_FOUND)
+if(NOT FASTCNN_CUDA STREQUAL "off" AND FASTCNN_CUDA_SOURCES)
   include(CheckLanguage)
   check_language(CUDA)
   if(CMAKE_CUDA_COMPILER)
@@ -32,13 +33,6 @@ if(FASTCNN_CUDA_FOUND)
   target_include_directories(fastcnn_cuda PUBLIC $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/cpp/include> PRIVATE cpp/src)
   target_link_libraries(fastcnn_cuda PUBLIC fastcnn)
 
-  file(GLOB FASTCNN_TORCH_CUDA_SOURCES CONFIGURE_DEPENDS cpp/torch/*_cuda.cpp)
-  fastcnn_torch_library(fastcnn_torch_cuda ${FASTCNN_TORCH_CUDA_SOURCES} cpp/torch/bridge.cpp)
-  target_compile_definitions(fastcnn_torch_cuda PRIVATE USE_CUDA)
-  target_include_directories(fastcnn_torch_cuda PRIVATE cpp/src ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES})
-  target_link_libraries(fastcnn_torch_cuda PRIVATE fastcnn fastcnn_cuda)
-  # aoti_torch_get_current_cuda_stream comes from libtorch_cuda.so, which a CPU build of torch lacks: resolved at load.
-  target_link_options(fastcnn_torch_cuda PRIVATE -Wl,--unresolved-symbols=ignore-all)
-  list(APPEND FASTCNN_TARGETS fastcnn_cuda fastcnn_torch_cuda)
+  list(APPEND FASTCNN_TARGETS fastcnn_cuda)
 endif()
 message(STATUS "fastcnn: CUDA ${FASTCNN_CUDA_FOUND} ${CMAKE_CUDA_COMPILER} ${CMAKE_CUDA_ARCHITECTURES}")

@@ -15,30 +15,25 @@ if(NOT FASTCNN_TORCH STREQUAL "off")
   endif()
 endif()
 
-# What both torch libraries share: the target version is 2.10 (TORCH_TARGET_VERSION is major, minor, patch, one byte each
-# from the top), and torch's own headers do not meet our warnings.
-function(fastcnn_torch_library name)
-  add_library(${name} SHARED ${ARGN})
-  target_compile_definitions(${name} PRIVATE TORCH_TARGET_VERSION=0x020a000000000000)
-  target_include_directories(${name} SYSTEM PRIVATE ${FASTCNN_TORCH_DIR}/include ${FASTCNN_TORCH_DIR}/include/torch/csrc/api/include)
-  target_include_directories(${name} PRIVATE cpp/torch)
-  target_link_libraries(${name} PRIVATE $<BUILD_INTERFACE:fastcnn_flags>)
-  target_link_directories(${name} PRIVATE ${FASTCNN_TORCH_DIR}/lib)
-  if(WIN32)
-    target_link_libraries(${name} PRIVATE torch torch_cpu c10)
-  elseif(APPLE)
-    target_link_libraries(${name} PRIVATE -ltorch -ltorch_cpu -lc10)
-  else()
-    # libtorch.so is what pulls libtorch_cuda.so in where torch has it.
-    target_link_libraries(${name} PRIVATE -Wl,--push-state,--no-as-needed -ltorch -ltorch_cpu -lc10 -Wl,--pop-state)
-  endif()
-endfunction()
-
 if(FASTCNN_TORCH_FOUND)
   file(GLOB FASTCNN_TORCH_SOURCES CONFIGURE_DEPENDS cpp/torch/*.cpp)
-  list(FILTER FASTCNN_TORCH_SOURCES EXCLUDE REGEX "_cuda\\.cpp$")
-  fastcnn_torch_library(fastcnn_torch ${FASTCNN_TORCH_SOURCES})
-  target_link_libraries(fastcnn_torch PRIVATE fastcnn)
+  add_library(fastcnn_torch SHARED ${FASTCNN_TORCH_SOURCES})
+  fastcnn_add_bindings(fastcnn_torch torch)
+  # The target version is 2.10: major, minor, patch, one byte each from the top.
+  target_compile_definitions(fastcnn_torch PRIVATE TORCH_TARGET_VERSION=0x020a000000000000)
+  # torch's own headers do not meet our warnings.
+  target_include_directories(fastcnn_torch SYSTEM PRIVATE
+    ${FASTCNN_TORCH_DIR}/include ${FASTCNN_TORCH_DIR}/include/torch/csrc/api/include)
+  target_link_libraries(fastcnn_torch PRIVATE fastcnn $<BUILD_INTERFACE:fastcnn_flags>)
+  target_link_directories(fastcnn_torch PRIVATE ${FASTCNN_TORCH_DIR}/lib)
+  if(WIN32)
+    target_link_libraries(fastcnn_torch PRIVATE torch torch_cpu c10)
+  elseif(APPLE)
+    target_link_libraries(fastcnn_torch PRIVATE -ltorch -ltorch_cpu -lc10)
+  else()
+    # libtorch.so is what pulls libtorch_cuda.so in where torch has it.
+    target_link_libraries(fastcnn_torch PRIVATE -Wl,--push-state,--no-as-needed -ltorch -ltorch_cpu -lc10 -Wl,--pop-state)
+  endif()
   list(APPEND FASTCNN_TARGETS fastcnn_torch)
 endif()
 message(STATUS "fastcnn: torch ${FASTCNN_TORCH_FOUND} ${FASTCNN_TORCH_DIR}")

@@ -62,4 +62,4 @@ struct BinderRegistration {
 #define FASTCNN_BINDINGS(m)                                                                         \
   static void fastcnn_bindings(pybind11::module_& m);                                               \
   static const ::fastcnn::python_bridge::BinderRegistration fastcnn_registration(fastcnn_bindings); \
-  static void fastcnn_bindings(pybind11::module_& m)
+  static void fastcnn_bindings([[maybe_unused]] pybind11::module_& m)

@@ -1,7 +1,7 @@
-// The CUDA kernels of erosion and dilation without a GPU: their plans and the code of their blocks and threads
-// (extremum_block.h) run here block by block, against the CPU kernels bit for bit and against the definition.
-// Memory is exactly as large as on the device, and starts as noise, so that sanitizers see what is out of bounds and a
-// difference shows what is read before it is written.
+// The CUDA kernels of erosion and dilation without a GPU: the ops are called with views on a GPU, and the code of
+// blocks and threads (extremum_block.h) runs here block by block, against the CPU kernels bit for bit and the
+// definition. Memory is exactly as large as on the device, and starts as noise, so that sanitizers see what is out of
+// bounds and a difference shows what is read before it is written.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "fastcnn/ops/morphology.h"
+#include "ops/morphology/erosion_cuda.h"
 #include "ops/morphology/extremum_block.h"
 #include "ops/morphology/extremum_plan.h"
 
@@ -92,6 +93,32 @@ void run(const ExtremumPlan& plan, const void* src, void* dst, void* scratch) {
   }
 }
 
+/// In place of libfastcnn_cuda.
+void launch(const ExtremumPlan& plan, const void* src, void* dst, void* scratch, int device, void* stream) {
+  if (device != 3 || stream != &seen) std::abort();
+  switch (plan.element) {
+    case 1: return run<int8_t>(plan, src, dst, scratch);
+    case 2: return run<int16_t>(plan, src, dst, scratch);
+    case 4: return run<int32_t>(plan, src, dst, scratch);
+    default: return run<int64_t>(plan, src, dst, scratch);
+  }
+}
+const CudaLaunch<LaunchErosion>::Filled filled(erosion_launch, launch);
+
+/// A device's host: no threads, and memory of exactly the size, full of noise.
+class DeviceContext final : public Context {
+ public:
+  DeviceContext() { stream = &seen; }
+  int num_threads() const override { std::abort(); }
+  void parallel_for(int64_t, int64_t, int64_t, FunctionRef<void(int64_t, int64_t)>) const override { std::abort(); }
+  void* allocate(size_t bytes) const override {
+    auto* const memory = static_cast<uint8_t*>(std::malloc(bytes));
+    for (size_t i = 0; i < bytes; ++i) memory[i] = static_cast<uint8_t>(random_bits());
+    return memory;
+  }
+  void release(void* block) const noexcept override { std::free(block); }
+};
+
 /// Random bits are NaN, infinite, subnormal and negative zero often enough in the 16-bit floats; elsewhere few values,
 /// so that there are ties, or the special ones.
 void fill(std::vector<uint8_t>& bytes, DType dtype, bool special) {
@@ -163,31 +190,21 @@ int check(int round) {
 
   const int64_t shape[] = {count, depth, height, width}, shape_2d[] = {count, height, width};
   const size_t bytes = static_cast<size_t>(count * depth * height * width) * size_of(dtype);
-  std::vector<uint8_t> src(bytes), emulated(bytes), scratch(bytes), fast(bytes), ref(bytes);
+  std::vector<uint8_t> src(bytes), emulated(bytes), fast(bytes), ref(bytes);
   fill(src, dtype, below(3) == 0);
   fill(emulated, dtype, false);
-  fill(scratch, dtype, false);
-  const auto view = [&](std::vector<uint8_t>& data) {
+  const auto view = [&](std::vector<uint8_t>& data, int32_t device = kCpu) {
     TensorView v;
+    v.device = {device, device == kCuda ? 3 : 0};
     v.ndim = dims + 1;
     v.shape = dims == 3 ? shape : shape_2d;
     v.dtype = data_type(dtype);
     v.data = data.data();
     return v;
   };
-  TensorView device_view = view(src);
-  device_view.device.type = kCuda;
-  device_view.data = nullptr;
-  const ExtremumPlan plan =
-      plan_extremum(maximum ? "dilation" : "erosion", maximum, device_view, dims, footprint, border, value);
-  void* const extra = plan.needs_scratch ? scratch.data() : nullptr;
-  switch (plan.element) {
-    case 1: run<int8_t>(plan, src.data(), emulated.data(), extra); break;
-    case 2: run<int16_t>(plan, src.data(), emulated.data(), extra); break;
-    case 4: run<int32_t>(plan, src.data(), emulated.data(), extra); break;
-    default: run<int64_t>(plan, src.data(), emulated.data(), extra); break;
-  }
-  (maximum ? dilation : erosion)(default_context(), view(src), dims, footprint, border, value, view(fast));
+  const auto op = maximum ? dilation : erosion;
+  op(DeviceContext(), view(src, kCuda), dims, footprint, border, value, view(emulated, kCuda));
+  op(default_context(), view(src), dims, footprint, border, value, view(fast));
   bool good = emulated == fast;
   const int64_t members = footprint.depth * footprint.height * footprint.width;
   if (static_cast<int64_t>(bytes) * members < 100'000'000) {

@@ -90,19 +90,13 @@ TensorView view(const Tensor& tensor) {
 ScalarType scalar_type(DType dtype) {
   for (const Row& row : kRows)
     if (row.dtype == dtype) return row.scalar_type;
-  detail::fail(ErrorKind::type, "torch has no such dtype");
+  return ScalarType::Float8_e5m2;  // no kernel knows it: the op refuses its argument
 }
 
 Tensor new_result(const Tensor& like, const std::vector<int64_t>& shape, ScalarType dtype) {
   Tensor result = torch::stable::new_empty(like, shape, dtype);
   if (result.is_cpu()) prefer_huge_pages(view(result));
   return result;
-}
-Tensor new_result(const Tensor& like) { return new_result(like, shape_of(like), like.scalar_type()); }
-Tensor new_result(const Tensor& like, ScalarType dtype) { return new_result(like, shape_of(like), dtype); }
-
-Tensor new_result_like_layout(const Tensor& like, const std::vector<int64_t>& shape, ScalarType dtype) {
-  return is_channels_last(like) ? new_channels_last_result(like, shape, dtype) : new_result(like, shape, dtype);
 }
 
 Tensor new_channels_last_result(const Tensor& like, const std::vector<int64_t>& shape, ScalarType dtype) {
@@ -115,20 +109,18 @@ Tensor new_channels_last_result(const Tensor& like, const std::vector<int64_t>& 
 
 // c10's is_channels_last_strides_2d_s4 and _3d_s5: strides in the order C, W, H, [D,] N do not fall, and where sizes of
 // one leave both layouts open, contiguous wins.
-bool is_channels_last(const Tensor& tensor) {
-  const auto rank = tensor.dim();
-  if ((rank != 4 && rank != 5) || tensor.stride(1) == 0) return false;
+bool is_channels_last(const TensorView& view) {
+  const int32_t rank = view.ndim;
+  if ((rank != 4 && rank != 5) || view.stride(1) == 0) return false;
   int64_t least = 0;
-  for (int64_t i = 0; i < rank; ++i) {
-    const int64_t d = i == 0 ? 1 : i == rank - 1 ? 0 : rank - i;
-    const int64_t size = tensor.size(d), stride = tensor.stride(d);
-    if (size == 0 || stride < least || (d == 0 && least == tensor.stride(1))) return false;
+  for (int32_t i = 0; i < rank; ++i) {
+    const int32_t d = i == 0 ? 1 : i == rank - 1 ? 0 : rank - i;
+    const int64_t size = view.shape[d], stride = view.stride(d);
+    if (size == 0 || stride < least || (d == 0 && least == view.stride(1))) return false;
     least = size > 1 ? stride * size : stride;
   }
   return true;
 }
-
-std::vector<int64_t> shape_of(const Tensor& tensor) { return {tensor.sizes().begin(), tensor.sizes().end()}; }
 
 std::string marked(const Error& error) {
   switch (error.kind()) {

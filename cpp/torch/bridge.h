@@ -26,26 +26,13 @@ const Context& context();
 
 /// A view of a tensor; valid while the tensor lives.
 TensorView view(const Tensor& tensor);
-/// A view of a tensor that may be missing; null then.
-struct OptionalView {
-  explicit OptionalView(const std::optional<Tensor>& tensor)
-      : view(tensor ? torch_bridge::view(*tensor) : TensorView{}), pointer(tensor ? &view : nullptr) {}
-  TensorView view;
-  const TensorView* pointer;
-};
 /// The dtype that torch calls so, for a result.
 ScalarType scalar_type(DType dtype);
 
 /// A dense uninitialised result on the input's device.
 Tensor new_result(const Tensor& like, const std::vector<int64_t>& shape, ScalarType dtype);
-Tensor new_result(const Tensor& like);
-Tensor new_result(const Tensor& like, ScalarType dtype);
-/// The same in the layout that torch's own ops would give it: channels_last where a 4-D or 5-D `like` is that
-/// (Tensor::suggest_memory_format; torch._prims_common.suggest_memory_format in fakes), else contiguous.
-Tensor new_result_like_layout(const Tensor& like, const std::vector<int64_t>& shape, ScalarType dtype);
 Tensor new_channels_last_result(const Tensor& like, const std::vector<int64_t>& shape, ScalarType dtype);
-bool is_channels_last(const Tensor& tensor);
-std::vector<int64_t> shape_of(const Tensor& tensor);
+bool is_channels_last(const TensorView& view);
 
 /// The text that python/fastcnn/_errors.py turns back into an exception of the right type.
 std::string marked(const Error& error);

@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "fastcnn/view.h"
@@ -17,6 +18,7 @@ class Program {
 
   /// A copy of a view that lives as long as the program. The memory behind it is the caller's to keep.
   const TensorView* keep(const TensorView& view);
+  const TensorView* keep(const std::optional<TensorView>& view) { return view ? keep(*view) : nullptr; }
   void add(std::function<void()> call) { calls_.push_back(std::move(call)); }
   void run() const {
     for (const auto& call : calls_) call();

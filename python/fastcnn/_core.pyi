@@ -31,8 +31,11 @@ def morphological_gradient(
 
 # distance
 def distance_transform_edt(
-    mask: NDArray[Any], sampling: Sequence[float] | None, return_indices: bool, squared: bool, spatial_dims: int
-) -> Any: ...
+    mask: NDArray[Any], sampling: Sequence[float] | None, squared: bool, spatial_dims: int
+) -> NDArray[Any]: ...
+def distance_transform_edt_indices(
+    mask: NDArray[Any], sampling: Sequence[float] | None, squared: bool, spatial_dims: int
+) -> tuple[NDArray[Any], NDArray[np.int64]]: ...
 
 # labeling
 def label(mask: NDArray[Any], connectivity: int, spatial_dims: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]: ...
@@ -50,6 +53,8 @@ def region_table(
     NDArray[Any],
     NDArray[Any],
     NDArray[Any],
+    NDArray[np.int64],
+    NDArray[np.int64],
 ]: ...
 
 # cleaning
@@ -98,8 +103,9 @@ def watershed(
 ) -> NDArray[Any]: ...
 
 # boxes
-def nms(
-    boxes: NDArray[Any], scores: NDArray[Any], idxs: NDArray[Any] | None, iou_threshold: float, op: str
+def nms(boxes: NDArray[Any], scores: NDArray[Any], iou_threshold: float) -> NDArray[np.int64]: ...
+def batched_nms(
+    boxes: NDArray[Any], scores: NDArray[Any], idxs: NDArray[Any], iou_threshold: float
 ) -> NDArray[np.int64]: ...
 def nms_ref(
     boxes: NDArray[Any], scores: NDArray[Any], idxs: NDArray[Any] | None, iou_threshold: float
@@ -135,7 +141,16 @@ def roi_align(
 ) -> NDArray[Any]: ...
 def roi_pool(
     input: NDArray[Any], rois: NDArray[Any], spatial_scale: float, height: int, width: int
+) -> tuple[NDArray[Any], NDArray[np.int32]]: ...
+def _roi_pool_values(
+    input: NDArray[Any], rois: NDArray[Any], spatial_scale: float, height: int, width: int
 ) -> NDArray[Any]: ...
+def ps_roi_align(
+    input: NDArray[Any], rois: NDArray[Any], spatial_scale: float, height: int, width: int, sampling_ratio: int
+) -> tuple[NDArray[Any], NDArray[np.int32]]: ...
+def ps_roi_pool(
+    input: NDArray[Any], rois: NDArray[Any], spatial_scale: float, height: int, width: int
+) -> tuple[NDArray[Any], NDArray[np.int32]]: ...
 
 # features
 def hog(
@@ -177,6 +192,15 @@ def selective_search_padded(
 
 # conv
 def convolution(
+    input: NDArray[Any],
+    weight: NDArray[Any],
+    bias: NDArray[Any] | None,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+) -> NDArray[Any]: ...
+def convolution_transpose(
     input: NDArray[Any],
     weight: NDArray[Any],
     bias: NDArray[Any] | None,
@@ -233,9 +257,19 @@ def max_pool(
     padding: Sequence[int],
     dilation: Sequence[int],
     ceil_mode: bool,
-    output_size: Sequence[int],
-    return_indices: bool,
-) -> Any: ...
+) -> NDArray[Any]: ...
+def max_pool_with_indices(
+    input: NDArray[Any],
+    kernel_size: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    ceil_mode: bool,
+) -> tuple[NDArray[Any], NDArray[np.int64]]: ...
+def adaptive_max_pool(input: NDArray[Any], output_size: Sequence[int]) -> NDArray[Any]: ...
+def adaptive_max_pool_with_indices(
+    input: NDArray[Any], output_size: Sequence[int]
+) -> tuple[NDArray[Any], NDArray[np.int64]]: ...
 def avg_pool(
     input: NDArray[Any],
     kernel_size: Sequence[int],
@@ -244,6 +278,6 @@ def avg_pool(
     ceil_mode: bool,
     count_include_pad: bool,
     divisor_override: int | None,
-    output_size: Sequence[int],
 ) -> NDArray[Any]: ...
+def adaptive_avg_pool(input: NDArray[Any], output_size: Sequence[int]) -> NDArray[Any]: ...
 def max_unpool(input: NDArray[Any], indices: NDArray[Any], output_size: Sequence[int]) -> NDArray[Any]: ...

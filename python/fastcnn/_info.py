@@ -87,10 +87,10 @@ def library(stem: str) -> Path | None:
 
 
 def _cuda() -> dict[str, Any]:
-    built = library("fastcnn_torch_cuda") is not None
+    built = library("fastcnn_cuda") is not None
     why: str | None
     if not built:
-        why = "this build has no CUDA libraries (nvcc was not found, or FASTCNN_CUDA=off)"
+        why = "this build has no CUDA library (nvcc was not found, or FASTCNN_CUDA=off)"
     elif importlib.util.find_spec("torch") is None:
         why = "torch is not installed"
     else:
@@ -105,7 +105,7 @@ def info() -> dict[str, Any]:
 
     Keys: ``version``, ``python``, ``platform``, ``torch`` (its version or None), ``isa`` (``used``, ``available``),
     ``threads`` (of the NumPy front), ``cuda`` (``built``, ``available``, ``why_not``), ``folder``. Imports torch only
-    where the build has CUDA libraries and their state is not known yet.
+    where the build has a CUDA library and its state is not known yet.
 
     Example:
         >>> import fastcnn

@@ -6,9 +6,9 @@ together.
 
 from __future__ import annotations
 
+import ctypes
 import re
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,22 +20,23 @@ from fastcnn._errors import BackendError, translate
 from fastcnn._info import library
 
 
-def _load_library(path: Path) -> None:
-    torch.ops.load_library(str(path))  # type: ignore[no-untyped-call]  # torch has no type here
-
-
 def _load() -> str | None:
     path = library("fastcnn_torch")
     if path is None:
         raise BackendError("fastcnn.ops: this build has no torch libraries (torch was not there when it was built)")
-    _load_library(path)
-    path = library("fastcnn_torch_cuda")
+    why_no_cuda = _load_cuda()  # first: the ops are registered for CUDA where the kernels are there already
+    torch.ops.load_library(str(path))  # type: ignore[no-untyped-call]  # torch has no type here
+    return why_no_cuda
+
+
+def _load_cuda() -> str | None:
+    path = library("fastcnn_cuda")
     if path is None:
-        return "this build has no CUDA libraries (nvcc was not found, or FASTCNN_CUDA=off)"
+        return "this build has no CUDA library (nvcc was not found, or FASTCNN_CUDA=off)"
     if not torch.cuda.is_available():
         return "torch is built without CUDA" if torch.version.cuda is None else "torch finds no CUDA device"
     try:
-        _load_library(path)
+        ctypes.CDLL(str(path))
     except OSError as error:
         return f"{path.name} does not load: {error}"
     return None

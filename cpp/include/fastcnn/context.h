@@ -60,6 +60,9 @@ FASTCNN_API void release_scratch();
 /// The most bytes of scratch in use at a time since the last call, in the whole process.
 FASTCNN_API size_t take_peak_scratch();
 
+/// Whether libfastcnn_cuda is loaded; it says so itself.
+FASTCNN_API bool has_cuda_kernels();
+
 /// Scratch memory that is released at the end of the scope.
 class Scratch {
  public:

@@ -33,7 +33,7 @@ def nms(boxes: ArrayLike, scores: ArrayLike, iou_threshold: float) -> Indices:
         >>> I.nms(boxes, np.array([0.6, 0.9, 0.5]), 0.5)
         array([1, 2])
     """
-    return _core.nms(np.asarray(boxes), np.asarray(scores), None, iou_threshold, "nms")
+    return _core.nms(np.asarray(boxes), np.asarray(scores), iou_threshold)
 
 
 def batched_nms(boxes: ArrayLike, scores: ArrayLike, idxs: ArrayLike, iou_threshold: float) -> Indices:
@@ -54,7 +54,7 @@ def batched_nms(boxes: ArrayLike, scores: ArrayLike, idxs: ArrayLike, iou_thresh
         >>> I.batched_nms(boxes, np.array([0.6, 0.9, 0.5]), np.array([0, 0, 1]), 0.5)
         array([1, 2])
     """
-    return _core.nms(np.asarray(boxes), np.asarray(scores), np.asarray(idxs), iou_threshold, "batched_nms")
+    return _core.batched_nms(np.asarray(boxes), np.asarray(scores), np.asarray(idxs), iou_threshold)
 
 
 def nms_padded(

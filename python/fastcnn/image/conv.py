@@ -31,17 +31,12 @@ def _convolve(
     batched = _c.batched(op, image, dims)
     if not batched:
         image = image[None]
-    size: list[int] = []
-    if output_padding is not None:
+    offsets, count = None if bias is None else np.asarray(bias), _c.group_count(groups, op)
+    if output_padding is None:
+        result = _core.convolution(image, filters, offsets, *geometry, count)
+    else:
         size = _c.transposed_output_size(op, image.shape[2:], kernel, geometry, output_padding)
-    result = _core.convolution(
-        image,
-        filters,
-        None if bias is None else np.asarray(bias),
-        size,
-        *geometry,
-        _c.group_count(groups, op),
-    )
+        result = _core.convolution_transpose(image, filters, offsets, size, *geometry, count)
     return result if batched else result[0]
 
 

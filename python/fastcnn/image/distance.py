@@ -71,4 +71,5 @@ def distance_transform_edt(
     """
     op = "distance_transform_edt"
     spacing = None if sampling is None else _arguments.numbers(sampling, spatial_dims, op, "sampling")
-    return _core.distance_transform_edt(np.asarray(mask), spacing, return_indices, squared, spatial_dims)
+    kernel = _core.distance_transform_edt_indices if return_indices else _core.distance_transform_edt
+    return kernel(np.asarray(mask), spacing, squared, spatial_dims)

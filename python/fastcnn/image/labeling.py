@@ -132,7 +132,7 @@ def region_table(
 
 def _measure(labels: NDArray[Any], values: NDArray[Any] | None, rows: int, spatial_dims: int) -> RegionTable:
     """Labels 1 to `rows`, whether they are there or not."""
-    count, area, bbox, centroid, mean, least, most = _core.region_table(labels, values, rows, spatial_dims)
+    count, area, bbox, centroid, mean, least, most, *_ = _core.region_table(labels, values, rows, spatial_dims)
     label = np.where(area > 0, np.arange(1, rows + 1, dtype=np.int64), 0)
     if values is None:
         return RegionTable(label, count, area, bbox, centroid, None, None, None)

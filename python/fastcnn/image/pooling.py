@@ -27,15 +27,13 @@ def _max(
     op, array = f"max_pool{rank}d", np.asarray(input)
     _pooling.check_dimensions(op, "input", array.shape, rank)
     kernel_size = _pooling.sizes(kernel, rank, op, "kernel_size")
-    return _core.max_pool(
+    return (_core.max_pool_with_indices if both else _core.max_pool)(
         array,
         kernel_size,
         _pooling.strides(stride, kernel_size, op),
         _pooling.sizes(padding, rank, op, "padding"),
         _pooling.sizes(dilation, rank, op, "dilation"),
         ceil,
-        [],
-        both,
     )
 
 
@@ -62,7 +60,6 @@ def _avg(
         ceil_mode,
         count_include_pad,
         divisor_override,
-        [],
     )
 
 
@@ -70,14 +67,14 @@ def _adaptive_max(rank: int, input: ArrayLike, output_size: Any, both: bool) -> 
     op, array = f"adaptive_max_pool{rank}d", np.asarray(input)
     _pooling.check_dimensions(op, "input", array.shape, rank)
     size = _pooling.adaptive_sizes(output_size, array.shape[-rank:], op)
-    return _core.max_pool(array, [], [], [], [], False, size, both)
+    return (_core.adaptive_max_pool_with_indices if both else _core.adaptive_max_pool)(array, size)
 
 
 def _adaptive_avg(rank: int, input: ArrayLike, output_size: Any) -> Array:
     op, array = f"adaptive_avg_pool{rank}d", np.asarray(input)
     _pooling.check_dimensions(op, "input", array.shape, rank)
     size = _pooling.adaptive_sizes(output_size, array.shape[-rank:], op)
-    return _core.avg_pool(array, [], [], [], False, True, None, size)
+    return _core.adaptive_avg_pool(array, size)
 
 
 def _unpool(

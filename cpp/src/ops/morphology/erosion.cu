@@ -107,8 +107,6 @@ void run(const ExtremumPlan& plan, const void* src, void* dst, void* scratch, cu
   }
 }
 
-}  // namespace
-
 void launch_erosion(const ExtremumPlan& plan, const void* src, void* dst, void* scratch, int device, void* stream) {
   if (plan.steps.empty()) return;
   // This library's runtime is linked statically, so the caller's device is set in another one's.
@@ -122,4 +120,7 @@ void launch_erosion(const ExtremumPlan& plan, const void* src, void* dst, void* 
   }
 }
 
+const CudaLaunch<LaunchErosion>::Filled filled(erosion_launch, launch_erosion);
+
+}  // namespace
 }  // namespace fastcnn

@@ -8,6 +8,7 @@
 #include "core/dtypes.h"
 #include "core/image_batch.h"
 #include "fastcnn/error.h"
+#include "ops/morphology/erosion_cuda.h"
 #include "ops/morphology/extremum.h"
 
 namespace fastcnn {
@@ -53,7 +54,18 @@ Extremum plan(const char* op, bool maximum, const Arguments& a) {
   return Extremum(op, maximum, dtype_of(a.src), extent, a.footprint, a.border, a.value);
 }
 
+void on_cuda(const char* op, bool maximum, const Context& context, const Arguments& a) {
+  const auto launch = erosion_launch.get(op);
+  FASTCNN_CHECK(is_dense(a.src), op, ": expected a dense image on the GPU");
+  const ExtremumPlan plan = plan_extremum(op, maximum, a.src, a.spatial_dims, a.footprint, a.border, a.value);
+  const auto bytes = static_cast<size_t>(a.src.numel()) * size_of(dtype_of(a.src));
+  void* const scratch = plan.needs_scratch ? context.allocate(bytes) : nullptr;
+  launch(plan, a.src.bytes(), a.dst.bytes(), scratch, a.src.device.id, context.stream);
+  if (scratch) context.release(scratch);
+}
+
 void one_pass(const char* op, bool maximum, const Context& context, const Arguments& a) {
+  if (a.src.device.type == kCuda) return on_cuda(op, maximum, context, a);
   const Extremum extremum = plan(op, maximum, a);
   each_image<false>(op, context, a,
                     [&](const Context& inner, const auto* src, int64_t, auto* dst) { extremum.run(inner, src, dst); });
@@ -89,6 +101,8 @@ T difference(T a, T b) {
 }
 
 }  // namespace
+
+CudaLaunch<LaunchErosion> erosion_launch;
 
 void erosion(const Context& context, const TensorView& src, int spatial_dims, const Footprint& footprint, Border border,
              double value, const TensorView& dst) {
