@@ -93,6 +93,16 @@ def test_a_batch_of_one_that_has_code_of_its_own() -> None:
         torch.testing.assert_close(fast(x), model(x), rtol=1e-4, atol=1e-5)
 
 
+def test_fixed_sizes_after_open_ones() -> None:
+    """The model holds for batches of 1 and 4 alone; torch.export marks its arguments for good."""
+    model = Apply(lambda m, x: x.view(x.shape[0], -1) + m.a.bias[:, None], a=nn.Conv2d(4, 4, 3)).eval()
+    x = torch.randn(1, 4, 6, 8)
+    with pytest.warns(UserWarning, match="sizes may not differ from the example's"):
+        fast = fastcnn.optimize(model, x)
+    with torch.no_grad():
+        torch.testing.assert_close(fast(x), model(x))
+
+
 def test_torch_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """Of sizes that it cannot solve, torch logs tracebacks; they are not for the user."""
     log = logging.getLogger("torch.fx.experimental.symbolic_shapes")

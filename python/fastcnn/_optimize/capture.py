@@ -202,6 +202,8 @@ def _side(difference: Any) -> int:
 
 def _export(model: torch.nn.Module, example: tuple[Any, Any], *, dims: Dims, deadline: float) -> tuple[Any, Guard]:
     """Return the exported program and its guard."""
+    # torch marks the tensors whose sizes are open, and would see the marks at the next attempt.
+    example = pytree.tree_map_only(Tensor, torch.detach, example)
     shapes: Any = torch.export.ShapesCollection()  # type: ignore[no-untyped-call]  # torch has no type here
     auto, fixed = torch.export.Dim.AUTO, torch.export.Dim.STATIC
     for x in pytree.tree_leaves(example):
