@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import operator
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any, ParamSpec
+from typing import Any, TypeVar, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastcnn._errors import ArgumentError
 
-P = ParamSpec("P")
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def sizes(value: int | Sequence[int], spatial_dims: int, op: str, argument: str) -> list[int]:
@@ -52,21 +52,29 @@ def same_shape(op: str, argument: str, value: Any, image: Any) -> None:
         raise ArgumentError(f"{op}: expected {argument} of shape {tuple(image.shape)}, got {tuple(value.shape)}")
 
 
-def channelwise(function: Callable[P, NDArray[Any]]) -> Callable[P, NDArray[Any]]:
+def channelwise(function: Function) -> Function:
     """Let an image function take ``channel_axis``: that axis is moved to the front, as batch, and back."""
+    first = next(iter(inspect.signature(function).parameters))
 
     @wraps(function)
-    def wrapper(*args: P.args, **kwargs: P.kwargs) -> NDArray[Any]:
-        axis: Any = kwargs.pop("channel_axis", None)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        axis = kwargs.pop("channel_axis", None)
         if axis is None:
             return function(*args, **kwargs)
-        image = np.asarray(args[0])
+        image = args[0] if args else kwargs.pop(first)
+        if not hasattr(image, "ndim"):
+            image = np.asarray(image)
         if not -image.ndim <= axis < image.ndim:
             raise ArgumentError(f"{function.__name__}: expected channel_axis of {tuple(image.shape)}, got {axis}")
-        image = np.moveaxis(image, axis, 0)
-        return np.moveaxis(function(image, *args[1:], **kwargs), 0, axis)  # type: ignore[arg-type]  # mypy cannot see that P starts with the image
+        return _moved(function(_moved(image, axis, 0), *args[1:], **kwargs), 0, axis)
 
-    return wrapper
+    return cast(Function, wrapper)
+
+
+def _moved(image: Any, source: int, destination: int) -> Any:
+    if isinstance(image, np.ndarray):
+        return np.moveaxis(image, source, destination)
+    return image.movedim(source, destination)
 
 
 def planar(image: Any, channel_axis: int | None, op: str) -> Any:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from fastcnn._dispatch import is_tensor, is_tracing
 from fastcnn._errors import ArgumentError
 
 # check(function, argument, value) returns the value as the core takes it.
@@ -80,6 +81,24 @@ def _array(op: str, argument: str, value: Any) -> Any:
     return value
 
 
+def _either(op: str, argument: str, value: Any) -> Any:
+    """Take arrays and tensors as they are, memory of other libraries by DLPack, and the rest as NumPy takes it."""
+    if isinstance(value, np.ndarray):
+        return value
+    if value is None:
+        raise _wrong(op, argument, "an array or a tensor", value)
+    if is_tensor(value):
+        return _tensor(op, argument, value)
+    if hasattr(value, "__dlpack__"):
+        try:
+            return np.from_dlpack(value)
+        except (BufferError, RuntimeError, TypeError, ValueError) as error:
+            raise TypeError(
+                f"{op}: expected {argument} in memory that NumPy can read, got {_name(value)}: {error}"
+            ) from None
+    return np.asarray(_array(op, argument, value))
+
+
 def _tensor(op: str, argument: str, value: Any) -> Any:
     torch = sys.modules["torch"]
     if not isinstance(value, torch.Tensor):
@@ -114,6 +133,7 @@ def _real(op: str, argument: str, value: Any) -> Any:
 
 
 _CHECKS: dict[str, Check] = {
+    "Array": _either,
     "ArrayLike": _array,
     "Tensor": _tensor,
     "bool": _bool,
@@ -139,12 +159,14 @@ def _check_of(parameter: inspect.Parameter) -> Check | None:
 def checked(function: Callable[..., Any]) -> Callable[..., Any]:
     """Check the arguments whose annotations are in the table; what else is annotated checks itself."""
     op = function.__name__
-    slots = [(p.name, _check_of(p)) for p in inspect.signature(function).parameters.values()]
+    parameters = inspect.signature(function).parameters.values()
+    slots = [(p.name, _check_of(p)) for p in parameters]
     by_name = {name: check for name, check in slots if check is not None}
+    either = [(i, p.name) for i, p in enumerate(parameters) if str(p.annotation) in ("Array", "Array | None")]
 
     @wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        if _is_tracing():
+        if is_tracing():
             return function(*args, **kwargs)
         values = list(args)
         for i, (value, (name, check)) in enumerate(zip(args, slots)):  # noqa: B905  # Python says that there are too many
@@ -153,21 +175,27 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
         for name in kwargs:
             if name in by_name:
                 kwargs[name] = by_name[name](op, name, kwargs[name])
+        if len(either) > 1:
+            given = {name: values[i] if i < len(values) else kwargs.get(name) for i, name in either}
+            _check_one_kind(op, {name: value for name, value in given.items() if value is not None})
         return function(*values, **kwargs)
 
+    wrapper.is_checked = True  # type: ignore[attr-defined]
     return wrapper
+
+
+def _check_one_kind(op: str, arrays: dict[str, Any]) -> None:
+    tensors = [is_tensor(value) for value in arrays.values()]
+    if any(tensors) and not all(tensors):
+        kinds = ", ".join(f"{name} of {_name(value)}" for name, value in arrays.items())
+        raise TypeError(f"{op}: expected arrays only or tensors only, got {kinds}")
 
 
 def check_all(package: str, names: Iterable[str]) -> None:
     """Put `checked` around a package's public functions, where they are defined too: pickle looks for them there."""
     for name in names:
         function = getattr(sys.modules[package], name)
-        if inspect.isfunction(function):
+        if inspect.isfunction(function) and not hasattr(function, "is_checked"):
             function_checked = checked(function)
             for module in (package, function.__module__):
                 setattr(sys.modules[module], name, function_checked)
-
-
-def _is_tracing() -> bool:
-    torch = sys.modules.get("torch")
-    return torch is not None and torch.compiler.is_compiling()

@@ -94,9 +94,9 @@ def _cuda() -> dict[str, Any]:
     elif importlib.util.find_spec("torch") is None:
         why = "torch is not installed"
     else:
-        from fastcnn import _library
+        from fastcnn._torch import register
 
-        why = _library.why_no_cuda
+        why = register.why_no_cuda
     return {"built": built, "available": built and not why, "why_not": why}
 
 

@@ -45,12 +45,27 @@ def test_line():
         assert abs(np.hypot(*(np.array(mask.shape) - 1)) - 20) <= 1 + np.sqrt(2)
 
 
-def test_fronts_agree():
-    for name, arguments in [("disk", (4,)), ("square", (3,)), ("rectangle", (2, 5)), ("diamond", (3,)),
-                            ("hexagon", (6,)), ("line", (9, 20.0))]:  # fmt: skip
-        tensor = getattr(F, name)(*arguments)
-        assert tensor.dtype == torch.bool
-        np.testing.assert_array_equal(tensor.numpy(), getattr(fc, name)(*arguments))
+def test_any_kind_of_footprint_for_any_kind_of_image():
+    image = np.random.default_rng(0).random((9, 11))
+    member = fc.line(5, 30)
+    expected = F.erosion(image, member)
+    for footprint in (
+        member,
+        np.asfortranarray(member),
+        member.astype(float),
+        torch.from_numpy(member),
+        member.tolist(),
+    ):
+        np.testing.assert_array_equal(F.erosion(image, footprint), expected)
+        np.testing.assert_array_equal(F.erosion(torch.from_numpy(image), footprint).numpy(), expected)
+
+
+@pytest.mark.parametrize(("name", "arguments"), [("disk", (2,)), ("hexagon", (2,)), ("line", (3, 0))])
+def test_made_within_a_compiled_function(name, arguments):
+    make = getattr(F, name)
+    compiled = torch.compile(lambda x: F.opening(x, make(*arguments)), fullgraph=True, backend="aot_eager")
+    image = torch.rand(9, 11)
+    assert torch.equal(compiled(image), F.opening(image, make(*arguments)))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,19 @@
 """Operations on NumPy arrays, by family. ``fastcnn.ops`` has the same names on torch tensors. Imports no torch."""
 
 from fastcnn._checked import check_all
+from fastcnn._ops import (
+    closing,
+    diamond,
+    dilation,
+    disk,
+    erosion,
+    hexagon,
+    line,
+    morphological_gradient,
+    opening,
+    rectangle,
+    square,
+)
 from fastcnn.image.anchors import decode_boxes, encode_boxes, generate_anchors
 from fastcnn.image.boxes import (
     batched_nms,
@@ -28,19 +41,6 @@ from fastcnn.image.filtering import gaussian_blur
 from fastcnn.image.flooding import watershed
 from fastcnn.image.geometry import image_pyramid, resize, warp_affine
 from fastcnn.image.labeling import clear_border, label, region_table, relabel_sequential
-from fastcnn.image.morphology import (
-    closing,
-    diamond,
-    dilation,
-    disk,
-    erosion,
-    hexagon,
-    line,
-    morphological_gradient,
-    opening,
-    rectangle,
-    square,
-)
 from fastcnn.image.peaks import local_maxima, local_minima, peak_local_max, peak_local_max_padded
 from fastcnn.image.pooling import (
     adaptive_avg_pool1d,

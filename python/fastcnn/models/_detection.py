@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fastcnn import ops
 from fastcnn._errors import ArgumentError
-from fastcnn._library import in_saved_programs
+from fastcnn._torch.register import register_named_tuple_for_export
 from fastcnn.models._common import Model
 
 
@@ -29,7 +29,7 @@ class Detections(NamedTuple):
     count: Any  # a Tensor; but tuples have a method of this name
 
 
-in_saved_programs(Detections, "fastcnn.models.Detections")
+register_named_tuple_for_export(Detections, "fastcnn.models.Detections")
 
 
 def overlaps(a: Tensor, b: Tensor) -> Tensor:

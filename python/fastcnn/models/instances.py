@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from fastcnn import ops
 from fastcnn._errors import ArgumentError
-from fastcnn._library import in_saved_programs
 from fastcnn._markers import number_padded
+from fastcnn._torch.register import register_named_tuple_for_export
 
 # Of two objects' centres, in pixels, unless told otherwise.
 MIN_DISTANCE = 5
@@ -30,7 +30,7 @@ class ObjectMaps(NamedTuple):
     regions: Any
 
 
-in_saved_programs(ObjectMaps, "fastcnn.models.ObjectMaps")
+register_named_tuple_for_export(ObjectMaps, "fastcnn.models.ObjectMaps")
 
 
 class ObjectSegmenter(nn.Module):

@@ -1,6 +1,19 @@
 """Operations on torch tensors, by family. ``fastcnn.image`` has the same names on NumPy arrays."""
 
 from fastcnn._checked import check_all
+from fastcnn._ops import (
+    closing,
+    diamond,
+    dilation,
+    disk,
+    erosion,
+    hexagon,
+    line,
+    morphological_gradient,
+    opening,
+    rectangle,
+    square,
+)
 from fastcnn.ops._packed import PackedConvolution
 from fastcnn.ops.anchors import decode_boxes, encode_boxes, generate_anchors
 from fastcnn.ops.boxes import (
@@ -33,19 +46,6 @@ from fastcnn.ops.filtering import gaussian_blur
 from fastcnn.ops.flooding import watershed
 from fastcnn.ops.geometry import image_pyramid, resize, warp_affine
 from fastcnn.ops.labeling import clear_border, label, region_table, relabel_sequential
-from fastcnn.ops.morphology import (
-    closing,
-    diamond,
-    dilation,
-    disk,
-    erosion,
-    hexagon,
-    line,
-    morphological_gradient,
-    opening,
-    rectangle,
-    square,
-)
 from fastcnn.ops.peaks import local_maxima, local_minima, peak_local_max, peak_local_max_padded
 from fastcnn.ops.pooling import (
     adaptive_avg_pool1d,

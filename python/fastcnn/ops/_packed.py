@@ -14,7 +14,7 @@ from fastcnn import _convolution as _c
 from fastcnn import _core
 from fastcnn._convolution import Geometry, Size
 from fastcnn._errors import ArgumentError
-from fastcnn._library import native
+from fastcnn._torch.register import register_op
 from fastcnn.ops.conv import _empty
 
 _ops = torch.ops.fastcnn
@@ -69,9 +69,9 @@ def _no_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
     pass
 
 
-_pack = native("_pack_convolution", fake=_fake_pack)
-_packed = native("packed_convolution", fake=_fake_packed, setup_context=_no_context, backward=_no_gradient)
-_packed_out = native("packed_convolution_out", fake=_fake_out)
+_pack = register_op("_pack_convolution", fake=_fake_pack)
+_packed = register_op("packed_convolution", fake=_fake_packed, setup_context=_no_context, backward=_no_gradient)
+_packed_out = register_op("packed_convolution_out", fake=_fake_out)
 
 
 class PackedConvolution:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fastcnn import _boxes
 from fastcnn._errors import ArgumentError
-from fastcnn._library import native, wants_derivative
+from fastcnn._torch.register import register_op, wants_derivative
 
 # --- suppression ------------------------------------------------------------------------------------------------------
 
@@ -38,12 +38,12 @@ def _batch_of_batches(info: Any, in_dims: tuple[Any, ...], *args: Any) -> tuple[
     return tuple(r.unflatten(0, (info.batch_size, -1)) for r in result), (0, 0)
 
 
-_nms = native("nms", fake=_some)
-_batched_nms = native("batched_nms", fake=_some)
-_nms_rotated = native("nms_rotated", fake=_some)
-_nms_padded = native("nms_padded", fake=_first, batch=_batch_of_batches)
-_soft_nms = native("soft_nms", fake=_some_scored)
-_matrix_nms = native("matrix_nms", fake=_some_scored)
+_nms = register_op("nms", fake=_some)
+_batched_nms = register_op("batched_nms", fake=_some)
+_nms_rotated = register_op("nms_rotated", fake=_some)
+_nms_padded = register_op("nms_padded", fake=_first, batch=_batch_of_batches)
+_soft_nms = register_op("soft_nms", fake=_some_scored)
+_matrix_nms = register_op("matrix_nms", fake=_some_scored)
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
@@ -272,8 +272,8 @@ def _matrix(boxes1: Tensor, boxes2: Tensor, *args: Any) -> Tensor:
     return boxes1.new_empty((*boxes1.shape[:-1], boxes2.shape[-2]))
 
 
-_box_overlaps = native("box_overlaps", fake=_matrix, images=(0, 1))
-_box_iou_rotated = native("box_iou_rotated", fake=_matrix)
+_box_overlaps = register_op("box_overlaps", fake=_matrix, images=(0, 1))
+_box_iou_rotated = register_op("box_iou_rotated", fake=_matrix)
 
 
 def _quotient(above: Tensor, below: Tensor) -> Tensor:
@@ -640,7 +640,7 @@ def _box_per_mask(masks: Tensor) -> Tensor:
     return masks.new_empty((*masks.shape[:-2], 4), dtype=torch.float32)
 
 
-_masks_to_boxes = native("masks_to_boxes", fake=_box_per_mask)
+_masks_to_boxes = register_op("masks_to_boxes", fake=_box_per_mask)
 
 
 def masks_to_boxes(masks: Tensor) -> Tensor:

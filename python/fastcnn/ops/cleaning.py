@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fastcnn._library import native
+from fastcnn._torch.register import register_op
 
 
 def _mask_fake(mask: Tensor, *_: object) -> Tensor:
     return mask.new_empty(mask.shape, dtype=torch.bool)
 
 
-_fill_holes = native("fill_holes", fake=_mask_fake)
+_fill_holes = register_op("fill_holes", fake=_mask_fake)
 
 
 def fill_holes(mask: Tensor, spatial_dims: int = 2) -> Tensor:
@@ -51,7 +51,7 @@ def _objects_fake(mask: Tensor, *_: object) -> Tensor:
     return mask.new_empty(mask.shape)
 
 
-_remove_small_objects = native("remove_small_objects", fake=_objects_fake)
+_remove_small_objects = register_op("remove_small_objects", fake=_objects_fake)
 
 
 def remove_small_objects(mask: Tensor, min_size: int, connectivity: int | None = None, spatial_dims: int = 2) -> Tensor:
@@ -96,7 +96,7 @@ def remove_small_objects(mask: Tensor, min_size: int, connectivity: int | None =
     return result
 
 
-_remove_small_holes = native("remove_small_holes", fake=_mask_fake)
+_remove_small_holes = register_op("remove_small_holes", fake=_mask_fake)
 
 
 def remove_small_holes(mask: Tensor, max_size: int, connectivity: int | None = None, spatial_dims: int = 2) -> Tensor:

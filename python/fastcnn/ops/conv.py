@@ -12,7 +12,7 @@ from torch._prims_common import suggest_memory_format
 from fastcnn import _convolution as _c
 from fastcnn import _core
 from fastcnn._convolution import Geometry, Size
-from fastcnn._library import expect_tensors, native
+from fastcnn._torch.register import expect_tensors, register_op
 from fastcnn.ops._single import as_batch
 
 
@@ -202,7 +202,7 @@ def _batch_weight_grad(info: Any, in_dims: tuple[Any, ...], *args: Any) -> tuple
     return result.unflatten(0, (count, result.shape[0] // count)), 0
 
 
-_convolution: Callable[..., Any] = native(
+_convolution: Callable[..., Any] = register_op(
     "convolution",
     fake=_fake_convolution,
     setup_context=_keep,
@@ -210,7 +210,7 @@ _convolution: Callable[..., Any] = native(
     forward=_product_rule(lambda: _convolution),
     batch=_batch_forward(transposed=False),
 )
-_convolution_transpose: Callable[..., Any] = native(
+_convolution_transpose: Callable[..., Any] = register_op(
     "convolution_transpose",
     fake=_fake_transpose,
     setup_context=_keep,
@@ -218,7 +218,7 @@ _convolution_transpose: Callable[..., Any] = native(
     forward=_product_rule(lambda: _convolution_transpose),
     batch=_batch_forward(transposed=True),
 )
-_weight_grad: Callable[..., Any] = native(
+_weight_grad: Callable[..., Any] = register_op(
     "_convolution_weight_grad",
     fake=_fake_weight_grad,
     setup_context=_keep,

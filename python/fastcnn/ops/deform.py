@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fastcnn._arguments import sizes
 from fastcnn._errors import ArgumentError
-from fastcnn._library import native
+from fastcnn._torch.register import register_op
 from fastcnn.ops.conv import conv2d
 
 
@@ -45,8 +45,8 @@ def _not_twice(ctx: Any, *grads: Any) -> Any:
     raise NotImplementedError("deform_conv2d: second derivatives are not implemented")
 
 
-_deform_columns = native("deform_columns", fake=_columns, images=(), setup_context=_save, backward=_backward)
-_deform_columns_backward = native(
+_deform_columns = register_op("deform_columns", fake=_columns, images=(), setup_context=_save, backward=_backward)
+_deform_columns_backward = register_op(
     "_deform_columns_backward", fake=_gradients, images=(), setup_context=_no_context, backward=_not_twice
 )
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fastcnn import _arguments
-from fastcnn._library import native
+from fastcnn._torch.register import register_op
 
 _NAME = "distance_transform_edt"
 
@@ -24,8 +24,8 @@ def _with_indices(mask: Tensor, sampling: object, squared: bool, spatial_dims: i
     return _distances(mask, sampling, squared, spatial_dims), mask.new_empty(shape, dtype=torch.int64)
 
 
-_edt = native("distance_transform_edt", fake=_distances)
-_edt_indices = native("distance_transform_edt_indices", fake=_with_indices)
+_edt = register_op("distance_transform_edt", fake=_distances)
+_edt_indices = register_op("distance_transform_edt_indices", fake=_with_indices)
 
 
 @overload

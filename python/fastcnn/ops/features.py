@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fastcnn import _features
-from fastcnn._library import native
+from fastcnn._torch.register import register_op
 
 
 def _histograms(
@@ -30,7 +30,7 @@ def _histograms(
     )
 
 
-_hog = native("hog", fake=_histograms)
+_hog = register_op("hog", fake=_histograms)
 
 
 def hog(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fastcnn import _arguments
-from fastcnn._library import native
+from fastcnn._torch.register import register_op
 
 
 def _same(image: Tensor, *_: object) -> Tensor:
@@ -29,8 +29,10 @@ def _direct(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     return _gaussian_blur(grad, *ctx.arguments), None, None, None
 
 
-_gaussian_blur = native("gaussian_blur", fake=_same, setup_context=_keep_arguments, backward=_transposed, linear=True)
-_gaussian_blur_backward = native(
+_gaussian_blur = register_op(
+    "gaussian_blur", fake=_same, setup_context=_keep_arguments, backward=_transposed, linear=True
+)
+_gaussian_blur_backward = register_op(
     "_gaussian_blur_backward", fake=_same, setup_context=_keep_arguments, backward=_direct, linear=True
 )
 

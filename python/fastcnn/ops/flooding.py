@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fastcnn._arguments import same_shape
-from fastcnn._library import native
+from fastcnn._torch.register import register_op
 from fastcnn.ops.labeling import label
 from fastcnn.ops.peaks import local_minima
 
@@ -17,7 +17,7 @@ def _labels(image: Tensor, markers: Tensor, *_: Any) -> Tensor:
     return image.new_empty(image.shape, dtype=markers.dtype)
 
 
-_watershed = native("watershed", fake=_labels, images=(0, 1, 2))
+_watershed = register_op("watershed", fake=_labels, images=(0, 1, 2))
 
 
 def watershed(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fastcnn import _geometry
-from fastcnn._library import native
+from fastcnn._torch.register import register_op
 
 
 def _resized(image: Tensor, height: int, width: int, mode: str, antialias: bool) -> Tensor:
@@ -30,8 +30,8 @@ def _resize_direct(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     return _resize(grad, *ctx.arguments), None, None, None, None
 
 
-_resize = native("resize", fake=_resized, setup_context=_keep_sizes, backward=_resize_transposed, linear=True)
-_resize_backward = native(
+_resize = register_op("resize", fake=_resized, setup_context=_keep_sizes, backward=_resize_transposed, linear=True)
+_resize_backward = register_op(
     "_resize_backward", fake=_resized, setup_context=_keep_sizes, backward=_resize_direct, linear=True
 )
 
@@ -145,7 +145,7 @@ def _batch_with_maps(op: Callable[[], Callable[..., Tensor]]) -> Any:
     return batch
 
 
-_warp_affine: Callable[..., Any] = native(
+_warp_affine: Callable[..., Any] = register_op(
     "warp_affine",
     fake=_warped,
     setup_context=_keep_warp,
@@ -153,7 +153,7 @@ _warp_affine: Callable[..., Any] = native(
     forward=_warp_forward,
     batch=_batch_with_maps(lambda: _warp_affine),
 )
-_warp_affine_backward: Callable[..., Any] = native(
+_warp_affine_backward: Callable[..., Any] = register_op(
     "_warp_affine_backward",
     fake=_warped,
     setup_context=_keep_transposed_warp,
@@ -161,7 +161,7 @@ _warp_affine_backward: Callable[..., Any] = native(
     forward=_transposed_warp_forward,
     batch=_batch_with_maps(lambda: _warp_affine_backward),
 )
-_warp_affine_backward_maps: Callable[..., Any] = native(
+_warp_affine_backward_maps: Callable[..., Any] = register_op(
     "_warp_affine_backward_maps",
     fake=_like_maps,
     setup_context=_no_context,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fastcnn._errors import ArgumentError
-from fastcnn._library import in_saved_programs, native
+from fastcnn._torch.register import register_named_tuple_for_export, register_op
 
 
 def _per_image(images: Tensor, spatial_dims: int, *tail: Any) -> list[Any]:
@@ -23,7 +23,7 @@ def _label_fake(mask: Tensor, connectivity: int, spatial_dims: int) -> tuple[Ten
     )
 
 
-_label = native("label", fake=_label_fake)
+_label = register_op("label", fake=_label_fake)
 
 
 def label(
@@ -94,7 +94,7 @@ def _relabel_fake(labels: Tensor, max_labels: int, spatial_dims: int) -> tuple[T
     )
 
 
-_relabel_sequential = native("relabel_sequential", fake=_relabel_fake)
+_relabel_sequential = register_op("relabel_sequential", fake=_relabel_fake)
 
 
 def _largest(labels: Tensor, op: str) -> int:
@@ -155,7 +155,7 @@ def _clear_border_fake(labels: Tensor, spatial_dims: int) -> Tensor:
     return labels.new_empty(labels.shape)
 
 
-_clear_border = native("clear_border", fake=_clear_border_fake)
+_clear_border = register_op("clear_border", fake=_clear_border_fake)
 
 
 def clear_border(labels: Tensor, spatial_dims: int = 2) -> Tensor:
@@ -213,7 +213,7 @@ class RegionTable(NamedTuple):
     """(..., N), of the intensity's dtype; None without intensity."""
 
 
-in_saved_programs(RegionTable, "fastcnn.ops.RegionTable")
+register_named_tuple_for_export(RegionTable, "fastcnn.ops.RegionTable")
 
 
 def _region_table_fake(
@@ -266,7 +266,7 @@ def _region_table_forward(args: Sequence[Any], tangents: Sequence[Tensor | None]
     return None, None, None, None, *_moved(tangents[1], labels, area, argmin, argmax, dims), None, None
 
 
-_region_table: Callable[..., Any] = native(
+_region_table: Callable[..., Any] = register_op(
     "region_table",
     fake=_region_table_fake,
     images=(0, 1),
@@ -300,7 +300,7 @@ def _backward_vjp(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     return None, None, None, None, *_moved(grad, labels, area, argmin, argmax, ctx.spatial_dims), None
 
 
-_region_table_backward = native(
+_region_table_backward = register_op(
     "_region_table_backward",
     fake=_region_table_backward_fake,
     images=range(7),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fastcnn._library import native
+from fastcnn._torch.register import register_op
 
 
 def _mask(image: Tensor, connectivity: int, spatial_dims: int) -> Tensor:
@@ -33,10 +33,10 @@ def _padded(
     )
 
 
-_local_maxima = native("local_maxima", fake=_mask)
-_local_minima = native("local_minima", fake=_mask)
-_peak_local_max = native("peak_local_max", fake=_rows, images=(0, 3))
-_peak_local_max_padded = native("peak_local_max_padded", fake=_padded, images=(0, 4))
+_local_maxima = register_op("local_maxima", fake=_mask)
+_local_minima = register_op("local_minima", fake=_mask)
+_peak_local_max = register_op("peak_local_max", fake=_rows, images=(0, 3))
+_peak_local_max_padded = register_op("peak_local_max_padded", fake=_padded, images=(0, 4))
 
 
 def local_maxima(image: Tensor, connectivity: int | None = None, spatial_dims: int = 2) -> Tensor:

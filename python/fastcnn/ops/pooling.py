@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fastcnn import _pooling
 from fastcnn._errors import ArgumentError
-from fastcnn._library import expect_tensors, native
+from fastcnn._torch.register import expect_tensors, register_op
 from fastcnn.ops._single import as_batch
 
 Size = int | Sequence[int]
@@ -139,15 +139,15 @@ def _maximum(name: str, fake: Callable[..., Tensor]) -> tuple[Callable[..., Any]
     def forward_both(args: Sequence[Any], tangents: Sequence[Any]) -> tuple[Tensor, None]:
         return at_maxima(tangents[0], args[0], args[1:]), None
 
-    values = native(name, fake=fake, setup_context=_save_input, backward=again, forward=forward)
-    both = native(
+    values = register_op(name, fake=fake, setup_context=_save_input, backward=again, forward=forward)
+    both = register_op(
         f"{name}_with_indices",
         fake=_with_indices(fake),
         setup_context=_save_indices,
         backward=_to_indices,
         forward=forward_both,
     )
-    scattered = native(
+    scattered = register_op(
         f"_{name}_backward",
         fake=_like_input,
         images=(0, 1),
@@ -177,8 +177,10 @@ def _mean(name: str, fake: Callable[..., Tensor]) -> Callable[..., Any]:
     def direct(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
         return means(grad, *ctx.arguments[2:]), *_no_more(ctx)
 
-    spread = native(f"_{name}_backward", fake=_like_size, setup_context=save_arguments, backward=direct, linear=True)
-    means = native(name, fake=fake, setup_context=save, backward=transposed, linear=True)
+    spread = register_op(
+        f"_{name}_backward", fake=_like_size, setup_context=save_arguments, backward=direct, linear=True
+    )
+    means = register_op(name, fake=fake, setup_context=save, backward=transposed, linear=True)
     return means
 
 
@@ -218,15 +220,15 @@ def _scatter(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     return _pool_scatter(grad, indices, ctx.size[-ctx.arguments[1] :]), *_no_more(ctx)
 
 
-_max_unpool = native(
+_max_unpool = register_op(
     "max_unpool", fake=_unpool_fake, images=(0, 1), setup_context=_save_places, backward=_gather, linear=True
 )
 for _out in ("max_pool_out", "adaptive_max_pool_out", "avg_pool_out", "adaptive_avg_pool_out"):
-    native(_out, fake=lambda *_: None)
-_pool_scatter = native(
+    register_op(_out, fake=lambda *_: None)
+_pool_scatter = register_op(
     "_pool_scatter", fake=_scatter_fake, images=(0, 1), setup_context=_save_places, backward=_gather, linear=True
 )
-_pool_gather = native(
+_pool_gather = register_op(
     "_pool_gather", fake=_gather_fake, images=(0, 1), setup_context=_save_places, backward=_scatter, linear=True
 )
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fastcnn import _proposals
 from fastcnn._arguments import planar
-from fastcnn._library import native
+from fastcnn._torch.register import register_op
 
 
 def _labels(image: Tensor, scale: float, sigma: float, min_size: int) -> Tensor:
@@ -40,9 +40,9 @@ def _no_batch(info: object, in_dims: object, *args: object) -> tuple[object, obj
     )
 
 
-_felzenszwalb = native("felzenszwalb", fake=_labels)
-_selective_search = native("selective_search", fake=_found, batch=_no_batch)
-_selective_search_padded = native("selective_search_padded", fake=_padded)
+_felzenszwalb = register_op("felzenszwalb", fake=_labels)
+_selective_search = register_op("selective_search", fake=_found, batch=_no_batch)
+_selective_search_padded = register_op("selective_search_padded", fake=_padded)
 
 
 def felzenszwalb(

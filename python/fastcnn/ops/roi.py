@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fastcnn._errors import ArgumentError
-from fastcnn._library import native
+from fastcnn._torch.register import register_op
 
 # --- what the ops share -----------------------------------------------------------------------------------------------
 
@@ -122,7 +122,7 @@ def _align_twice(ctx: Any, grad: Tensor) -> Any:
     return result, *(None,) * 8
 
 
-_roi_align: Callable[..., Any] = native(
+_roi_align: Callable[..., Any] = register_op(
     "roi_align",
     fake=_pooled,
     setup_context=_save,
@@ -130,7 +130,7 @@ _roi_align: Callable[..., Any] = native(
     linear=True,
     batch=_batched(lambda: _roi_align),
 )
-_roi_align_backward: Callable[..., Any] = native(
+_roi_align_backward: Callable[..., Any] = register_op(
     "_roi_align_backward",
     fake=_map,
     setup_context=_save_grad,
@@ -204,14 +204,14 @@ def _pool_twice(ctx: Any, grad: Tensor) -> Any:
     return found * (argmax >= 0), *(None,) * 6
 
 
-_roi_pool: Callable[..., Any] = native(
+_roi_pool: Callable[..., Any] = register_op(
     "roi_pool",
     fake=_pooled_and_where,
     setup_context=_save,
     backward=_pool_backward,
     batch=_batched(lambda: _roi_pool),
 )
-_roi_pool_backward: Callable[..., Any] = native(
+_roi_pool_backward: Callable[..., Any] = register_op(
     "_roi_pool_backward",
     fake=_map,
     setup_context=_save_grad,
@@ -234,7 +234,7 @@ def _values_backward(ctx: Any, grad: Tensor) -> Any:
     return _roi_pool_backward(grad, rois, argmax, *input.shape), *(None,) * 4
 
 
-_roi_pool_values: Callable[..., Any] = native(
+_roi_pool_values: Callable[..., Any] = register_op(
     "_roi_pool_values",
     fake=_pooled,
     setup_context=_save_values,
@@ -312,14 +312,14 @@ def _ps_pool_twice(ctx: Any, grad: Tensor) -> Any:
     return _ps_roi_pool(grad, ctx.saved_tensors[0], ctx.rest[0], *ctx.size)[0], *(None,) * 6
 
 
-_ps_roi_align: Callable[..., Any] = native(
+_ps_roi_align: Callable[..., Any] = register_op(
     "ps_roi_align",
     fake=_by_position,
     setup_context=_save,
     backward=_ps_align_backward,
     batch=_batched(lambda: _ps_roi_align),
 )
-_ps_roi_align_backward: Callable[..., Any] = native(
+_ps_roi_align_backward: Callable[..., Any] = register_op(
     "_ps_roi_align_backward",
     fake=_map,
     setup_context=_save_grad,
@@ -327,14 +327,14 @@ _ps_roi_align_backward: Callable[..., Any] = native(
     linear=True,
     batch=_batched_map(lambda: _ps_roi_align_backward),
 )
-_ps_roi_pool: Callable[..., Any] = native(
+_ps_roi_pool: Callable[..., Any] = register_op(
     "ps_roi_pool",
     fake=_by_position,
     setup_context=_save,
     backward=_ps_pool_backward,
     batch=_batched(lambda: _ps_roi_pool),
 )
-_ps_roi_pool_backward: Callable[..., Any] = native(
+_ps_roi_pool_backward: Callable[..., Any] = register_op(
     "_ps_roi_pool_backward",
     fake=_map,
     setup_context=_save_grad,

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fastcnn._library import native
+from fastcnn._torch.register import register_op
 
 
 def _per_image(image: Tensor, nbins: int, spatial_dims: int) -> Tensor:
@@ -42,16 +42,18 @@ def _backward_backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     return _threshold_local_backward(grad, ctx.block_size, ctx.method), None, None
 
 
-_threshold_otsu = native("threshold_otsu", fake=_per_image)
-_threshold_local = native("threshold_local", fake=_surface, setup_context=_keep_arguments, backward=_surface_backward)
-_threshold_local_backward = native(
+_threshold_otsu = register_op("threshold_otsu", fake=_per_image)
+_threshold_local = register_op(
+    "threshold_local", fake=_surface, setup_context=_keep_arguments, backward=_surface_backward
+)
+_threshold_local_backward = register_op(
     "_threshold_local_backward",
     fake=_same,
     setup_context=_keep_arguments,
     backward=_backward_backward,
     linear=True,
 )
-_binarize_local = native("binarize_local", fake=_mask)
+_binarize_local = register_op("binarize_local", fake=_mask)
 
 
 def threshold_otsu(image: Tensor, nbins: int = 256, *, spatial_dims: int = 2) -> Tensor:

@@ -1,8 +1,4 @@
-"""The torch floor: loads the op libraries and registers what belongs to an op in Python.
-
-Each op of ``fastcnn.ops`` is one call of `native` beside its wrapper: fake kernel, autograd formula and batching rule
-together.
-"""
+"""Loads the op libraries, and registers what belongs to an op in Python: one call of `register_op` for each."""
 
 from __future__ import annotations
 
@@ -46,6 +42,8 @@ def _load_cuda() -> str | None:
 why_no_cuda = _load()
 
 Fake = Callable[..., Any]
+# Callables by the ops' names; `register_op` fills it.
+TENSOR_OPS: dict[str, Callable[..., Any]] = {}
 
 
 def _cannot_run(name: str, args: Sequence[Any]) -> BackendError:
@@ -116,7 +114,7 @@ def _linear(call: Callable[..., Any]) -> Forward:
 def _transformable(op: Any, setup_context: Any, backward: Any, batch: Any, forward: Forward | None) -> Any:
     """The op for torch.func and for forward mode, which the formulas of torch.library do not reach.
 
-    Formulas and batching rules call what `native` returns, so that derivatives of any order and any mix exist.
+    Formulas and batching rules call what `register_op` returns, so that derivatives of any order and any mix exist.
     """
     name = op.name().partition("::")[2]
 
@@ -181,7 +179,7 @@ def _moves(args: Sequence[Any]) -> bool:
     return any(isinstance(a, Tensor) and _dual(a).tangent is not None for a in args)
 
 
-def native(
+def register_op(
     name: str,
     *,
     fake: Fake,
@@ -259,10 +257,11 @@ def native(
         if differentiable and forward is None:
             forward = _linear(call) if linear else _twice_transposed(name, call)
         transformable = _transformable(op, setup_context, backward, batch or batch_images, forward)
+    TENSOR_OPS[name] = call
     return call
 
 
-def in_saved_programs(kind: type[Any], name: str) -> None:
+def register_named_tuple_for_export(kind: type[Any], name: str) -> None:
     """Let `torch.export.save` and AOTInductor keep results of a NamedTuple, under a name that stays."""
     # Its only way to do so; torch's own tuples take it as well.
     torch.utils._pytree._register_namedtuple(kind, serialized_type_name=name)

@@ -1,0 +1,41 @@
+"""From a public function to the kernel for arrays or for tensors. Imports no torch: a tensor has brought it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastcnn import _core
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# What comes in is what goes out.
+Array = TypeVar("Array", NDArray[Any], "Tensor")
+
+_ARRAY_OPS = vars(_core)
+
+
+def is_tensor(value: Any) -> bool:
+    """Tell a tensor from anything else, without importing torch."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
+
+
+def is_tracing() -> bool:
+    """Tell whether torch traces this call for a graph."""
+    torch = sys.modules.get("torch")
+    return torch is not None and torch.compiler.is_compiling()
+
+
+def native(name: str, *arguments: Any) -> Any:
+    """Call the op of this name, for arrays or for tensors as the first argument is one."""
+    if isinstance(arguments[0], np.ndarray):
+        return _ARRAY_OPS[name](*arguments)
+    # A statement, which dynamo runs while it traces: a table that an import fills elsewhere it has read as empty.
+    from fastcnn._torch.table import TENSOR_OPS
+
+    return TENSOR_OPS[name](*arguments)
