@@ -2,7 +2,7 @@
 # find_package(Torch) is not used: it would ask for a CUDA toolkit wherever torch was built with one.
 set(FASTCNN_TORCH_FOUND OFF)
 if(NOT FASTCNN_TORCH STREQUAL "off")
-  find_package(Python 3.10 REQUIRED COMPONENTS Interpreter)
+  find_package(Python 3.11 REQUIRED COMPONENTS Interpreter)
   execute_process(
     COMMAND ${Python_EXECUTABLE} -c
       "import importlib.util, pathlib; s = importlib.util.find_spec('torch'); print(pathlib.Path(s.origin).parent.as_posix() if s else '')"

@@ -66,12 +66,13 @@ def channelwise(function: Function) -> Function:
             image = np.asarray(image)
         if not -image.ndim <= axis < image.ndim:
             raise ArgumentError(f"{function.__name__}: expected channel_axis of {tuple(image.shape)}, got {axis}")
-        return _moved(function(_moved(image, axis, 0), *args[1:], **kwargs), 0, axis)
+        return moved(function(moved(image, axis, 0), *args[1:], **kwargs), 0, axis)
 
     return cast(Function, wrapper)
 
 
-def _moved(image: Any, source: int, destination: int) -> Any:
+def moved(image: Any, source: int, destination: int) -> Any:
+    """Return a view with an axis moved."""
     if isinstance(image, np.ndarray):
         return np.moveaxis(image, source, destination)
     return image.movedim(source, destination)

@@ -92,6 +92,18 @@ def test_results_are_apart_where_the_layout_makes_them_so() -> None:
     assert torch.equal(view, torch.full((2, 4), 2.0))
 
 
+def test_a_copy_that_is_none_in_the_optimised_layout() -> None:
+    def forward(m: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+        y = m.a(x)
+        return y[:, 2:], y.permute(0, 2, 3, 1).contiguous()
+
+    example = X.to(memory_format=torch.channels_last)  # whose results do share memory
+    part, whole = fastcnn.optimize(Apply(forward, a=conv()), example, dynamic=False)(X)
+    before = whole.clone()
+    part.zero_()
+    assert torch.equal(whole, before)
+
+
 def test_a_view_that_only_kernels_allow() -> None:
     """A norm's result is contiguous; for torch's stand-in it has its input's layout, which has no such view."""
     model = Apply(lambda m, x: m.a(x.permute(0, 2, 3, 1)).view(x.shape[0], -1), a=nn.BatchNorm2d(6)).eval()

@@ -295,7 +295,7 @@ def _functional(program: Any, guard: Guard) -> Captured:
         return Captured(program, module, guard)
     try:
         functional.drop_identities(program.graph, program.graph_signature)
-        functional.copy_by_layout(program.graph)
+        functional.copy_by_layout(program.graph.nodes)  # torch's pass would decide by the example
         decomposed = _module(program.run_decompositions({}))
         if not functional.is_functional(decomposed.graph):
             raise RuntimeError("a write remains")

@@ -9,7 +9,7 @@ another result.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -212,9 +212,9 @@ def writes(graph: fx.Graph) -> list[fx.Node]:
     return [node.args[0] for node in graph.nodes if node.target is aten.copy_.default]
 
 
-def copy_by_layout(graph: fx.Graph) -> None:
-    """Let what is a copy or not, as its argument lies in memory, be one: torch's pass would decide by the example."""
-    for node in graph.nodes:
+def copy_by_layout(nodes: Iterable[fx.Node]) -> None:
+    """Let what is a copy or not, as its argument lies in memory, be one."""
+    for node in nodes:
         if node.target is aten.contiguous.default:
             layout = argument(node, 1)
             node.target, node.args = aten.clone.default, node.args[:1]
@@ -261,18 +261,22 @@ def drop_copies(graph: fx.Graph) -> None:
     results = leaves(graph)
     sources = {leaf: roots(leaf, through_copies=True) for leaf in results}
     needed: set[fx.Node] = set()
+    apart: set[fx.Node] = set()
     for leaf in results:
         mine, copies = roots(leaf), set(_copies(leaf))
         outside = any(n.op != "call_function" or not n.all_input_nodes for n in sources[leaf])
         beside = [other for other in sources if other is not leaf and sources[leaf] & sources[other]]
         # A copy by layout that was none as traced is one for other arguments.
         perhaps = beside and any(n.target in _PERHAPS_VIEWS for n in copies)
-        if outside or perhaps or any(mine != roots(other) for other in beside):
+        if outside:
             needed |= copies
+        if perhaps or any(mine != roots(other) for other in beside):
+            apart |= copies
     for node in list(graph.nodes):
-        if node.target in _COPIES and node not in needed:
+        if node.target in _COPIES and node not in needed | apart:
             node.replace_all_uses_with(node.args[0])
             graph.erase_node(node)
+    copy_by_layout(n for n in graph.nodes if n in apart)  # the optimised graph's layout may make a view of it
 
 
 def free_layout(graph: fx.Graph) -> None:

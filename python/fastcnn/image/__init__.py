@@ -2,17 +2,34 @@
 
 from fastcnn._checked import check_all
 from fastcnn._ops import (
+    binarize_local,
+    clear_border,
     closing,
     diamond,
     dilation,
     disk,
+    distance_transform_edt,
     erosion,
+    fill_holes,
+    gaussian_blur,
     hexagon,
+    label,
     line,
+    local_maxima,
+    local_minima,
     morphological_gradient,
     opening,
+    peak_local_max,
+    peak_local_max_padded,
     rectangle,
+    region_table,
+    relabel_sequential,
+    remove_small_holes,
+    remove_small_objects,
     square,
+    threshold_local,
+    threshold_otsu,
+    watershed,
 )
 from fastcnn.image.anchors import decode_boxes, encode_boxes, generate_anchors
 from fastcnn.image.boxes import (
@@ -33,15 +50,9 @@ from fastcnn.image.boxes import (
     remove_small_boxes,
     soft_nms,
 )
-from fastcnn.image.cleaning import fill_holes, remove_small_holes, remove_small_objects
 from fastcnn.image.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
-from fastcnn.image.distance import distance_transform_edt
 from fastcnn.image.features import hog
-from fastcnn.image.filtering import gaussian_blur
-from fastcnn.image.flooding import watershed
 from fastcnn.image.geometry import image_pyramid, resize, warp_affine
-from fastcnn.image.labeling import clear_border, label, region_table, relabel_sequential
-from fastcnn.image.peaks import local_maxima, local_minima, peak_local_max, peak_local_max_padded
 from fastcnn.image.pooling import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -62,7 +73,6 @@ from fastcnn.image.pooling import (
 )
 from fastcnn.image.proposals import felzenszwalb, selective_search, selective_search_padded, sliding_windows
 from fastcnn.image.roi import roi_align, roi_pool
-from fastcnn.image.thresholding import binarize_local, threshold_local, threshold_otsu
 
 __all__ = [
     "adaptive_avg_pool1d",

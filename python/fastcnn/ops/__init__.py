@@ -2,17 +2,34 @@
 
 from fastcnn._checked import check_all
 from fastcnn._ops import (
+    binarize_local,
+    clear_border,
     closing,
     diamond,
     dilation,
     disk,
+    distance_transform_edt,
     erosion,
+    fill_holes,
+    gaussian_blur,
     hexagon,
+    label,
     line,
+    local_maxima,
+    local_minima,
     morphological_gradient,
     opening,
+    peak_local_max,
+    peak_local_max_padded,
     rectangle,
+    region_table,
+    relabel_sequential,
+    remove_small_holes,
+    remove_small_objects,
     square,
+    threshold_local,
+    threshold_otsu,
+    watershed,
 )
 from fastcnn.ops._packed import PackedConvolution
 from fastcnn.ops.anchors import decode_boxes, encode_boxes, generate_anchors
@@ -37,16 +54,10 @@ from fastcnn.ops.boxes import (
     remove_small_boxes,
     soft_nms,
 )
-from fastcnn.ops.cleaning import fill_holes, remove_small_holes, remove_small_objects
 from fastcnn.ops.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from fastcnn.ops.deform import deform_conv2d
-from fastcnn.ops.distance import distance_transform_edt
 from fastcnn.ops.features import hog
-from fastcnn.ops.filtering import gaussian_blur
-from fastcnn.ops.flooding import watershed
 from fastcnn.ops.geometry import image_pyramid, resize, warp_affine
-from fastcnn.ops.labeling import clear_border, label, region_table, relabel_sequential
-from fastcnn.ops.peaks import local_maxima, local_minima, peak_local_max, peak_local_max_padded
 from fastcnn.ops.pooling import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -67,7 +78,6 @@ from fastcnn.ops.pooling import (
 )
 from fastcnn.ops.proposals import felzenszwalb, selective_search, selective_search_padded, sliding_windows
 from fastcnn.ops.roi import ps_roi_align, ps_roi_pool, roi_align, roi_pool
-from fastcnn.ops.thresholding import binarize_local, threshold_local, threshold_otsu
 
 __all__ = [
     "PackedConvolution",

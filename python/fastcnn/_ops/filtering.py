@@ -1,50 +1,25 @@
-"""Linear filters. Wrapper, docstring, fake kernel and autograd of each op together."""
+"""Linear filters."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-import torch
-from torch import Tensor
+from fastcnn._arguments import channelwise, numbers
+from fastcnn._dispatch import Array, native
 
-from fastcnn import _arguments
-from fastcnn._torch.register import register_op
+__all__ = ["gaussian_blur"]
 
 
-def _same(image: Tensor, *_: object) -> Tensor:
-    return torch.empty_like(image, memory_format=torch.contiguous_format)
-
-
-def _keep_arguments(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    ctx.arguments = inputs[1:]
-
-
-# The filter is linear: its derivative is the transposed filter, and that one's the filter again.
-def _transposed(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
-    return _gaussian_blur_backward(grad, *ctx.arguments), None, None, None
-
-
-def _direct(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
-    return _gaussian_blur(grad, *ctx.arguments), None, None, None
-
-
-_gaussian_blur = register_op(
-    "gaussian_blur", fake=_same, setup_context=_keep_arguments, backward=_transposed, linear=True
-)
-_gaussian_blur_backward = register_op(
-    "_gaussian_blur_backward", fake=_same, setup_context=_keep_arguments, backward=_direct, linear=True
-)
-
-
+@channelwise
 def gaussian_blur(
-    image: Tensor,
+    image: Array,
     sigma: float | Sequence[float],
     truncate: float = 4.0,
     border: str = "reflect",
     *,
     spatial_dims: int | None = None,
-) -> Tensor:
+    channel_axis: int | None = None,
+) -> Array:
     """Blur each image with a Gaussian.
 
     As `scipy.ndimage.gaussian_filter`, for a batch: along every axis the taps exp(-x² / 2 sigma²) for
@@ -59,6 +34,7 @@ def gaussian_blur(
         border: what lies outside: "reflect" (edge pixel repeated), "mirror" (not repeated), "replicate" or "constant"
             (zero). A kernel longer than the image meets it repeatedly.
         spatial_dims: 2 or 3; by default as many as sigma has numbers, 2 for one.
+        channel_axis: where colour stands, if not before the spatial dimensions.
 
     Returns:
         The blurred images, dense, in the image's shape and dtype. Arithmetic is in float32 (float64 for float64);
@@ -79,14 +55,14 @@ def gaussian_blur(
     method, which is exact).
 
     Example:
-        >>> import torch, fastcnn.ops as F
-        >>> F.gaussian_blur(torch.tensor([[0, 0, 0], [0, 100, 0], [0, 0, 0]], dtype=torch.uint8), 0.5)
-        tensor([[ 1,  8,  1],
-                [ 8, 62,  8],
-                [ 1,  8,  1]], dtype=torch.uint8)
+        >>> import numpy as np, fastcnn.ops as F
+        >>> F.gaussian_blur(np.array([[0, 0, 0], [0, 100, 0], [0, 0, 0]], np.uint8), 0.5)
+        array([[ 1,  8,  1],
+               [ 8, 62,  8],
+               [ 1,  8,  1]], dtype=uint8)
     """
     if spatial_dims is None:
         spatial_dims = len(sigma) if isinstance(sigma, Sequence) else 2
-    sigmas = _arguments.numbers(sigma, spatial_dims, "gaussian_blur", "sigma")
-    result: Tensor = _gaussian_blur(image, sigmas, float(truncate), border)
+    sigmas = numbers(sigma, spatial_dims, "gaussian_blur", "sigma")
+    result: Array = native("gaussian_blur", image, sigmas, float(truncate), border)
     return result

@@ -1,45 +1,17 @@
-"""Local extrema and peaks. Wrapper, docstring, fake kernel and autograd of each op together."""
+"""Local extrema and peaks."""
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from fastcnn._arguments import channelwise
+from fastcnn._dispatch import Array, native
 
-from fastcnn._torch.register import register_op
-
-
-def _mask(image: Tensor, connectivity: int, spatial_dims: int) -> Tensor:
-    return image.new_empty(image.shape, dtype=torch.bool)
+__all__ = ["local_maxima", "local_minima", "peak_local_max", "peak_local_max_padded"]
 
 
-def _rows(
-    image: Tensor, min_distance: int, threshold_abs: float | None, labels: Tensor | None, spatial_dims: int
-) -> Tensor:
-    return image.new_empty((torch.library.get_ctx().new_dynamic_size(), image.ndim), dtype=torch.int64)
-
-
-def _padded(
-    image: Tensor,
-    max_peaks: int,
-    min_distance: int,
-    threshold_abs: float | None,
-    labels: Tensor | None,
-    spatial_dims: int,
-) -> tuple[Tensor, Tensor]:
-    batch = image.shape[: image.ndim - spatial_dims]
-    return (
-        image.new_empty((*batch, max_peaks, spatial_dims), dtype=torch.int64),
-        image.new_empty(batch, dtype=torch.int64),
-    )
-
-
-_local_maxima = register_op("local_maxima", fake=_mask)
-_local_minima = register_op("local_minima", fake=_mask)
-_peak_local_max = register_op("peak_local_max", fake=_rows, images=(0, 3))
-_peak_local_max_padded = register_op("peak_local_max_padded", fake=_padded, images=(0, 4))
-
-
-def local_maxima(image: Tensor, connectivity: int | None = None, spatial_dims: int = 2) -> Tensor:
+@channelwise
+def local_maxima(
+    image: Array, connectivity: int | None = None, spatial_dims: int = 2, *, channel_axis: int | None = None
+) -> Array:
     """Find the local maxima: connected pixels of one value whose neighbours are all lower.
 
     As `skimage.morphology.local_maxima` with ``allow_borders=True``, for a batch: a maximum may touch the border, may
@@ -51,6 +23,7 @@ def local_maxima(image: Tensor, connectivity: int | None = None, spatial_dims: i
         connectivity: how many coordinates of neighbours may differ, 1 to `spatial_dims`, or the number of neighbours: 4
             or 8; 6, 18 or 26. None: all.
         spatial_dims: 2 or 3; all dimensions before those are batch.
+        channel_axis: where colour stands, if not before the spatial dimensions.
 
     Returns:
         bool, of the image's shape.
@@ -65,16 +38,19 @@ def local_maxima(image: Tensor, connectivity: int | None = None, spatial_dims: i
         P. Soille, "Morphological Image Analysis", 2003, 6.3 (regional maxima).
 
     Example:
-        >>> import torch, fastcnn.ops as F
-        >>> F.local_maxima(torch.tensor([[1, 1, 0, 2], [1, 1, 0, 0]])).int()
-        tensor([[1, 1, 0, 1],
-                [1, 1, 0, 0]], dtype=torch.int32)
+        >>> import numpy as np, fastcnn.ops as F
+        >>> F.local_maxima(np.array([[1, 1, 0, 2], [1, 1, 0, 0]])).astype(int)
+        array([[1, 1, 0, 1],
+               [1, 1, 0, 0]])
     """
-    result: Tensor = _local_maxima(image, spatial_dims if connectivity is None else connectivity, spatial_dims)
+    result: Array = native("local_maxima", image, spatial_dims if connectivity is None else connectivity, spatial_dims)
     return result
 
 
-def local_minima(image: Tensor, connectivity: int | None = None, spatial_dims: int = 2) -> Tensor:
+@channelwise
+def local_minima(
+    image: Array, connectivity: int | None = None, spatial_dims: int = 2, *, channel_axis: int | None = None
+) -> Array:
     """Find the local minima: connected pixels of one value whose neighbours are all higher.
 
     As `skimage.morphology.local_minima`; see `local_maxima`, of which this is the mirror image. NaN counts as higher
@@ -84,6 +60,7 @@ def local_minima(image: Tensor, connectivity: int | None = None, spatial_dims: i
         image: as `local_maxima`.
         connectivity: as `local_maxima`.
         spatial_dims: 2 or 3.
+        channel_axis: as `local_maxima`.
 
     Returns:
         bool, of the image's shape.
@@ -94,22 +71,22 @@ def local_minima(image: Tensor, connectivity: int | None = None, spatial_dims: i
     Complexity, gradient and determinism: those of `local_maxima`.
 
     Example:
-        >>> import torch, fastcnn.ops as F
-        >>> F.local_minima(torch.tensor([[1, 1, 0, 2], [1, 1, 0, 0]])).int()
-        tensor([[0, 0, 1, 0],
-                [0, 0, 1, 1]], dtype=torch.int32)
+        >>> import numpy as np, fastcnn.ops as F
+        >>> F.local_minima(np.array([[1, 1, 0, 2], [1, 1, 0, 0]])).astype(int)
+        array([[0, 0, 1, 0],
+               [0, 0, 1, 1]])
     """
-    result: Tensor = _local_minima(image, spatial_dims if connectivity is None else connectivity, spatial_dims)
+    result: Array = native("local_minima", image, spatial_dims if connectivity is None else connectivity, spatial_dims)
     return result
 
 
 def peak_local_max(
-    image: Tensor,
+    image: Array,
     min_distance: int = 1,
     threshold_abs: float | None = None,
-    labels: Tensor | None = None,
+    labels: Array | None = None,
     spatial_dims: int = 2,
-) -> Tensor:
+) -> Array:
     """Find peaks: pixels that are highest within `min_distance` along every axis, and that far from one another.
 
     As `skimage.feature.peak_local_max` with ``exclude_border=False``, for a batch: pixels equal to the maximum of the
@@ -136,23 +113,23 @@ def peak_local_max(
     shape depends on the data; `peak_local_max_padded` has a fixed one for graphs.
 
     Example:
-        >>> import torch, fastcnn.ops as F
-        >>> F.peak_local_max(torch.tensor([[0, 3, 0, 0, 5], [0, 0, 0, 0, 0]]))
-        tensor([[0, 4],
-                [0, 1]])
+        >>> import numpy as np, fastcnn.ops as F
+        >>> F.peak_local_max(np.array([[0, 3, 0, 0, 5], [0, 0, 0, 0, 0]]))
+        array([[0, 4],
+               [0, 1]])
     """
-    result: Tensor = _peak_local_max(image, min_distance, threshold_abs, labels, spatial_dims)
+    result: Array = native("peak_local_max", image, min_distance, threshold_abs, labels, spatial_dims)
     return result
 
 
 def peak_local_max_padded(
-    image: Tensor,
+    image: Array,
     max_peaks: int,
     min_distance: int = 1,
     threshold_abs: float | None = None,
-    labels: Tensor | None = None,
+    labels: Array | None = None,
     spatial_dims: int = 2,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Array, Array]:
     """Find peaks as `peak_local_max` does, in a fixed shape that graphs can hold.
 
     Args:
@@ -173,11 +150,13 @@ def peak_local_max_padded(
     Complexity, gradient and determinism: those of `peak_local_max`.
 
     Example:
-        >>> import torch, fastcnn.ops as F
-        >>> F.peak_local_max_padded(torch.tensor([[0, 3, 0, 0, 5], [0, 0, 0, 0, 0]]), max_peaks=3)
-        (tensor([[ 0,  4],
-                [ 0,  1],
-                [-1, -1]]), tensor(2))
+        >>> import numpy as np, fastcnn.ops as F
+        >>> F.peak_local_max_padded(np.array([[0, 3, 0, 0, 5], [0, 0, 0, 0, 0]]), max_peaks=3)
+        (array([[ 0,  4],
+               [ 0,  1],
+               [-1, -1]]), array(2))
     """
-    coordinates, counts = _peak_local_max_padded(image, max_peaks, min_distance, threshold_abs, labels, spatial_dims)
+    coordinates, counts = native(
+        "peak_local_max_padded", image, max_peaks, min_distance, threshold_abs, labels, spatial_dims
+    )
     return coordinates, counts

@@ -1,21 +1,15 @@
-"""Removal of small objects and of holes. Wrapper, docstring, fake kernel and autograd of each op together."""
+"""Removal of small objects and of holes."""
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from fastcnn._arguments import channelwise
+from fastcnn._dispatch import Array, native
 
-from fastcnn._torch.register import register_op
-
-
-def _mask_fake(mask: Tensor, *_: object) -> Tensor:
-    return mask.new_empty(mask.shape, dtype=torch.bool)
+__all__ = ["fill_holes", "remove_small_holes", "remove_small_objects"]
 
 
-_fill_holes = register_op("fill_holes", fake=_mask_fake)
-
-
-def fill_holes(mask: Tensor, spatial_dims: int = 2) -> Tensor:
+@channelwise
+def fill_holes(mask: Array, spatial_dims: int = 2, *, channel_axis: int | None = None) -> Array:
     """Fill the holes of each image's objects: `scipy.ndimage.binary_fill_holes`.
 
     A hole is a set of zero pixels from which no path of edge-adjacent zeros (4 neighbours, 6 in 3-D) leads to the
@@ -37,24 +31,25 @@ def fill_holes(mask: Tensor, spatial_dims: int = 2) -> Tensor:
     Gradient: none; the result is bool. Deterministic.
 
     Example:
-        >>> import torch, fastcnn.ops as F
-        >>> F.fill_holes(torch.tensor([[0, 1, 1, 1], [0, 1, 0, 1], [0, 1, 1, 1]])).int()
-        tensor([[0, 1, 1, 1],
-                [0, 1, 1, 1],
-                [0, 1, 1, 1]], dtype=torch.int32)
+        >>> import numpy as np, fastcnn.ops as F
+        >>> F.fill_holes(np.array([[0, 1, 1, 1], [0, 1, 0, 1], [0, 1, 1, 1]])).astype(int)
+        array([[0, 1, 1, 1],
+               [0, 1, 1, 1],
+               [0, 1, 1, 1]])
     """
-    result: Tensor = _fill_holes(mask, spatial_dims)
+    result: Array = native("fill_holes", mask, spatial_dims)
     return result
 
 
-def _objects_fake(mask: Tensor, *_: object) -> Tensor:
-    return mask.new_empty(mask.shape)
-
-
-_remove_small_objects = register_op("remove_small_objects", fake=_objects_fake)
-
-
-def remove_small_objects(mask: Tensor, min_size: int, connectivity: int | None = None, spatial_dims: int = 2) -> Tensor:
+@channelwise
+def remove_small_objects(
+    mask: Array,
+    min_size: int,
+    connectivity: int | None = None,
+    spatial_dims: int = 2,
+    *,
+    channel_axis: int | None = None,
+) -> Array:
     """Remove the objects of `min_size` pixels or fewer: `skimage.morphology.remove_small_objects`.
 
     The bound is inclusive, as `max_size` is in scikit-image 0.26.
@@ -67,6 +62,7 @@ def remove_small_objects(mask: Tensor, min_size: int, connectivity: int | None =
         connectivity: of bool images: how many coordinates of neighbours may differ, 1 to `spatial_dims`, or the number
             of neighbours: 4 or 8; 6, 18 or 26. None: 1.
         spatial_dims: 2 or 3; all dimensions before those are batch.
+        channel_axis: where colour stands, if not before the spatial dimensions.
 
     Returns:
         A copy of the mask, of its dtype, 0 where objects were removed; labels are not renumbered.
@@ -83,23 +79,30 @@ def remove_small_objects(mask: Tensor, min_size: int, connectivity: int | None =
     Gradient: none; the result is an integer. Deterministic.
 
     Example:
-        >>> import torch, fastcnn.ops as F
-        >>> mask = torch.tensor([[1, 1, 0, 0], [1, 0, 0, 1]], dtype=torch.bool)
-        >>> F.remove_small_objects(mask, 1).int()
-        tensor([[1, 1, 0, 0],
-                [1, 0, 0, 0]], dtype=torch.int32)
-        >>> F.remove_small_objects(torch.tensor([[5, 5, 0, 2], [0, 0, 5, 2]]), 2)
-        tensor([[5, 5, 0, 0],
-                [0, 0, 5, 0]])
+        >>> import numpy as np, fastcnn.ops as F
+        >>> mask = np.array([[1, 1, 0, 0], [1, 0, 0, 1]], np.bool_)
+        >>> F.remove_small_objects(mask, 1).astype(int)
+        array([[1, 1, 0, 0],
+               [1, 0, 0, 0]])
+        >>> F.remove_small_objects(np.array([[5, 5, 0, 2], [0, 0, 5, 2]]), 2)
+        array([[5, 5, 0, 0],
+               [0, 0, 5, 0]])
     """
-    result: Tensor = _remove_small_objects(mask, min_size, 1 if connectivity is None else connectivity, spatial_dims)
+    result: Array = native(
+        "remove_small_objects", mask, min_size, 1 if connectivity is None else connectivity, spatial_dims
+    )
     return result
 
 
-_remove_small_holes = register_op("remove_small_holes", fake=_mask_fake)
-
-
-def remove_small_holes(mask: Tensor, max_size: int, connectivity: int | None = None, spatial_dims: int = 2) -> Tensor:
+@channelwise
+def remove_small_holes(
+    mask: Array,
+    max_size: int,
+    connectivity: int | None = None,
+    spatial_dims: int = 2,
+    *,
+    channel_axis: int | None = None,
+) -> Array:
     """Fill the connected sets of `max_size` zero pixels or fewer: `skimage.morphology.remove_small_holes`.
 
     Sets that touch the image's border count as holes too, as in scikit-image. The bound is inclusive, as in
@@ -111,6 +114,7 @@ def remove_small_holes(mask: Tensor, max_size: int, connectivity: int | None = N
         connectivity: of the zero pixels: how many coordinates of neighbours may differ, 1 to `spatial_dims`, or the
             number of neighbours: 4 or 8; 6, 18 or 26. None: 1.
         spatial_dims: 2 or 3; all dimensions before those are batch.
+        channel_axis: where colour stands, if not before the spatial dimensions.
 
     Returns:
         bool, of the mask's shape.
@@ -125,11 +129,13 @@ def remove_small_holes(mask: Tensor, max_size: int, connectivity: int | None = N
     Gradient: none; the result is bool. Deterministic.
 
     Example:
-        >>> import torch, fastcnn.ops as F
-        >>> F.remove_small_holes(torch.tensor([[1, 1, 1, 1], [1, 0, 1, 0], [1, 1, 0, 0]]), 1).int()
-        tensor([[1, 1, 1, 1],
-                [1, 1, 1, 0],
-                [1, 1, 0, 0]], dtype=torch.int32)
+        >>> import numpy as np, fastcnn.ops as F
+        >>> F.remove_small_holes(np.array([[1, 1, 1, 1], [1, 0, 1, 0], [1, 1, 0, 0]]), 1).astype(int)
+        array([[1, 1, 1, 1],
+               [1, 1, 1, 0],
+               [1, 1, 0, 0]])
     """
-    result: Tensor = _remove_small_holes(mask, max_size, 1 if connectivity is None else connectivity, spatial_dims)
+    result: Array = native(
+        "remove_small_holes", mask, max_size, 1 if connectivity is None else connectivity, spatial_dims
+    )
     return result

@@ -1,34 +1,24 @@
-"""The watershed. Wrapper, docstring, fake kernel and autograd together."""
+"""The watershed."""
 
 from __future__ import annotations
 
-from typing import Any
-
-import torch
-from torch import Tensor
-
 from fastcnn._arguments import same_shape
-from fastcnn._torch.register import register_op
-from fastcnn.ops.labeling import label
-from fastcnn.ops.peaks import local_minima
+from fastcnn._dispatch import Array, native
+from fastcnn._ops.labeling import label
+from fastcnn._ops.peaks import local_minima
 
-
-def _labels(image: Tensor, markers: Tensor, *_: Any) -> Tensor:
-    return image.new_empty(image.shape, dtype=markers.dtype)
-
-
-_watershed = register_op("watershed", fake=_labels, images=(0, 1, 2))
+__all__ = ["watershed"]
 
 
 def watershed(
-    image: Tensor,
-    markers: Tensor | None = None,
+    image: Array,
+    markers: Array | None = None,
     connectivity: int = 1,
-    mask: Tensor | None = None,
+    mask: Array | None = None,
     compactness: float = 0.0,
     watershed_line: bool = False,
     spatial_dims: int = 2,
-) -> Tensor:
+) -> Array:
     """Flood each image from its markers; basins meet on the ridges.
 
     The flood of `skimage.segmentation.watershed`, with ties decided by position instead of by the age of a queue entry,
@@ -68,19 +58,20 @@ def watershed(
         1991; P. Neubert, P. Protzel, "Compact watershed and preemptive SLIC", 2014.
 
     Example:
-        >>> import torch, fastcnn.ops as F
-        >>> relief = torch.tensor([[0, 1, 2, 9, 2, 1, 0]])
-        >>> F.watershed(relief, torch.tensor([[1, 0, 0, 0, 0, 0, 2]]))
-        tensor([[1, 1, 1, 1, 2, 2, 2]])
+        >>> import numpy as np, fastcnn.ops as F
+        >>> relief = np.array([[0, 1, 2, 9, 2, 1, 0]])
+        >>> F.watershed(relief, np.array([[1, 0, 0, 0, 0, 0, 2]]))
+        array([[1, 1, 1, 1, 2, 2, 2]])
         >>> F.watershed(relief)
-        tensor([[1, 1, 1, 1, 2, 2, 2]], dtype=torch.int32)
+        array([[1, 1, 1, 1, 2, 2, 2]], dtype=int32)
     """
     if markers is None:
         minima = local_minima(image, connectivity, spatial_dims)
         if mask is not None:
             same_shape("watershed", "mask", mask, image)
-            minima = minima & mask.to(torch.bool)
-        found = label(minima, connectivity, spatial_dims=spatial_dims)
-        markers = found if isinstance(found, Tensor) else found[0]
-    result: Tensor = _watershed(image, markers, mask, connectivity, float(compactness), watershed_line, spatial_dims)
+            minima = minima & (mask != 0)
+        markers = label(minima, connectivity, spatial_dims=spatial_dims)
+    result: Array = native(
+        "watershed", image, markers, mask, connectivity, float(compactness), watershed_line, spatial_dims
+    )
     return result

@@ -5,61 +5,50 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, overload
 
-import torch
-from torch import Tensor
+from fastcnn._arguments import numbers
+from fastcnn._dispatch import Array, native
 
-from fastcnn import _arguments
-from fastcnn._torch.register import register_op
-
-_NAME = "distance_transform_edt"
-
-
-def _distances(mask: Tensor, sampling: object, squared: bool, spatial_dims: int) -> Tensor:
-    return mask.new_empty(mask.shape, dtype=torch.int32 if squared else torch.float32)
-
-
-def _with_indices(mask: Tensor, sampling: object, squared: bool, spatial_dims: int) -> tuple[Tensor, Tensor]:
-    split = mask.ndim - spatial_dims
-    shape = (*mask.shape[:split], spatial_dims, *mask.shape[split:])
-    return _distances(mask, sampling, squared, spatial_dims), mask.new_empty(shape, dtype=torch.int64)
-
-
-_edt = register_op("distance_transform_edt", fake=_distances)
-_edt_indices = register_op("distance_transform_edt_indices", fake=_with_indices)
+__all__ = ["distance_transform_edt"]
 
 
 @overload
 def distance_transform_edt(
-    mask: Tensor,
+    mask: Array,
     sampling: float | Sequence[float] | None = ...,
     return_indices: Literal[False] = ...,
     squared: bool = ...,
     spatial_dims: int = ...,
-) -> Tensor: ...
+) -> Array: ...
+
+
 @overload
 def distance_transform_edt(
-    mask: Tensor,
+    mask: Array,
     sampling: float | Sequence[float] | None,
     return_indices: Literal[True],
     squared: bool = ...,
     spatial_dims: int = ...,
-) -> tuple[Tensor, Tensor]: ...
+) -> tuple[Array, Array]: ...
+
+
 @overload
 def distance_transform_edt(
-    mask: Tensor,
+    mask: Array,
     sampling: float | Sequence[float] | None = ...,
     *,
     return_indices: Literal[True],
     squared: bool = ...,
     spatial_dims: int = ...,
-) -> tuple[Tensor, Tensor]: ...
+) -> tuple[Array, Array]: ...
+
+
 def distance_transform_edt(
-    mask: Tensor,
+    mask: Array,
     sampling: float | Sequence[float] | None = None,
     return_indices: bool = False,
     squared: bool = False,
     spatial_dims: int = 2,
-) -> Tensor | tuple[Tensor, Tensor]:
+) -> Array | tuple[Array, Array]:
     """Compute the exact Euclidean distance of every non-zero pixel to the nearest zero.
 
     As `scipy.ndimage.distance_transform_edt`, for a batch. Distances come from exact integer squares and are rounded
@@ -96,14 +85,15 @@ def distance_transform_edt(
         1987.
 
     Example:
-        >>> import torch, fastcnn.ops as F
-        >>> F.distance_transform_edt(torch.tensor([[0, 1, 1], [1, 1, 1]]), squared=True)
-        tensor([[0, 1, 4],
-                [1, 2, 5]], dtype=torch.int32)
+        >>> import numpy as np, fastcnn.ops as F
+        >>> F.distance_transform_edt(np.array([[0, 1, 1], [1, 1, 1]]), squared=True)
+        array([[0, 1, 4],
+               [1, 2, 5]], dtype=int32)
     """
-    spacing = None if sampling is None else _arguments.numbers(sampling, spatial_dims, _NAME, "sampling")
+    op = "distance_transform_edt"
+    spacing = None if sampling is None else numbers(sampling, spatial_dims, op, "sampling")
     if return_indices:
-        distance, indices = _edt_indices(mask, spacing, squared, spatial_dims)
+        distance, indices = native(f"{op}_indices", mask, spacing, squared, spatial_dims)
         return distance, indices
-    result: Tensor = _edt(mask, spacing, squared, spatial_dims)
+    result: Array = native(op, mask, spacing, squared, spatial_dims)
     return result

@@ -1,62 +1,14 @@
-"""Thresholds: one per image, or one per pixel. Wrapper, docstring, fake kernel and autograd of each op together."""
+"""Thresholds: one per image, or one per pixel."""
 
 from __future__ import annotations
 
-import operator
-from typing import Any
+from fastcnn._arguments import channelwise, moved
+from fastcnn._dispatch import Array, native
 
-import torch
-from torch import Tensor
-
-from fastcnn._torch.register import register_op
+__all__ = ["binarize_local", "threshold_local", "threshold_otsu"]
 
 
-def _per_image(image: Tensor, nbins: int, spatial_dims: int) -> Tensor:
-    return image.new_empty(image.shape[: max(image.ndim - spatial_dims, 0)])
-
-
-def _surface(image: Tensor, *_: object) -> Tensor:
-    wide = image.dtype in (torch.int32, torch.float64)
-    return image.new_empty(image.shape, dtype=torch.float64 if wide else torch.float32)
-
-
-def _mask(image: Tensor, *_: object) -> Tensor:
-    return image.new_empty(image.shape, dtype=torch.bool)
-
-
-def _same(grad: Tensor, *_: object) -> Tensor:
-    return torch.empty_like(grad, memory_format=torch.contiguous_format)
-
-
-def _keep_arguments(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    ctx.dtype, ctx.block_size, ctx.method = inputs[0].dtype, inputs[1], inputs[2]
-
-
-# The filter is symmetric: its own transpose.
-def _surface_backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
-    result = _threshold_local_backward(grad, ctx.block_size, ctx.method)
-    return result.to(ctx.dtype), None, None, None
-
-
-def _backward_backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
-    return _threshold_local_backward(grad, ctx.block_size, ctx.method), None, None
-
-
-_threshold_otsu = register_op("threshold_otsu", fake=_per_image)
-_threshold_local = register_op(
-    "threshold_local", fake=_surface, setup_context=_keep_arguments, backward=_surface_backward
-)
-_threshold_local_backward = register_op(
-    "_threshold_local_backward",
-    fake=_same,
-    setup_context=_keep_arguments,
-    backward=_backward_backward,
-    linear=True,
-)
-_binarize_local = register_op("binarize_local", fake=_mask)
-
-
-def threshold_otsu(image: Tensor, nbins: int = 256, *, spatial_dims: int = 2) -> Tensor:
+def threshold_otsu(image: Array, nbins: int = 256, *, spatial_dims: int = 2, channel_axis: int | None = None) -> Array:
     """Find the threshold of each image that best separates its values into two classes.
 
     The value of `skimage.filters.threshold_otsu`, for a batch: pixels above it are the upper class.
@@ -66,9 +18,10 @@ def threshold_otsu(image: Tensor, nbins: int = 256, *, spatial_dims: int = 2) ->
         nbins: bins between the least and the greatest value of a float image; integers have one bin per value. Where
             the range holds too few floats for that many, it is halved until it does (scikit-image raises).
         spatial_dims: 2 or 3.
+        channel_axis: where colour stands, if not before the spatial axes; the result has it first.
 
     Returns:
-        A tensor of the leading dimensions (0-d for one image), of the image's dtype. An image of one value has that
+        Thresholds of the leading dimensions (0-d for one image), of the image's dtype. An image of one value has that
         value; a float image with NaN or infinities has NaN; an empty one NaN, or 0 for integers.
 
     Raises:
@@ -82,15 +35,25 @@ def threshold_otsu(image: Tensor, nbins: int = 256, *, spatial_dims: int = 2) ->
     Reference: N. Otsu, "A threshold selection method from gray-level histograms", IEEE Trans. SMC 9, 1979.
 
     Example:
-        >>> import torch, fastcnn.ops as F
-        >>> F.threshold_otsu(torch.tensor([[1, 2, 2], [9, 8, 9]], dtype=torch.uint8))
-        tensor(2, dtype=torch.uint8)
+        >>> import numpy as np, fastcnn.ops as F
+        >>> F.threshold_otsu(np.array([[1, 2, 2], [9, 8, 9]], np.uint8))
+        array(2, dtype=uint8)
     """
-    result: Tensor = _threshold_otsu(image, operator.index(nbins), spatial_dims)
+    if channel_axis is not None:
+        image = moved(image, channel_axis, 0)
+    result: Array = native("threshold_otsu", image, nbins, spatial_dims)
     return result
 
 
-def threshold_local(image: Tensor, block_size: int = 35, method: str = "gaussian", offset: float = 0.0) -> Tensor:
+@channelwise
+def threshold_local(
+    image: Array,
+    block_size: int = 35,
+    method: str = "gaussian",
+    offset: float = 0.0,
+    *,
+    channel_axis: int | None = None,
+) -> Array:
     """Compute a threshold for every pixel: the weighted mean of the block around it, less an offset.
 
     As `skimage.filters.threshold_local`, for a batch; the border is reflected (edge pixel repeated).
@@ -100,6 +63,7 @@ def threshold_local(image: Tensor, block_size: int = 35, method: str = "gaussian
         block_size: side of the block; odd, 1 to 32767.
         method: "gaussian", of sigma = (block_size - 1) / 6 and cut at 4 sigma (beyond the block), or "mean".
         offset: what is subtracted from the mean.
+        channel_axis: where colour stands, if not before the spatial dimensions.
 
     Returns:
         The thresholds: float32; float64 for int32 and float64 images, whose values float32 does not hold. Means of
@@ -119,17 +83,25 @@ def threshold_local(image: Tensor, block_size: int = 35, method: str = "gaussian
     that nothing cancels.
 
     Example:
-        >>> import torch, fastcnn.ops as F
-        >>> F.threshold_local(torch.tensor([[0, 0, 0], [0, 9, 0], [0, 0, 0]], dtype=torch.uint8), 3, "mean", offset=0.5)
-        tensor([[0.5000, 0.5000, 0.5000],
-                [0.5000, 0.5000, 0.5000],
-                [0.5000, 0.5000, 0.5000]])
+        >>> import numpy as np, fastcnn.ops as F
+        >>> F.threshold_local(np.array([[0, 0, 0], [0, 9, 0], [0, 0, 0]], np.uint8), 3, "mean", offset=0.5)
+        array([[0.5, 0.5, 0.5],
+               [0.5, 0.5, 0.5],
+               [0.5, 0.5, 0.5]], dtype=float32)
     """
-    result: Tensor = _threshold_local(image, operator.index(block_size), method, float(offset))
+    result: Array = native("threshold_local", image, block_size, method, float(offset))
     return result
 
 
-def binarize_local(image: Tensor, block_size: int = 35, method: str = "gaussian", offset: float = 0.0) -> Tensor:
+@channelwise
+def binarize_local(
+    image: Array,
+    block_size: int = 35,
+    method: str = "gaussian",
+    offset: float = 0.0,
+    *,
+    channel_axis: int | None = None,
+) -> Array:
     """Mark the pixels above their local threshold.
 
     Bit for bit ``image > threshold_local(image, block_size, method, offset)``, without storing the thresholds.
@@ -139,6 +111,7 @@ def binarize_local(image: Tensor, block_size: int = 35, method: str = "gaussian"
         block_size: side of the block; odd, 1 to 32767.
         method: "gaussian" or "mean"; see `threshold_local`.
         offset: what is subtracted from the mean. Negative ones ask pixels to stand out.
+        channel_axis: where colour stands, if not before the spatial dimensions.
 
     Returns:
         bool, of the image's shape. NaN, or a block with one, gives False.
@@ -152,11 +125,11 @@ def binarize_local(image: Tensor, block_size: int = 35, method: str = "gaussian"
     integers.
 
     Example:
-        >>> import torch, fastcnn.ops as F
-        >>> F.binarize_local(torch.tensor([[0, 0, 0], [0, 9, 0], [0, 0, 0]], dtype=torch.uint8), 3, "mean")
-        tensor([[False, False, False],
-                [False,  True, False],
-                [False, False, False]])
+        >>> import numpy as np, fastcnn.ops as F
+        >>> F.binarize_local(np.array([[0, 0, 0], [0, 9, 0], [0, 0, 0]], np.uint8), 3, "mean")
+        array([[False, False, False],
+               [False,  True, False],
+               [False, False, False]])
     """
-    result: Tensor = _binarize_local(image, operator.index(block_size), method, float(offset))
+    result: Array = native("binarize_local", image, block_size, method, float(offset))
     return result
