@@ -52,6 +52,12 @@ def same_shape(op: str, argument: str, value: Any, image: Any) -> None:
         raise ArgumentError(f"{op}: expected {argument} of shape {tuple(image.shape)}, got {tuple(value.shape)}")
 
 
+def check_choice(value: str, known: tuple[str, ...], op: str, argument: str) -> None:
+    """Refuse what is not one of some words."""
+    if value not in known:
+        raise ArgumentError(f"{op}: expected {argument} to be one of {', '.join(known)}, got {value}")
+
+
 def channelwise(function: Function) -> Function:
     """Let an image function take ``channel_axis``: that axis is moved to the front, as batch, and back."""
     first = next(iter(inspect.signature(function).parameters))

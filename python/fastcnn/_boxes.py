@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from fastcnn._arguments import check_choice
 from fastcnn._errors import ArgumentError
 
 Boxes = TypeVar("Boxes")
@@ -16,12 +17,6 @@ def check_boxes(boxes: Any, op: str, argument: str = "boxes", columns: int = 4) 
     """Refuse what has not that many values in its last dimension."""
     if boxes.ndim == 0 or boxes.shape[-1] != columns:
         raise ArgumentError(f"{op}: expected {argument} of shape (..., {columns}), got {tuple(boxes.shape)}")
-
-
-def check_choice(value: str, known: tuple[str, ...], op: str, argument: str) -> None:
-    """Refuse what is not one of some words."""
-    if value not in known:
-        raise ArgumentError(f"{op}: expected {argument} to be one of {', '.join(known)}, got {value}")
 
 
 def convert(

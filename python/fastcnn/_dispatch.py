@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -39,3 +40,13 @@ def native(name: str, *arguments: Any) -> Any:
     from fastcnn._torch.table import TENSOR_OPS
 
     return TENSOR_OPS[name](*arguments)
+
+
+def zeros_like(array: Any, shape: Sequence[int]) -> Any:
+    """Return zeros of the kind, dtype and device of an array or a tensor."""
+    return array.new_zeros(shape) if is_tensor(array) else np.zeros(shape, array.dtype)
+
+
+def stack_last(arrays: Sequence[Any]) -> Any:
+    """Join arrays or tensors along a new last dimension."""
+    return sys.modules["torch"].stack(arrays, -1) if is_tensor(arrays[0]) else np.stack(arrays, -1)

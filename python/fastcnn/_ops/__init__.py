@@ -1,24 +1,42 @@
 """Operations on NumPy arrays and torch tensors: the kind that comes in goes out. Imports no torch."""
 
 from fastcnn._checked import check_all
-from fastcnn._ops import cleaning, distance, filtering, flooding, labeling, morphology, peaks, thresholding
+from fastcnn._ops import (
+    cleaning,
+    distance,
+    features,
+    filtering,
+    flooding,
+    geometry,
+    labeling,
+    morphology,
+    peaks,
+    proposals,
+    thresholding,
+)
 from fastcnn._ops.cleaning import *  # noqa: F403
 from fastcnn._ops.distance import *  # noqa: F403
+from fastcnn._ops.features import *  # noqa: F403
 from fastcnn._ops.filtering import *  # noqa: F403
 from fastcnn._ops.flooding import *  # noqa: F403
+from fastcnn._ops.geometry import *  # noqa: F403
 from fastcnn._ops.labeling import *  # noqa: F403
 from fastcnn._ops.morphology import *  # noqa: F403
 from fastcnn._ops.peaks import *  # noqa: F403
+from fastcnn._ops.proposals import *  # noqa: F403
 from fastcnn._ops.thresholding import *  # noqa: F403
 
 __all__ = [
     *cleaning.__all__,
     *distance.__all__,
+    *features.__all__,
     *filtering.__all__,
     *flooding.__all__,
+    *geometry.__all__,
     *labeling.__all__,
     *morphology.__all__,
     *peaks.__all__,
+    *proposals.__all__,
     *thresholding.__all__,
 ]
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from fastcnn._boxes import check_choice
+from fastcnn._arguments import check_choice
 from fastcnn.data.errors import DataError, warn
 from fastcnn.io import ImageFileError, Picture, read_image
 

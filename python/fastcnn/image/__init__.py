@@ -10,9 +10,12 @@ from fastcnn._ops import (
     disk,
     distance_transform_edt,
     erosion,
+    felzenszwalb,
     fill_holes,
     gaussian_blur,
     hexagon,
+    hog,
+    image_pyramid,
     label,
     line,
     local_maxima,
@@ -26,9 +29,14 @@ from fastcnn._ops import (
     relabel_sequential,
     remove_small_holes,
     remove_small_objects,
+    resize,
+    selective_search,
+    selective_search_padded,
+    sliding_windows,
     square,
     threshold_local,
     threshold_otsu,
+    warp_affine,
     watershed,
 )
 from fastcnn.image.anchors import decode_boxes, encode_boxes, generate_anchors
@@ -51,8 +59,6 @@ from fastcnn.image.boxes import (
     soft_nms,
 )
 from fastcnn.image.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
-from fastcnn.image.features import hog
-from fastcnn.image.geometry import image_pyramid, resize, warp_affine
 from fastcnn.image.pooling import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -71,7 +77,6 @@ from fastcnn.image.pooling import (
     max_unpool3d,
     spatial_pyramid_pool,
 )
-from fastcnn.image.proposals import felzenszwalb, selective_search, selective_search_padded, sliding_windows
 from fastcnn.image.roi import roi_align, roi_pool
 
 __all__ = [

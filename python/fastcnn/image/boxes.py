@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastcnn import _boxes, _core
+from fastcnn._arguments import check_choice
 
 Indices = NDArray[np.int64]
 
@@ -119,7 +120,7 @@ def soft_nms(
         >>> I.soft_nms(boxes, np.array([0.9, 0.8, 0.5]), method="linear", iou_threshold=0.3)
         (array([0, 2, 1]), array([0.9, 0.5, 0.4]))
     """
-    _boxes.check_choice(method, ("gaussian", "linear"), "soft_nms", "method")
+    check_choice(method, ("gaussian", "linear"), "soft_nms", "method")
     values = np.asarray(scores)
     found = _core.soft_nms(np.asarray(boxes), values, iou_threshold, sigma, method == "gaussian", min_score)
     return _scored(found, values)
@@ -150,7 +151,7 @@ def matrix_nms(
         >>> I.matrix_nms(boxes, np.array([0.9, 0.8, 0.5]), method="linear")
         (array([0, 2, 1]), array([0.9, 0.5, 0.4]))
     """
-    _boxes.check_choice(method, ("gaussian", "linear"), "matrix_nms", "method")
+    check_choice(method, ("gaussian", "linear"), "matrix_nms", "method")
     values = np.asarray(scores)
     return _scored(_core.matrix_nms(np.asarray(boxes), values, sigma, method == "gaussian", min_score), values)
 

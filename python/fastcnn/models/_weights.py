@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from fastcnn._boxes import check_choice
+from fastcnn._arguments import check_choice
 from fastcnn._errors import ArgumentError
 from fastcnn.models.efficientnet import EfficientNet, MBConv
 from fastcnn.models.mobilenet import InvertedResidual, MobileNetV2

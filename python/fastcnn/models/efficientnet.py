@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from fastcnn import nn as fnn
-from fastcnn._boxes import check_choice
+from fastcnn._arguments import check_choice
 from fastcnn.models._common import Classifier, conv_norm, divisible, initialise, silu, stages_between
 
 # Expansion, kernel, stride of the first block, channels, blocks (B0, table 1).

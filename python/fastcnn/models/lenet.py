@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from fastcnn import nn as fnn
 from fastcnn import ops
-from fastcnn._boxes import check_choice
+from fastcnn._arguments import check_choice
 from fastcnn._errors import ArgumentError
 from fastcnn.models._common import Model, check_counts, relu
 

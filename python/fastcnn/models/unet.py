@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from fastcnn import nn as fnn
 from fastcnn import ops
-from fastcnn._boxes import check_choice
+from fastcnn._arguments import check_choice
 from fastcnn._errors import ArgumentError
 from fastcnn.models import efficientnet, mobilenet, resnet, vgg
 from fastcnn.models._common import Model, initialise, relu

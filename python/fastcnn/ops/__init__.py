@@ -10,9 +10,12 @@ from fastcnn._ops import (
     disk,
     distance_transform_edt,
     erosion,
+    felzenszwalb,
     fill_holes,
     gaussian_blur,
     hexagon,
+    hog,
+    image_pyramid,
     label,
     line,
     local_maxima,
@@ -26,9 +29,14 @@ from fastcnn._ops import (
     relabel_sequential,
     remove_small_holes,
     remove_small_objects,
+    resize,
+    selective_search,
+    selective_search_padded,
+    sliding_windows,
     square,
     threshold_local,
     threshold_otsu,
+    warp_affine,
     watershed,
 )
 from fastcnn.ops._packed import PackedConvolution
@@ -56,8 +64,6 @@ from fastcnn.ops.boxes import (
 )
 from fastcnn.ops.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from fastcnn.ops.deform import deform_conv2d
-from fastcnn.ops.features import hog
-from fastcnn.ops.geometry import image_pyramid, resize, warp_affine
 from fastcnn.ops.pooling import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -76,7 +82,6 @@ from fastcnn.ops.pooling import (
     max_unpool3d,
     spatial_pyramid_pool,
 )
-from fastcnn.ops.proposals import felzenszwalb, selective_search, selective_search_padded, sliding_windows
 from fastcnn.ops.roi import ps_roi_align, ps_roi_pool, roi_align, roi_pool
 
 __all__ = [

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from fastcnn import _boxes
+from fastcnn._arguments import check_choice
 from fastcnn._errors import ArgumentError
 from fastcnn._torch.register import register_op, wants_derivative
 
@@ -189,7 +190,7 @@ def soft_nms(
         >>> F.soft_nms(boxes, torch.tensor([0.9, 0.8, 0.5]), method="linear", iou_threshold=0.3)
         (tensor([0, 2, 1]), tensor([0.9000, 0.5000, 0.4000]))
     """
-    _boxes.check_choice(method, ("gaussian", "linear"), "soft_nms", "method")
+    check_choice(method, ("gaussian", "linear"), "soft_nms", "method")
     indices, values = _soft_nms(boxes, scores, iou_threshold, sigma, method == "gaussian", min_score)
     return indices, values.to(scores.dtype)
 
@@ -231,7 +232,7 @@ def matrix_nms(
         >>> F.matrix_nms(boxes, torch.tensor([0.9, 0.8, 0.5]), method="linear")
         (tensor([0, 2, 1]), tensor([0.9000, 0.5000, 0.4000]))
     """
-    _boxes.check_choice(method, ("gaussian", "linear"), "matrix_nms", "method")
+    check_choice(method, ("gaussian", "linear"), "matrix_nms", "method")
     indices, values = _matrix_nms(boxes, scores, sigma, method == "gaussian", min_score)
     return indices, values.to(scores.dtype)
 
@@ -462,7 +463,7 @@ def box_iou_rotated(boxes1: Tensor, boxes2: Tensor) -> Tensor:
 def _loss(boxes1: Tensor, boxes2: Tensor, kind: str, reduction: str, eps: float) -> Tensor:
     op = f"{kind}_box_iou_loss"
     _boxes.check_boxes(boxes1, op, "boxes1")
-    _boxes.check_choice(reduction, ("none", "mean", "sum"), op, "reduction")
+    check_choice(reduction, ("none", "mean", "sum"), op, "reduction")
     if boxes1.shape != boxes2.shape:
         raise ArgumentError(f"{op}: expected boxes2 of shape {tuple(boxes1.shape)}, got {tuple(boxes2.shape)}")
     a, b = (boxes if boxes.dtype == torch.float64 else boxes.float() for boxes in (boxes1, boxes2))

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from fastcnn._boxes import check_choice
+from fastcnn._arguments import check_choice
 from fastcnn._errors import ArgumentError
 
 TASKS = ("classify", "segment", "detect")

@@ -1,4 +1,4 @@
-"""Images of other sizes and in other places. Wrapper, docstring, fake kernel and autograd together."""
+"""Images of other sizes and in other places: fake kernels and derivatives."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fastcnn import _geometry
 from fastcnn._torch.register import register_op
 
 
@@ -169,129 +168,3 @@ _warp_affine_backward_maps: Callable[..., Any] = register_op(
     forward=_no_second_derivative,
     batch=_batch_of_maps,
 )
-
-
-def resize(image: Tensor, size: int | Sequence[int], mode: str = "bilinear", antialias: bool = False) -> Tensor:
-    """Resize images.
-
-    As `torch.nn.functional.interpolate` with ``align_corners=False``, for images (..., H, W) of any number of
-    dimensions and dtype.
-
-    Args:
-        image: (..., H, W): uint8, uint16, int16, int32 or floats; for the nearest modes every dtype, labels and masks
-            among them.
-        size: (height, width) of the result, or one number for both.
-        mode: "bilinear", "bicubic" (Keys, a = -0.75, or -0.5 with `antialias`), "nearest" (the pixel floor(i * scale),
-            as torch has it) or "nearest-exact" (the pixel under the centre, as Pillow and scikit-image).
-        antialias: where the result is smaller, average over its pixels' width, as Pillow does.
-
-    Returns:
-        (..., height, width), dense, of the image's dtype. Arithmetic is in float32 (float64 for float64); integers are
-        rounded to nearest, ties to even, and stay within their range.
-
-    Raises:
-        ArgumentError: a size below 1, an unknown mode, an image without pixels, or antialias with a nearest mode.
-        TypeError: bool or int64 with a mode that computes values between.
-
-    Complexity: O(pixels of the result * taps), rows first, then columns. Scratch: a few rows for each thread.
-    Gradient: the transposed map; differentiable any number of times. Deterministic for any number of threads.
-
-    Reference:
-        R. Keys, "Cubic convolution interpolation for digital image processing", 1981.
-
-    Example:
-        >>> import torch, fastcnn.ops as F
-        >>> F.resize(torch.tensor([[0.0, 4.0], [8.0, 12.0]]), (2, 4))
-        tensor([[ 0.,  1.,  3.,  4.],
-                [ 8.,  9., 11., 12.]])
-    """
-    height, width = _geometry.check_resize(image, size, mode, antialias)
-    result: Tensor = _resize(image, height, width, mode, antialias)
-    return result
-
-
-def warp_affine(
-    image: Tensor,
-    matrix: Tensor | Sequence[Sequence[float]],
-    size: int | Sequence[int] | None = None,
-    mode: str = "bilinear",
-    fill: float = 0.0,
-    inverse: bool = False,
-) -> Tensor:
-    """Move images by an affine map: rotate, shift, scale, shear.
-
-    As `cv2.warpAffine`, for a batch, and without its rounding of places to 1/32 of a pixel.
-
-    Args:
-        image: (..., H, W); dtypes as of `resize`.
-        matrix: (2, 3): a pixel (x, y) of the image comes to matrix @ (x, y, 1), in pixels, whose centres lie at whole
-            numbers; or (..., 2, 3), one for each image, whose leading dimensions are the image's first ones:
-            (B, 2, 3) for (B, C, H, W).
-        size: (height, width) of the result; None: the image's.
-        mode: "bilinear" or "nearest".
-        fill: the value outside of the image. Between it and the pixels of the border values are interpolated.
-        inverse: matrix maps the result's pixels to the image's.
-
-    Returns:
-        (..., height, width), dense, of the image's dtype; integers are rounded to nearest, ties to even.
-
-    Raises:
-        ArgumentError: a matrix of another shape, a size below 1, an unknown mode, or an image without pixels.
-        TypeError: bool or int64 with "bilinear".
-
-    Complexity: O(pixels of the result). Scratch: none for dense images.
-    Gradient: of the image, by the transposed map, any number of times; of the matrix once, 0 with "nearest".
-    Deterministic for any number of threads. A matrix without an inverse gives `fill`.
-
-    Reference:
-        G. Wolberg, "Digital Image Warping", 1990.
-
-    Example:
-        >>> import torch, fastcnn.ops as F
-        >>> F.warp_affine(torch.tensor([[1, 2], [3, 4]]), [[1, 0, 1], [0, 1, 0]], mode="nearest")  # to the right
-        tensor([[0, 1],
-                [0, 3]])
-    """
-    maps = torch.as_tensor(matrix, dtype=torch.float64, device="cpu")
-    height, width = _geometry.check_warp(image, maps, size, mode)
-    if not inverse:
-        maps = _geometry.inverse(maps, lambda values: torch.stack(values, -1))
-    result: Tensor = _warp_affine(image, maps.reshape(-1, 2, 3).contiguous(), height, width, mode, float(fill))
-    return result
-
-
-def image_pyramid(
-    image: Tensor, factor: float = 1.25, min_size: int | Sequence[int] = 1, max_levels: int | None = None
-) -> list[tuple[Tensor, Tensor]]:
-    """Make smaller and smaller versions of images, for a detector that knows one size.
-
-    Args:
-        image: (..., H, W); dtypes as of `resize`.
-        factor: between a level and the next.
-        min_size: (height, width), or one number: smaller levels are left out.
-        max_levels: at most so many.
-
-    Returns:
-        Levels from large to small, the first is the image: (..., h, w), by `resize` with antialias, and (4,) float32,
-        which a level's boxes are multiplied by to become the image's.
-
-    Raises:
-        ArgumentError: a factor that is not above 1, or a negative number.
-
-    Complexity: O(pixels). Gradient: as `resize`. Deterministic.
-
-    Reference:
-        E. Adelson et al., "Pyramid methods in image processing", 1984.
-
-    Example:
-        >>> import torch, fastcnn.ops as F
-        >>> [(level.shape, scale.tolist()) for level, scale in F.image_pyramid(torch.zeros(8, 12), 2, min_size=4)]
-        [(torch.Size([8, 12]), [1.0, 1.0, 1.0, 1.0]), (torch.Size([4, 6]), [2.0, 2.0, 2.0, 2.0])]
-    """
-    _geometry.check_image(image, "image_pyramid")
-    height, width = (int(n) for n in image.shape[-2:])
-    levels = []
-    for h, w in _geometry.pyramid_sizes(height, width, factor, min_size, max_levels):
-        level = image if (h, w) == (height, width) else resize(image, (h, w), antialias=True)
-        levels.append((level, torch.tensor([width / w, height / h] * 2, dtype=torch.float32)))
-    return levels

@@ -1,53 +1,27 @@
-"""Segments and boxes where objects may be. Wrapper, docstring, fake kernel and autograd together."""
+"""Segments and boxes where objects may be."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from fastcnn import _proposals
-from fastcnn._arguments import planar
-from fastcnn._torch.register import register_op
+from fastcnn._arguments import check_choice, planar, sizes
+from fastcnn._dispatch import Array, is_tensor, native, stack_last
+from fastcnn._errors import ArgumentError
 
+__all__ = ["felzenszwalb", "selective_search", "selective_search_padded", "sliding_windows"]
 
-def _labels(image: Tensor, scale: float, sigma: float, min_size: int) -> Tensor:
-    return image.new_empty((*image.shape[:-3], *image.shape[-2:]), dtype=torch.int32)
-
-
-def _found(
-    image: Tensor, quality: bool, scales: list[float], sigma: float, min_size: int, max_boxes: int, seed: int
-) -> tuple[Tensor, Tensor]:
-    count = torch.library.get_ctx().new_dynamic_size()
-    return image.new_empty((count, 4), dtype=torch.float32), image.new_empty((count,), dtype=torch.float32)
-
-
-def _padded(
-    image: Tensor, quality: bool, scales: list[float], sigma: float, min_size: int, max_boxes: int, seed: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    batch = image.shape[:-3]
-    return (
-        image.new_empty((*batch, max_boxes, 4), dtype=torch.float32),
-        image.new_empty((*batch, max_boxes), dtype=torch.float32),
-        image.new_empty(batch, dtype=torch.int64),
-    )
-
-
-def _no_batch(info: object, in_dims: object, *args: object) -> tuple[object, object]:
-    raise NotImplementedError(
-        "selective_search: each image has its own number of boxes; selective_search_padded batches"
-    )
-
-
-_felzenszwalb = register_op("felzenszwalb", fake=_labels)
-_selective_search = register_op("selective_search", fake=_found, batch=_no_batch)
-_selective_search_padded = register_op("selective_search_padded", fake=_padded)
+_MODES = ("fast", "quality")
+# Uijlings et al., 2013, table 6.
+_SCALES = {"fast": (50.0, 100.0), "quality": (50.0, 100.0, 150.0, 300.0)}
 
 
 def felzenszwalb(
-    image: Tensor, scale: float = 1.0, sigma: float = 0.8, min_size: int = 20, channel_axis: int | None = None
-) -> Tensor:
+    image: Array, scale: float = 1.0, sigma: float = 0.8, min_size: int = 20, channel_axis: int | None = None
+) -> Array:
     """Cut an image into segments without strong borders within, by a graph of its pixels.
 
     As `skimage.segmentation.felzenszwalb`, for a batch. Two segments become one unless the cheapest edge between them
@@ -78,18 +52,20 @@ def felzenszwalb(
         P. Felzenszwalb, D. Huttenlocher, "Efficient graph-based image segmentation", 2004.
 
     Example:
-        >>> import torch, fastcnn.ops as F
-        >>> image = torch.tensor([[0.0, 0.0, 0.9], [0.0, 0.1, 0.9]])
+        >>> import numpy as np, fastcnn.ops as F
+        >>> image = np.array([[0.0, 0.0, 0.9], [0.0, 0.1, 0.9]])
         >>> F.felzenszwalb(image, scale=90, sigma=0, min_size=1)
-        tensor([[0, 0, 1],
-                [0, 0, 1]], dtype=torch.int32)
+        array([[0, 0, 1],
+               [0, 0, 1]], dtype=int32)
     """
-    result: Tensor = _felzenszwalb(planar(image, channel_axis, "felzenszwalb"), float(scale), float(sigma), min_size)
+    result: Array = native(
+        "felzenszwalb", planar(image, channel_axis, "felzenszwalb"), float(scale), float(sigma), min_size
+    )
     return result
 
 
 def selective_search(
-    image: Tensor,
+    image: Array,
     mode: str = "fast",
     max_boxes: int = 2000,
     scales: Sequence[float] | None = None,
@@ -97,7 +73,7 @@ def selective_search(
     min_size: int | None = None,
     seed: int = 0,
     channel_axis: int = -3,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Array, Array]:
     """Propose boxes that may hold an object of any kind, as R-CNN takes them.
 
     Segments (`felzenszwalb`) are joined, the two most similar neighbours first, until one is left; the box of every
@@ -141,15 +117,13 @@ def selective_search(
         >>> [20, 10, 45, 25] in boxes.tolist()
         True
     """
-    arguments = _proposals.prepare(
-        image, mode, max_boxes, scales, sigma, min_size, seed, channel_axis, "selective_search"
-    )
-    boxes, scores = _selective_search(*arguments)
+    arguments = _prepare(image, mode, max_boxes, scales, sigma, min_size, seed, channel_axis, "selective_search")
+    boxes, scores = native("selective_search", *arguments)
     return boxes, scores
 
 
 def selective_search_padded(
-    image: Tensor,
+    image: Array,
     mode: str = "fast",
     max_boxes: int = 2000,
     scales: Sequence[float] | None = None,
@@ -157,7 +131,7 @@ def selective_search_padded(
     min_size: int | None = None,
     seed: int = 0,
     channel_axis: int = -3,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Array, Array, Array]:
     """Propose boxes for a batch of images, in results of fixed shape. See `selective_search`.
 
     Args:
@@ -184,14 +158,12 @@ def selective_search_padded(
         >>> boxes.shape, count
         (torch.Size([2, 10, 4]), tensor([1, 1]))
     """
-    arguments = _proposals.prepare(
-        image, mode, max_boxes, scales, sigma, min_size, seed, channel_axis, "selective_search_padded"
-    )
-    boxes, scores, count = _selective_search_padded(*arguments)
+    arguments = _prepare(image, mode, max_boxes, scales, sigma, min_size, seed, channel_axis, "selective_search_padded")
+    boxes, scores, count = native("selective_search_padded", *arguments)
     return boxes, scores, count
 
 
-def sliding_windows(image: Tensor, size: int | Sequence[int], stride: int | Sequence[int]) -> tuple[Tensor, Tensor]:
+def sliding_windows(image: Array, size: int | Sequence[int], stride: int | Sequence[int]) -> tuple[Array, Array]:
     """Cut an image into windows of one size, for a classifier to look at each.
 
     Args:
@@ -212,19 +184,70 @@ def sliding_windows(image: Tensor, size: int | Sequence[int], stride: int | Sequ
         H. Rowley, S. Baluja, T. Kanade, "Neural network-based face detection", 1998.
 
     Example:
-        >>> import torch, fastcnn.ops as F
-        >>> windows, boxes = F.sliding_windows(torch.arange(12).reshape(3, 4), 2, (1, 2))
+        >>> import numpy as np, fastcnn.ops as F
+        >>> windows, boxes = F.sliding_windows(np.arange(12).reshape(3, 4), 2, (1, 2))
         >>> windows.shape
-        torch.Size([2, 2, 2, 2])
+        (2, 2, 2, 2)
         >>> windows[1, 1], boxes[1, 1]
-        (tensor([[ 6,  7],
-                [10, 11]]), tensor([2., 1., 4., 3.]))
+        (array([[ 6,  7],
+               [10, 11]]), array([2., 1., 4., 3.], dtype=float32))
     """
-    (height, width), (down, right) = _proposals.window_grid(image, size, stride)
-    windows = image.unfold(-2, height, down).unfold(-2, width, right)
-    top, left = torch.meshgrid(
-        torch.arange(windows.shape[-4], dtype=torch.float32, device=image.device) * down,
-        torch.arange(windows.shape[-3], dtype=torch.float32, device=image.device) * right,
-        indexing="ij",
+    (height, width), (down, right) = _window_grid(image, size, stride)
+    windows = _windows(image, height, width, down, right)
+    tensor = is_tensor(image)
+    torch: Any = sys.modules["torch"] if tensor else np
+    place = {"device": windows.device} if tensor else {}
+    rows = torch.arange(windows.shape[-4], dtype=torch.float32, **place) * down
+    columns = torch.arange(windows.shape[-3], dtype=torch.float32, **place) * right
+    top, left = torch.meshgrid(rows, columns, indexing="ij")
+    return windows, stack_last([left, top, left + width, top + height])
+
+
+def _windows(image: Any, height: int, width: int, down: int, right: int) -> Any:
+    if is_tensor(image):
+        return image.unfold(-2, height, down).unfold(-2, width, right)
+    view = np.lib.stride_tricks.sliding_window_view(image, (height, width), axis=(-2, -1))
+    return view[..., ::down, ::right, :, :]
+
+
+def _prepare(
+    image: Any,
+    mode: str,
+    max_boxes: int,
+    scales: Sequence[float] | None,
+    sigma: float,
+    min_size: int | None,
+    seed: int,
+    channel_axis: int,
+    op: str,
+) -> tuple[Any, bool, list[float], float, int, int, int]:
+    """Return the core's arguments, the image as (..., C, H, W); errors name the argument."""
+    check_choice(mode, _MODES, op, "mode")
+    image = planar(image, None if image.ndim == 2 else channel_axis, op)
+    if min_size is not None and min_size < 1:
+        raise ArgumentError(f"{op}: expected min_size of at least 1, got {min_size}")
+    return (
+        image,
+        mode == "quality",
+        [float(s) for s in (_SCALES[mode] if scales is None else scales)],
+        float(sigma),
+        0 if min_size is None else min_size,
+        max_boxes,
+        seed,
     )
-    return windows, torch.stack([left, top, left + width, top + height], -1)
+
+
+def _window_grid(image: Any, size: int | Sequence[int], stride: int | Sequence[int]) -> tuple[list[int], list[int]]:
+    """Check the arguments of `sliding_windows`; return sizes and strides."""
+    op = "sliding_windows"
+    window, steps = sizes(size, 2, op, "size"), sizes(stride, 2, op, "stride")
+    if image.ndim < 2:
+        raise ArgumentError(f"{op}: expected image of shape (..., H, W), got {tuple(image.shape)}")
+    for name, values in (("size", window), ("stride", steps)):
+        if min(values) < 1:
+            raise ArgumentError(f"{op}: expected {name} of at least 1, got {tuple(values)}")
+    if image.shape[-2] < window[0] or image.shape[-1] < window[1]:
+        raise ArgumentError(
+            f"{op}: expected image of at least {window[0]} x {window[1]} pixels, got {tuple(image.shape)}"
+        )
+    return window, steps
