@@ -85,10 +85,11 @@ def _either(op: str, argument: str, value: Any) -> Any:
     """Take arrays and tensors as they are, memory of other libraries by DLPack, and the rest as NumPy takes it."""
     if isinstance(value, np.ndarray):
         return value
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(value, torch.Tensor):
+        return _plain_tensor(op, argument, value)
     if value is None:
         raise _wrong(op, argument, "an array or a tensor", value)
-    if is_tensor(value):
-        return _tensor(op, argument, value)
     if hasattr(value, "__dlpack__"):
         try:
             return np.from_dlpack(value)
@@ -104,6 +105,10 @@ def _tensor(op: str, argument: str, value: Any) -> Any:
     if not isinstance(value, torch.Tensor):
         more = " (fastcnn.image takes arrays)" if isinstance(value, np.ndarray) else ""
         raise TypeError(f"{op}: expected {argument} to be a torch tensor, got {_name(value)}{more}")
+    return _plain_tensor(op, argument, value)
+
+
+def _plain_tensor(op: str, argument: str, value: Any) -> Any:
     if value.is_quantized:
         raise TypeError(f"{op}: expected {argument} to be a plain tensor, got a quantized one: dequantize() it")
     if value.is_nested:
@@ -162,7 +167,10 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
     parameters = inspect.signature(function).parameters.values()
     slots = [(p.name, _check_of(p)) for p in parameters]
     by_name = {name: check for name, check in slots if check is not None}
+    direct = getattr(function, "without_channels", function)
     either = [(i, p.name) for i, p in enumerate(parameters) if str(p.annotation) in ("Array", "Array | None")]
+
+    several = len(either) > 1
 
     @wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -175,16 +183,19 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
         for name in kwargs:
             if name in by_name:
                 kwargs[name] = by_name[name](op, name, kwargs[name])
-        if len(either) > 1:
-            given = {name: values[i] if i < len(values) else kwargs.get(name) for i, name in either}
-            _check_one_kind(op, {name: value for name, value in given.items() if value is not None})
-        return function(*values, **kwargs)
+        if several:
+            given = [values[i] if i < len(values) else kwargs.get(name) for i, name in either]
+            kind = type(given[0])
+            if any(type(value) is not kind for value in given if value is not None):
+                _check_one_kind(op, {name: value for (_, name), value in zip(either, given, strict=True)})
+        return (function if "channel_axis" in kwargs else direct)(*values, **kwargs)
 
     wrapper.is_checked = True  # type: ignore[attr-defined]
     return wrapper
 
 
 def _check_one_kind(op: str, arrays: dict[str, Any]) -> None:
+    arrays = {name: value for name, value in arrays.items() if value is not None}
     tensors = [is_tensor(value) for value in arrays.values()]
     if any(tensors) and not all(tensors):
         kinds = ", ".join(f"{name} of {_name(value)}" for name, value in arrays.items())

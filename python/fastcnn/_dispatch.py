@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Array = TypeVar("Array", NDArray[Any], "Tensor")
 
 _ARRAY_OPS = vars(_core)
+# Filled as a whole when the first tensor comes (_torch/table.py).
+tensor_ops: dict[str, Callable[..., Any]] = {}
 
 
 def is_tensor(value: Any) -> bool:
@@ -36,7 +38,9 @@ def native(name: str, *arguments: Any) -> Any:
     """Call the op of this name, for arrays or for tensors as the first argument is one."""
     if isinstance(arguments[0], np.ndarray):
         return _ARRAY_OPS[name](*arguments)
-    # A statement, which dynamo runs while it traces: a table that an import fills elsewhere it has read as empty.
+    # In this order: dynamo must not read a table that an import fills while it traces. The statement below it runs.
+    if not sys.modules["torch"].compiler.is_compiling() and tensor_ops:
+        return tensor_ops[name](*arguments)
     from fastcnn._torch.table import TENSOR_OPS
 
     return TENSOR_OPS[name](*arguments)

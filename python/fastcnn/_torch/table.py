@@ -1,5 +1,6 @@
 """The registered ops of all families, by name."""
 
+from fastcnn._dispatch import tensor_ops
 from fastcnn._torch import (  # noqa: F401  (they fill the table)
     cleaning,
     distance,
@@ -16,3 +17,5 @@ from fastcnn._torch import (  # noqa: F401  (they fill the table)
 from fastcnn._torch.register import TENSOR_OPS
 
 __all__ = ["TENSOR_OPS"]
+
+tensor_ops.update(TENSOR_OPS)
