@@ -73,7 +73,7 @@ def test_memory_of_other_libraries() -> None:
     got = F.erosion(Foreign(IMAGE))  # type: ignore[type-var]  # no array, and no tensor
     assert isinstance(got, np.ndarray)
     np.testing.assert_array_equal(got, F.erosion(IMAGE))
-    with pytest.raises(TypeError, match="erosion: expected image in memory that NumPy can read, got .*Foreign"):
+    with pytest.raises(TypeError, match=r"erosion: expected image in memory that NumPy can read, got .*Foreign"):
         F.erosion(Foreign(torch.zeros(3, 3, requires_grad=True)))  # type: ignore[type-var]
 
 
