@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from fastcnn._boxes import check_boxes
 from fastcnn._errors import ArgumentError
+from fastcnn._ops.boxes import check_boxes
 
 # Sides grow at most so much in one decoding (torchvision, Detectron): a wild regression must not overflow.
 MOST_GROWTH = math.log(1000 / 16)

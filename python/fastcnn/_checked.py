@@ -122,6 +122,10 @@ _INTEGERS = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "i
 _REAL = (*_INTEGERS, "float16", "bfloat16", "float32", "float64")
 
 
+def _box_either(op: str, argument: str, value: Any) -> Any:
+    return _real(op, argument, _either(op, argument, value))
+
+
 def _box_array(op: str, argument: str, value: Any) -> Any:
     return _real(op, argument, np.asarray(_array(op, argument, value)))
 
@@ -157,7 +161,7 @@ _CHECKS |= {f"{kind} | None": _optional(check) for kind, check in _CHECKS.items(
 
 def _check_of(parameter: inspect.Parameter) -> Check | None:
     if parameter.name in _BOXES:
-        return {"ArrayLike": _box_array, "Tensor": _box_tensor}.get(str(parameter.annotation))
+        return {"Array": _box_either, "ArrayLike": _box_array, "Tensor": _box_tensor}.get(str(parameter.annotation))
     return _CHECKS.get(str(parameter.annotation))
 
 

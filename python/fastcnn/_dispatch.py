@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,3 +54,16 @@ def zeros_like(array: Any, shape: Sequence[int]) -> Any:
 def stack_last(arrays: Sequence[Any]) -> Any:
     """Join arrays or tensors along a new last dimension."""
     return sys.modules["torch"].stack(arrays, -1) if is_tensor(arrays[0]) else np.stack(arrays, -1)
+
+
+def is_float(array: Any) -> bool:
+    """Tell whether an array or a tensor holds real floats."""
+    return bool(array.is_floating_point()) if is_tensor(array) else array.dtype.kind == "f"
+
+
+def cast_to(array: Array, dtype: Any) -> Array:
+    """Return an array or a tensor in another dtype: a name, or a dtype of its kind."""
+    value: Any = array
+    if not is_tensor(value):
+        return cast(Array, value.astype(dtype, copy=False))
+    return cast(Array, value.to(getattr(sys.modules["torch"], dtype) if isinstance(dtype, str) else dtype))

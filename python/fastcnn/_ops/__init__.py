@@ -2,6 +2,7 @@
 
 from fastcnn._checked import check_all
 from fastcnn._ops import (
+    boxes,
     cleaning,
     distance,
     features,
@@ -12,8 +13,10 @@ from fastcnn._ops import (
     morphology,
     peaks,
     proposals,
+    suppression,
     thresholding,
 )
+from fastcnn._ops.boxes import *  # noqa: F403
 from fastcnn._ops.cleaning import *  # noqa: F403
 from fastcnn._ops.distance import *  # noqa: F403
 from fastcnn._ops.features import *  # noqa: F403
@@ -24,9 +27,11 @@ from fastcnn._ops.labeling import *  # noqa: F403
 from fastcnn._ops.morphology import *  # noqa: F403
 from fastcnn._ops.peaks import *  # noqa: F403
 from fastcnn._ops.proposals import *  # noqa: F403
+from fastcnn._ops.suppression import *  # noqa: F403
 from fastcnn._ops.thresholding import *  # noqa: F403
 
 __all__ = [
+    *boxes.__all__,
     *cleaning.__all__,
     *distance.__all__,
     *features.__all__,
@@ -37,6 +42,7 @@ __all__ = [
     *morphology.__all__,
     *peaks.__all__,
     *proposals.__all__,
+    *suppression.__all__,
     *thresholding.__all__,
 ]
 

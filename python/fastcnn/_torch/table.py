@@ -2,6 +2,7 @@
 
 from fastcnn._dispatch import tensor_ops
 from fastcnn._torch import (  # noqa: F401  (they fill the table)
+    boxes,
     cleaning,
     distance,
     features,

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from fastcnn import ops
 from fastcnn._errors import ArgumentError
-from fastcnn.ops import boxes as _boxes
 from fastcnn.ops import conv as _conv
 from fastcnn.ops import deform as _deform
 from fastcnn.ops import roi as _roi
@@ -46,7 +45,7 @@ SCHEMAS = (
 
 def nms(dets: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
     """As torchvision, which takes any threshold: above 1 nothing is suppressed."""
-    return _boxes.nms(dets, scores, min(iou_threshold, 1.0))
+    return ops.nms(dets, scores, min(iou_threshold, 1.0))
 
 
 # torchvision promises contiguous results (its meta kernels), whatever the input's layout.
@@ -155,7 +154,7 @@ def deform_conv2d_backward(
 
 
 def box_iou_rotated(boxes1: Tensor, boxes2: Tensor) -> Tensor:
-    return _boxes.box_iou_rotated(boxes1, boxes2).float()  # as torchvision, of doubles too
+    return ops.box_iou_rotated(boxes1, boxes2).float()  # as torchvision, of doubles too
 
 
 # torchvision passes the integers of quantised tensors; older releases pass them as they are.
