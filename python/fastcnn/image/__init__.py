@@ -1,4 +1,4 @@
-"""Operations on NumPy arrays, by family. ``fastcnn.ops`` has the same names on torch tensors. Imports no torch."""
+"""Operations on NumPy arrays, by family, without loading torch; ``fastcnn.ops`` has the same names."""
 
 from fastcnn._checked import check_all
 from fastcnn._ops import (

@@ -1,4 +1,7 @@
-"""Operations on torch tensors, by family. ``fastcnn.image`` has the same names on NumPy arrays."""
+"""Operations on torch tensors and NumPy arrays, by family: the kind that comes in goes out.
+
+Convolutions, pools, regions of interest and anchors take tensors here, and arrays in ``fastcnn.image``.
+"""
 
 from fastcnn._checked import check_all
 from fastcnn._ops import (
