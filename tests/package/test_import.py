@@ -42,7 +42,7 @@ def test_lazy_submodules():
 
 def test_both_fronts_have_the_same_names():
     # What networks are made of, and losses.
-    torch_only = {"PackedConvolution", "deform_conv2d", "ps_roi_align", "ps_roi_pool"}
+    torch_only = {"PackedConvolution", "deform_conv2d"}
     torch_only |= {name for name in fastcnn.ops.__all__ if name.endswith("_loss")}
     assert set(fastcnn.ops.__all__) - torch_only == set(fastcnn.image.__all__)
     assert fastcnn.ops.__all__ == sorted(fastcnn.ops.__all__)  # classes first

@@ -223,3 +223,16 @@ def test_pooling_with_and_without_a_gradient() -> None:
     assert torch.equal(torch.func.grad(lambda x: (F.roi_pool(x, rois, 3) * weight).sum())(map), leaf.grad)
     torch.library.opcheck(torch.ops.fastcnn._roi_pool_values, (map, rois, 1.0, 3, 3))
     assert torch.autograd.gradcheck(lambda x: torch.ops.fastcnn._roi_pool_values(x, rois, 1.0, 3, 3), (leaf,))
+
+
+def test_arrays_and_lists() -> None:
+    """Boxes of each image as a list, for arrays as for tensors; both kinds in one call are an error."""
+    map = np.random.default_rng(0).random((2, 3, 9, 11), np.float32)
+    boxes = [np.array([[0, 0, 5, 5.0]], np.float32), np.array([[1, 2, 8, 7.0], [2, 2, 4, 4]], np.float32)]
+    got = F.roi_align(map, boxes, 2)
+    assert isinstance(got, np.ndarray)
+    tensors = [torch.from_numpy(b) for b in boxes]
+    np.testing.assert_array_equal(got, F.roi_align(torch.from_numpy(map), tensors, 2).numpy())
+    for wrong in (tensors, torch.zeros(1, 5)):
+        with pytest.raises(TypeError, match="roi_align: expected arrays only or tensors only"):
+            F.roi_align(map, wrong, 2)

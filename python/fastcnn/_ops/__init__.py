@@ -13,6 +13,7 @@ from fastcnn._ops import (
     morphology,
     peaks,
     proposals,
+    roi,
     suppression,
     thresholding,
 )
@@ -27,6 +28,7 @@ from fastcnn._ops.labeling import *  # noqa: F403
 from fastcnn._ops.morphology import *  # noqa: F403
 from fastcnn._ops.peaks import *  # noqa: F403
 from fastcnn._ops.proposals import *  # noqa: F403
+from fastcnn._ops.roi import *  # noqa: F403
 from fastcnn._ops.suppression import *  # noqa: F403
 from fastcnn._ops.thresholding import *  # noqa: F403
 
@@ -42,6 +44,7 @@ __all__ = [
     *morphology.__all__,
     *peaks.__all__,
     *proposals.__all__,
+    *roi.__all__,
     *suppression.__all__,
     *thresholding.__all__,
 ]

@@ -13,6 +13,7 @@ from fastcnn._torch import (  # noqa: F401  (they fill the table)
     morphology,
     peaks,
     proposals,
+    roi,
     thresholding,
 )
 from fastcnn._torch.register import TENSOR_OPS

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from fastcnn import ops
 from fastcnn._errors import ArgumentError
+from fastcnn._torch.table import TENSOR_OPS
 from fastcnn.ops import conv as _conv
 from fastcnn.ops import deform as _deform
-from fastcnn.ops import roi as _roi
 
 _BACK = "SymInt batch_size, SymInt channels, SymInt height, SymInt width"
 _POOLED = "float spatial_scale, SymInt pooled_height, SymInt pooled_width"
@@ -52,7 +52,7 @@ def nms(dets: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
 
 
 def roi_align(input: Tensor, rois: Tensor, scale: float, height: int, width: int, ratio: int, aligned: bool) -> Tensor:
-    result: Tensor = _roi._roi_align(input, rois, scale, height, width, ratio, aligned)
+    result: Tensor = TENSOR_OPS["roi_align"](input, rois, scale, height, width, ratio, aligned)
     return result.contiguous()
 
 
@@ -69,26 +69,26 @@ def roi_align_backward(
     ratio: int,
     aligned: bool,
 ) -> Tensor:
-    result: Tensor = _roi._roi_align_backward(grad, rois, scale, n, c, h, w, ratio, aligned)
+    result: Tensor = TENSOR_OPS["_roi_align_backward"](grad, rois, scale, n, c, h, w, ratio, aligned)
     return result
 
 
 def roi_pool(input: Tensor, rois: Tensor, scale: float, height: int, width: int) -> tuple[Tensor, Tensor]:
-    result, argmax = _roi._roi_pool(input, rois, scale, height, width)
+    result, argmax = TENSOR_OPS["roi_pool"](input, rois, scale, height, width)
     return result.contiguous(), argmax.contiguous()
 
 
 def roi_pool_backward(
     grad: Tensor, rois: Tensor, argmax: Tensor, scale: float, ph: int, pw: int, n: int, c: int, h: int, w: int
 ) -> Tensor:
-    result: Tensor = _roi._roi_pool_backward(grad, rois, argmax, n, c, h, w)
+    result: Tensor = TENSOR_OPS["_roi_pool_backward"](grad, rois, argmax, n, c, h, w)
     return result
 
 
 def ps_roi_align(
     input: Tensor, rois: Tensor, scale: float, height: int, width: int, ratio: int
 ) -> tuple[Tensor, Tensor]:
-    result, mapping = _roi._ps_roi_align(input, rois, scale, height, width, ratio)
+    result, mapping = TENSOR_OPS["ps_roi_align"](input, rois, scale, height, width, ratio)
     return result, mapping
 
 
@@ -105,19 +105,19 @@ def ps_roi_align_backward(
     h: int,
     w: int,
 ) -> Tensor:
-    result: Tensor = _roi._ps_roi_align_backward(grad, rois, scale, n, c, h, w, ratio)
+    result: Tensor = TENSOR_OPS["_ps_roi_align_backward"](grad, rois, scale, n, c, h, w, ratio)
     return result
 
 
 def ps_roi_pool(input: Tensor, rois: Tensor, scale: float, height: int, width: int) -> tuple[Tensor, Tensor]:
-    result, mapping = _roi._ps_roi_pool(input, rois, scale, height, width)
+    result, mapping = TENSOR_OPS["ps_roi_pool"](input, rois, scale, height, width)
     return result, mapping
 
 
 def ps_roi_pool_backward(
     grad: Tensor, rois: Tensor, mapping: Tensor, scale: float, ph: int, pw: int, n: int, c: int, h: int, w: int
 ) -> Tensor:
-    result: Tensor = _roi._ps_roi_pool_backward(grad, rois, scale, n, c, h, w)
+    result: Tensor = TENSOR_OPS["_ps_roi_pool_backward"](grad, rois, scale, n, c, h, w)
     return result
 
 

@@ -38,6 +38,8 @@ from fastcnn._ops import (
     opening,
     peak_local_max,
     peak_local_max_padded,
+    ps_roi_align,
+    ps_roi_pool,
     rectangle,
     region_table,
     relabel_sequential,
@@ -45,6 +47,8 @@ from fastcnn._ops import (
     remove_small_holes,
     remove_small_objects,
     resize,
+    roi_align,
+    roi_pool,
     selective_search,
     selective_search_padded,
     sliding_windows,
@@ -75,7 +79,6 @@ from fastcnn.image.pooling import (
     max_unpool3d,
     spatial_pyramid_pool,
 )
-from fastcnn.image.roi import roi_align, roi_pool
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -138,6 +141,8 @@ __all__ = [
     "opening",
     "peak_local_max",
     "peak_local_max_padded",
+    "ps_roi_align",
+    "ps_roi_pool",
     "rectangle",
     "region_table",
     "relabel_sequential",

@@ -1,6 +1,6 @@
 """Operations on torch tensors and NumPy arrays, by family: the kind that comes in goes out.
 
-Convolutions, pools, regions of interest and anchors take tensors here, and arrays in ``fastcnn.image``.
+Convolutions, pools and anchors take tensors here, and arrays in ``fastcnn.image``.
 """
 
 from fastcnn._checked import check_all
@@ -41,6 +41,8 @@ from fastcnn._ops import (
     opening,
     peak_local_max,
     peak_local_max_padded,
+    ps_roi_align,
+    ps_roi_pool,
     rectangle,
     region_table,
     relabel_sequential,
@@ -48,6 +50,8 @@ from fastcnn._ops import (
     remove_small_holes,
     remove_small_objects,
     resize,
+    roi_align,
+    roi_pool,
     selective_search,
     selective_search_padded,
     sliding_windows,
@@ -81,7 +85,6 @@ from fastcnn.ops.pooling import (
     max_unpool3d,
     spatial_pyramid_pool,
 )
-from fastcnn.ops.roi import ps_roi_align, ps_roi_pool, roi_align, roi_pool
 
 __all__ = [
     "PackedConvolution",
