@@ -84,6 +84,8 @@ CALLS: dict[str, Callable[[], Any]] = {
     "remove_small_holes": lambda: F.remove_small_holes(MASK, 5),
     "remove_small_objects": lambda: F.remove_small_objects(MASK, 5),
     "resize": lambda: F.resize(FLOAT, (70, 90), antialias=True),
+    "ps_roi_align": lambda: F.ps_roi_align(MAPS, ROIS, 2),
+    "ps_roi_pool": lambda: F.ps_roi_pool(MAPS, ROIS, 2),
     "roi_align": lambda: F.roi_align(MAPS, ROIS, 7),
     "roi_pool": lambda: F.roi_pool(MAPS, ROIS, 7),
     "selective_search": lambda: F.selective_search(FLOAT[:, :40, :40]),

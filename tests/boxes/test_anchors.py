@@ -24,8 +24,11 @@ def test_generate() -> None:
     image = ImageList(torch.zeros(1, 3, 96, 160), [(96, 160)])
     expected = AnchorGenerator(SIZES, RATIOS)(image, features)[0]
     arguments = [tuple(f.shape[2:]) for f in features], [(8, 8), (16, 16), (32, 32)], SIZES, RATIOS
-    assert torch.equal(F.generate_anchors(*arguments), expected)
-    np.testing.assert_array_equal(I.generate_anchors(*arguments), expected.numpy())
+    assert torch.equal(F.generate_anchors(*arguments, like=expected), expected)
+    assert torch.equal(F.generate_anchors(*arguments, like=expected.double()), expected.double())
+    got = I.generate_anchors(*arguments)
+    np.testing.assert_array_equal(got, expected.numpy())
+    assert got.dtype == np.float32
     assert F.generate_anchors([], [], [], []).shape == (0, 4)
     with pytest.raises(ArgumentError, match="generate_anchors: expected sizes for 1 levels, got 3"):
         F.generate_anchors([(1, 1)], [(8, 8)], SIZES, RATIOS[:1])

@@ -2,6 +2,7 @@
 
 from fastcnn._checked import check_all
 from fastcnn._ops import (
+    anchors,
     boxes,
     cleaning,
     distance,
@@ -17,6 +18,7 @@ from fastcnn._ops import (
     suppression,
     thresholding,
 )
+from fastcnn._ops.anchors import *  # noqa: F403
 from fastcnn._ops.boxes import *  # noqa: F403
 from fastcnn._ops.cleaning import *  # noqa: F403
 from fastcnn._ops.distance import *  # noqa: F403
@@ -33,6 +35,7 @@ from fastcnn._ops.suppression import *  # noqa: F403
 from fastcnn._ops.thresholding import *  # noqa: F403
 
 __all__ = [
+    *anchors.__all__,
     *boxes.__all__,
     *cleaning.__all__,
     *distance.__all__,

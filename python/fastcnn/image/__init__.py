@@ -12,16 +12,19 @@ from fastcnn._ops import (
     clip_boxes_to_image,
     closing,
     complete_box_iou,
+    decode_boxes,
     diamond,
     dilation,
     disk,
     distance_box_iou,
     distance_transform_edt,
+    encode_boxes,
     erosion,
     felzenszwalb,
     fill_holes,
     gaussian_blur,
     generalized_box_iou,
+    generate_anchors,
     hexagon,
     hog,
     image_pyramid,
@@ -59,7 +62,6 @@ from fastcnn._ops import (
     warp_affine,
     watershed,
 )
-from fastcnn.image.anchors import decode_boxes, encode_boxes, generate_anchors
 from fastcnn.image.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from fastcnn.image.pooling import (
     adaptive_avg_pool1d,

@@ -1,6 +1,6 @@
 """Operations on torch tensors and NumPy arrays, by family: the kind that comes in goes out.
 
-Convolutions, pools and anchors take tensors here, and arrays in ``fastcnn.image``.
+Convolutions and pools take tensors here, and arrays in ``fastcnn.image``.
 """
 
 from fastcnn._checked import check_all
@@ -15,16 +15,19 @@ from fastcnn._ops import (
     clip_boxes_to_image,
     closing,
     complete_box_iou,
+    decode_boxes,
     diamond,
     dilation,
     disk,
     distance_box_iou,
     distance_transform_edt,
+    encode_boxes,
     erosion,
     felzenszwalb,
     fill_holes,
     gaussian_blur,
     generalized_box_iou,
+    generate_anchors,
     hexagon,
     hog,
     image_pyramid,
@@ -63,7 +66,6 @@ from fastcnn._ops import (
     watershed,
 )
 from fastcnn.ops._packed import PackedConvolution
-from fastcnn.ops.anchors import decode_boxes, encode_boxes, generate_anchors
 from fastcnn.ops.box_losses import complete_box_iou_loss, distance_box_iou_loss, generalized_box_iou_loss
 from fastcnn.ops.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from fastcnn.ops.deform import deform_conv2d
