@@ -50,7 +50,7 @@ napoleon_use_ivar = True
 napoleon_use_rtype = False
 python_maximum_signature_line_length = 100
 add_module_names = False
-# Types of Python's library, NumPy and torch in signatures: their inventories lie on the network, which a build does not use.
+# Types of Python's library, NumPy and torch: their inventories are on the network, which a build does not use.
 nitpick_ignore_regex = [
     (r"py:.*", r"(torch|np|numpy|collections|os|typing|pathlib|lightning)\..*"),
     (r"py:.*", r"(Tensor|ArrayLike|NDArray|Module|Path|Sequence|Iterable|Iterator|Mapping|Callable)"),

@@ -1,4 +1,4 @@
-"""Docstrings as they are written here: names in single backticks, and sections of one line such as "Complexity: ..."."""
+"""Docstrings as they are written here: names in single backticks, sections of one line such as "Complexity: ..."."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SECTION = re.compile(rf"(?:^|(?<=[.;] ))(?:({_TITLES}):(?: |$)|(?=Deterministic
 
 
 class Name(XRefRole):
-    """The default role: code, and a link where the name is documented. Only names that begin with fastcnn. have to be."""
+    """The default role: code, and a link where the name is documented. Names that begin with fastcnn. have to be."""
 
     def process_link(
         self, env: Any, refnode: nodes.Element, has_explicit_title: bool, title: str, target: str
@@ -57,7 +57,7 @@ def _as_fields(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines:
             paragraph.append(lines[i])
             i += 1
         text = " ".join(line.strip() for line in paragraph)
-        starts = [found for found in _SECTION.finditer(text)]
+        starts = list(_SECTION.finditer(text))
         ends = [found.start() for found in starts[1:]] + [len(text)]
         while result and not result[-1].strip():
             result.pop()

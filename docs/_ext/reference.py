@@ -1,4 +1,4 @@
-"""The reference's pages, written before the build: one for each family of ops, one for each other package, the commands."""
+"""The reference's pages, written before the build: one for each family of ops and each other package, the commands."""
 
 from __future__ import annotations
 
@@ -67,7 +67,12 @@ def _family_page(family: str, fronts: dict[str, list[str]]) -> str:
 def _package_page(package: str) -> str:
     module = importlib.import_module(f"fastcnn.{package}")
     names = _names(module)
-    return _title(f"fastcnn.{package}") + f".. automodule:: fastcnn.{package}\n\n" + _summary(names) + _entries(module, names)
+    return (
+        _title(f"fastcnn.{package}")
+        + f".. automodule:: fastcnn.{package}\n\n"
+        + _summary(names)
+        + _entries(module, names)
+    )
 
 
 def _commands_page() -> str:
@@ -86,7 +91,8 @@ def _commands_page() -> str:
         for paragraph in inspect.cleandoc(command.help or "").split("\n\n"):
             lines = [line for line in paragraph.splitlines() if line.strip() != "\b"]
             kept = len(lines) < len(paragraph.splitlines())
-            text += ("::\n\n" + "\n".join("   " + line for line in lines) if kept else _escaped(" ".join(lines))) + "\n\n"
+            block = "::\n\n" + "\n".join("   " + line for line in lines)
+            text += (block if kept else _escaped(" ".join(lines))) + "\n\n"
         rows = [found for found in (p.get_help_record(inner) for p in command.params) if found is not None]
         if rows:
             text += ".. list-table::\n   :widths: 35 65\n\n"
