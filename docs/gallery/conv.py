@@ -85,11 +85,17 @@ layer = fnn.Conv2d(1, 1, 3, padding=1, bias=False)
 image = torch.from_numpy(camera[::2, ::2].copy())[None, None]
 wanted = torch.nn.functional.conv2d(image, torch.tensor(kernels["Sobel, horizontal"])[None, None].float(), padding=1)
 before = layer.weight.detach().clone()[0, 0]
-optimizer = torch.optim.Adam(layer.parameters(), 0.1)
-for _ in range(300):
+optimizer = torch.optim.LBFGS(layer.parameters(), max_iter=100, line_search_fn="strong_wolfe")
+
+
+def loss():
     optimizer.zero_grad()
-    torch.nn.functional.mse_loss(layer(image), wanted).backward()
-    optimizer.step()
+    error = torch.nn.functional.mse_loss(layer(image), wanted)
+    error.backward()
+    return error
+
+
+optimizer.step(loss)
 after = layer.weight.detach()[0, 0]
 print(after.numpy().round(2))
 show({"filter at the start": before, "learned filter": after, "its edges": layer(image).detach()[0, 0]})

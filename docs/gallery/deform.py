@@ -28,7 +28,7 @@ def show(pictures, columns=3):
 # With a kernel of one weight the offsets move the picture: by a constant, or by a wave. In a network another
 # convolution predicts them.
 
-image = torch.from_numpy(data.chessboard_GRAY())[None, None].float() / 255
+image = torch.from_numpy(data.checkerboard())[None, None].float() / 255
 height, width = image.shape[-2:]
 rows = torch.arange(height, dtype=torch.float32)[:, None].expand(height, width)
 columns = torch.arange(width, dtype=torch.float32).expand(height, width)

@@ -42,7 +42,7 @@ show(
     {
         "up to 12 pixels outside": horse | (outside <= 12),
         "more than 7.5 pixels inside": distance > 7.5,
-        "every tenth pixel": (np.maximum(distance, outside) % 10 < 5),
+        "level lines, 10 apart": np.maximum(distance, outside) % 10 < 5,
     }
 )
 
@@ -57,6 +57,6 @@ show(
     {
         "sampling 1": fi.distance_transform_edt(point),
         "sampling (3, 1)": fi.distance_transform_edt(point, sampling=(3, 1)),
-        "every 20": fi.distance_transform_edt(point, sampling=(3, 1)) % 20 < 10,
+        "level lines, 20 apart": fi.distance_transform_edt(point, sampling=(3, 1)) % 20 < 10,
     }
 )

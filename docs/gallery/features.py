@@ -22,6 +22,10 @@ def show(pictures, columns=3):
         axis.set_title(title)
 
 
+def brighter(picture):
+    return np.minimum(picture, np.percentile(picture, 98))
+
+
 # %%
 # A picture of the histograms
 # ---------------------------
@@ -31,7 +35,7 @@ def show(pictures, columns=3):
 astronaut = data.astronaut()[0:240, 100:340]
 features, picture = fi.hog(astronaut, channel_axis=-1, visualize=True)
 print("blocks, cells in a block, orientations:", features.shape)
-show({"photograph": astronaut, "histograms of 8 x 8 cells": picture**0.5}, columns=2)
+show({"photograph": astronaut, "histograms of 8 x 8 cells": brighter(picture)}, columns=2)
 
 # %%
 # Larger cells see less
@@ -39,7 +43,7 @@ show({"photograph": astronaut, "histograms of 8 x 8 cells": picture**0.5}, colum
 
 show(
     {
-        f"cells of {n} x {n}": fi.hog(astronaut, pixels_per_cell=(n, n), channel_axis=-1, visualize=True)[1] ** 0.5
+        f"cells of {n} x {n}": brighter(fi.hog(astronaut, pixels_per_cell=(n, n), channel_axis=-1, visualize=True)[1])
         for n in (6, 12, 24)
     }
 )

@@ -27,8 +27,10 @@ def show(pictures, columns=3):
 # ---------------------------------
 
 camera = data.camera()
-eye = camera[88:120, 196:244]
-show({mode: fi.resize(eye, (320, 480), mode=mode) for mode in ("nearest-exact", "bilinear", "bicubic")})
+eye = data.chelsea()[104:128, 165:201]
+show(
+    {mode: fi.resize(eye, (320, 480), mode=mode, channel_axis=-1) for mode in ("nearest-exact", "bilinear", "bicubic")}
+)
 
 # %%
 # Smaller: with and without antialiasing
@@ -36,16 +38,16 @@ show({mode: fi.resize(eye, (320, 480), mode=mode) for mode in ("nearest-exact", 
 # Fine stripes turn into coarse ones where pixels are left out. With ``antialias`` every pixel counts.
 
 brick = data.brick()
-y, x = np.mgrid[0:512, 0:512]
-rings = (127.5 + 127.5 * np.cos(np.hypot(y - 256, x - 256) ** 2 / 200)).astype(np.uint8)
+y, x = np.mgrid[0:256, 0:256]
+rings = (127.5 + 127.5 * np.cos(np.hypot(y - 128, x - 128) ** 2 / 160)).astype(np.uint8)
 show(
     {
-        "512 x 512": rings,
-        "96 x 96": fi.resize(rings, 96),
-        "96 x 96, antialias": fi.resize(rings, 96, antialias=True),
+        "256 x 256": rings,
+        "64 x 64": fi.resize(rings, 64),
+        "64 x 64, antialias": fi.resize(rings, 64, antialias=True),
         "bricks, 512 x 512": brick,
-        "64 x 64": fi.resize(brick, 64),
-        "64 x 64, antialias": fi.resize(brick, 64, antialias=True),
+        "bricks, 64 x 64": fi.resize(brick, 64),
+        "bricks, 64 x 64, antialias": fi.resize(brick, 64, antialias=True),
     }
 )
 

@@ -64,7 +64,7 @@ show(
 # A footprint is an int (a square), sizes, or any mask. The maximum over a hexagon is the lecture's bokeh: every point
 # of light takes the shape of the aperture.
 
-night = data.hubble_deep_field()[200:500, 300:600, 1]
+night = data.hubble_deep_field()[280:430, 380:530, 1]
 show(
     {
         "points of light": night,

@@ -26,7 +26,8 @@ def show(pictures, columns=3):
 # Maximum and mean
 # ----------------
 # ``max_pool2d`` keeps the brightest pixel of each window, ``avg_pool2d`` the mean. Windows may overlap: AlexNet's are 3
-# wide, 2 apart.
+# wide, 2 apart. The adaptive pools, ``adaptive_avg_pool2d`` and ``adaptive_max_pool2d``, take the size of the result
+# instead of that of the windows.
 
 camera = np.float32(data.camera())[None, None] / 255
 part = camera[..., 60:220, 160:320]
@@ -38,8 +39,8 @@ show(
             "max_pool2d(8)": fi.max_pool2d(part, 8),
             "avg_pool2d(8)": fi.avg_pool2d(part, 8),
             "max_pool2d(3, 2)": fi.max_pool2d(part, 3, 2),
-            "adaptive_avg_pool2d((20, 10))": fi.adaptive_avg_pool2d(part, (20, 10)),
-            "adaptive_max_pool2d((20, 10))": fi.adaptive_max_pool2d(part, (20, 10)),
+            "adaptive mean": fi.adaptive_avg_pool2d(part, (20, 10)),
+            "adaptive maximum": fi.adaptive_max_pool2d(part, (20, 10)),
         }.items()
     }
 )

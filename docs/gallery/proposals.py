@@ -63,4 +63,10 @@ windows, places = fi.sliding_windows(grey, 96, 16)
 level = windows.mean((-2, -1))
 low = np.unravel_index(level.argmin(), level.shape)
 high = np.unravel_index(level.argmax(), level.shape)
-show({"mean of each window": level, f"darkest, at {places[low][:2]}": windows[low], "brightest": windows[high]})
+show(
+    {
+        "mean of each window": level,
+        "darkest": windows[low],
+        "brightest": windows[high],
+    }
+)

@@ -29,7 +29,7 @@ def show(pictures, columns=3):
 # whole pixels. Both give every box the same size, as the head of a two-stage detector needs it.
 
 cat = np.ascontiguousarray(np.float32(data.chelsea()).transpose(2, 0, 1))[None] / 255
-boxes = np.float32([[0, 120, 70, 245, 160], [0, 235, 90, 330, 190]])  # image, x1, y1, x2, y2
+boxes = np.float32([[0, 120, 70, 245, 160], [0, 265, 85, 370, 170]])  # image, x1, y1, x2, y2
 names = ("one eye", "the other")
 
 _, axis = plt.subplots(figsize=(6, 4), layout="constrained")

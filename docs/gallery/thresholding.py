@@ -25,7 +25,7 @@ def show(pictures, columns=2):
 # Uneven light
 # ------------
 # Otsu's method finds the threshold that separates the values best. No single threshold separates this page, whose
-# lower left lies in the shadow. A threshold for every pixel, the mean around it less an offset, does.
+# left side lies in the shadow. A threshold for every pixel, the mean around it less an offset, does.
 
 page = data.page()
 otsu = fi.threshold_otsu(page)
@@ -42,6 +42,7 @@ show(
 # %%
 # The size of the block
 # ---------------------
-# The block has to be larger than what is to be found: within a letter's stroke a smaller one sees nothing but ink.
+# The block has to be larger than what is to be found: within a letter's stroke a smaller one sees nothing but ink. A
+# much larger one no longer follows the shadow.
 
 show({f"block_size={n}": fi.binarize_local(page, n, "mean", 10) for n in (5, 15, 51, 151)})
