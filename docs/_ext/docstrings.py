@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 import re
-from typing import Any
+from typing import Any, cast
 
 from docutils import nodes
+from reference import RESULTS
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.roles import XRefRole
+from sphinx.util.inspect import stringify_signature
 
 # A section starts a line or a sentence, and lasts to the next one or to the end of its paragraph.
 _TITLES = r"(?:Complexity|Gradient|Scratch|Memory|Determinism|References?)(?:(?:, | and )\w+)*"
 _SECTION = re.compile(rf"(?:^|(?<=[.;] ))(?:({_TITLES}):(?: |$)|(?=Deterministic\b))")
+
+_attributes: dict[str, list[str]] = {}  # docstrings between the two hooks around napoleon
 
 
 class Name(XRefRole):
@@ -30,12 +35,51 @@ class Name(XRefRole):
         return title, target
 
 
-def _without_link(app: Sphinx, env: Any, node: pending_xref, contnode: nodes.Element) -> nodes.Element | None:
+def _signature(app: Sphinx, what: str, name: str, obj: Any, options: Any, args: str, returned: str) -> Any:
+    """Show annotations as they are written, not as they are evaluated: an alias of types by its name."""
+    if what not in ("function", "method", "class"):
+        return None
+    if what == "class" and not inspect.isfunction(obj.__init__):
+        return None  # an exception: autodoc has nothing to replace
+    try:
+        signature = inspect.signature(obj.__init__ if what == "class" else inspect.unwrap(obj))
+    except (AttributeError, TypeError, ValueError):
+        return None
+    parameters = [p for p in signature.parameters.values() if p.name not in ("self", "cls")]
+    # What a default looks like has to be Python: the factory of a dataclass's field does not.
+    parameters = [
+        p.replace(default=...) if repr(p.default).startswith("<") and p.default is not p.empty else p
+        for p in parameters
+    ]
+    signature = signature.replace(parameters=parameters)
+    if what == "class":
+        signature = signature.replace(return_annotation=inspect.Signature.empty)
+    head, arrow, tail = stringify_signature(signature).rpartition(" -> ")
+    if tail in RESULTS.get(obj.__module__.rpartition(".")[2], ()):
+        tail = f"{obj.__module__}.{tail}"
+    return (head, tail) if arrow and head.endswith(")") else (head + arrow + tail, "")
+
+
+def _resolved(app: Sphinx, env: Any, node: pending_xref, contnode: nodes.Element) -> nodes.Element | None:
+    """Look a class in a signature up by its last name alone; leave names in text that may be missing as they are."""
+    target = node["reftarget"]
+    if node.get("refdomain") == "py" and node["reftype"] in ("class", "exc") and target.isidentifier():
+        domain = env.domains.python_domain
+        found = [name for name, _ in domain.find_obj(env, None, None, target, node["reftype"], 1)]
+        # Both fronts have a RegionTable: the one nearest to where the reference stands.
+        found.sort(key=lambda name: not name.startswith(f"{node.get('py:module')}."))
+        for name in found[:1]:
+            link = domain.resolve_xref(env, node["refdoc"], app.builder, node["reftype"], name, node, contnode)
+            if link is not None:
+                return cast("nodes.Element", link)
     return contnode if node.get("may_be_missing") else None
 
 
 def _as_fields(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     """Make fields of the sections that are no arguments, results or errors, beside which they stand then."""
+    if what == "attribute":
+        _attributes[name] = list(lines)
+        return
     result: list[str] = []
     i = 0
     while i < len(lines):
@@ -69,10 +113,18 @@ def _as_fields(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines:
     lines[:] = result
 
 
+def _restored(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Undo what napoleon does to an attribute: to it, text before a colon is a type."""
+    if what == "attribute":
+        lines[:] = _attributes.pop(name, lines)
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Make the role the default one."""
     app.add_role("name", Name(innernodeclass=nodes.literal))
     app.config.default_role = "name"
-    app.connect("missing-reference", _without_link)
+    app.connect("missing-reference", _resolved)
+    app.connect("autodoc-process-signature", _signature)
     app.connect("autodoc-process-docstring", _as_fields, priority=400)  # before napoleon
+    app.connect("autodoc-process-docstring", _restored, priority=600)  # after it
     return {"parallel_read_safe": True}

@@ -13,6 +13,7 @@ from sphinx.application import Sphinx
 HERE = Path(__file__).parents[1]
 FOLDER = HERE / "reference" / "generated"
 PACKAGES = ("models", "losses", "io", "pipelines", "data", "nn", "train")
+RESULTS = {"labeling": ("RegionTable", "Relabeling")}  # types of results, which the fronts do not export
 NAMES = {"_packed": "conv", "anchors": "boxes"}  # modules whose members stand on another family's page
 
 
@@ -61,6 +62,9 @@ def _family_page(family: str, fronts: dict[str, list[str]]) -> str:
         module = importlib.import_module(f"fastcnn.{front}")
         text += f".. currentmodule:: fastcnn.{front}\n\n" + _title(heads[front], "-")
         text += _summary(names) + _entries(module, names)
+        if family in RESULTS:
+            defined = importlib.import_module(f"fastcnn.{front}.{family}")
+            text += f".. currentmodule:: {defined.__name__}\n\n" + _entries(defined, list(RESULTS[family]))
     return text
 
 
