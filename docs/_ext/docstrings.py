@@ -14,9 +14,10 @@ from sphinx.roles import XRefRole
 from sphinx.util.inspect import stringify_signature
 
 # A section starts a line or a sentence, and lasts to the next one or to the end of its paragraph.
-_TITLES = r"(?:Complexity|Gradient|Scratch|Memory|Determinism|References?)(?:(?:, | and )\w+)*"
+_TITLES = r"(?:Returns|Complexity|Gradient|Scratch|Memory|Determinism|References?)(?:(?:, | and )\w+)*"
 _SECTION = re.compile(rf"(?:^|(?<=[.;] ))(?:({_TITLES}):(?: |$)|(?=Deterministic\b))")
 
+_ENUMERATED = re.compile(r"\w+\. ")
 _attributes: dict[str, list[str]] = {}  # docstrings between the two hooks around napoleon
 
 
@@ -46,7 +47,7 @@ def _signature(app: Sphinx, what: str, name: str, obj: Any, options: Any, args: 
     except (AttributeError, TypeError, ValueError):
         return None
     parameters = [p for p in signature.parameters.values() if p.name not in ("self", "cls")]
-    # What a default looks like has to be Python: the factory of a dataclass's field does not.
+    # A default has to look like Python; the factory of a dataclass's field does not.
     parameters = [
         p.replace(default=...) if repr(p.default).startswith("<") and p.default is not p.empty else p
         for p in parameters
@@ -83,34 +84,43 @@ def _as_fields(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines:
     result: list[str] = []
     i = 0
     while i < len(lines):
-        first = _SECTION.match(lines[i])
-        if first is None:
-            inner = _SECTION.search(lines[i])
-            if inner is None or lines[i].startswith(" "):
-                result.append(lines[i])
-                i += 1
-                continue
-            # A sentence before it belongs to the text.
+        inner = None if lines[i].startswith(" ") else _SECTION.search(lines[i])
+        if inner is None:
+            result.append(lines[i])
+            i += 1
+            continue
+        if inner.start() > 0:  # a sentence before it belongs to the text
             result += [lines[i][: inner.start()].rstrip(), ""]
             lines[i] = lines[i][inner.start() :]
             continue
-        paragraph = [lines[i]]
-        i += 1
-        block = not lines[i - 1][first.end() :].strip() and first[1] is not None
-        while i < len(lines) and lines[i].strip() and (not block or lines[i].startswith(" ")):
-            paragraph.append(lines[i])
-            i += 1
-        text = " ".join(line.strip() for line in paragraph)
-        starts = list(_SECTION.finditer(text))
-        ends = [found.start() for found in starts[1:]] + [len(text)]
         while result and not result[-1].strip():
             result.pop()
         result.append("")
-        for found, end in zip(starts, ends, strict=True):
-            title = found[1] or "Determinism"
-            result.append(f":{title}: {text[found.end() : end].strip()}")
+        start = i
+        i += 1
+        if inner[1] is not None and inner.end() >= len(lines[start].rstrip()):
+            # A block, which may have paragraphs.
+            while i < len(lines) and (not lines[i].strip() or lines[i].startswith(" ")):
+                i += 1
+            result += _field(inner[1], inspect.cleandoc("\n".join(lines[start + 1 : i])))
+        else:
+            while i < len(lines) and lines[i].strip():
+                i += 1
+            text = " ".join(line.strip() for line in lines[start:i])
+            sections = list(_SECTION.finditer(text))
+            for section, after in zip(sections, [*sections[1:], None], strict=True):
+                result += _field(section[1] or "Determinism", text[section.end() : after.start() if after else None])
         result.append("")
     lines[:] = result
+
+
+def _field(title: str, text: str) -> list[str]:
+    text = text.strip().removeprefix("Deterministic: ")
+    if _ENUMERATED.match(text):
+        text = "\\" + text  # initials are no number of a list
+    first, *others = text.splitlines()
+    name = title.lower() if title == "Returns" else title
+    return [f":{name}: {first}", *("    " + line for line in others)]
 
 
 def _restored(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:

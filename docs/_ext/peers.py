@@ -11,6 +11,7 @@ from docutils.parsers.rst import Directive
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 
+TITLES = {"opencv": "OpenCV", "skimage": "scikit-image", "scipy": "SciPy"}
 FILE = Path(__file__).parents[1] / "peers.json"
 
 
@@ -43,7 +44,7 @@ class Peers(Directive):
         group = nodes.tgroup("", cols=3)
         group += [nodes.colspec(colwidth=width) for width in (35, 25, 40)]
         head, body = nodes.thead(), nodes.tbody()
-        head += _row([[nodes.Text(text.format(peer))] for text in self.headings])
+        head += _row([[nodes.Text(text.format(TITLES.get(peer, peer)))] for text in self.headings])
         body += [_row([[nodes.literal("", name)], [_reference(op)], _code(note)]) for name, op, note in rows]
         group += [head, body]
         return [nodes.table("", group)]

@@ -101,7 +101,8 @@ def _commands_page() -> str:
         if rows:
             text += ".. list-table::\n   :widths: 35 65\n\n"
             for left, right in rows:
-                text += f"   * - ``{left.strip()}``\n     - {_escaped(' '.join(right.split()))}\n"
+                left = left.partition(" <")[0].strip()  # typer's types are Python's
+                text += f"   * - ``{left}``\n     - {_escaped(' '.join(right.split()))}\n"
             text += "\n"
     return text
 
