@@ -1,6 +1,7 @@
 """Datasets: files of the usual forms, pictures that are drawn, and random changes of them.
 
-Every dataset gives `Sample`s. Broken files are named; they raise, or are skipped with a `DataWarning`, as one chooses.
+Every dataset gives `Sample` objects. Broken files are named; they raise, or are skipped with a `DataWarning`, as one
+chooses.
 """
 
 from fastcnn.data.augment import Affine, Augmented, Color, Compose, Crop, Flip, Mosaic, Resize

@@ -45,7 +45,7 @@ class Sample:
 
 
 class Samples(Dataset[Sample], ABC):
-    """A dataset of `Sample`s, with names for the classes.
+    """A dataset of `Sample` objects, with names for the classes.
 
     Attributes:
         class_names: by number; empty where it has none.

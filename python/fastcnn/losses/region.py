@@ -75,7 +75,7 @@ def dice_loss(
     ignore_index: int | None = None,
     eps: float = 1e-7,
 ) -> Tensor:
-    """Return 1 - 2 |A and B| / (|A| + |B|) of probabilities, the mean of all classes.
+    """Return ``1 - 2 |A and B| / (|A| + |B|)`` of probabilities, the mean of all classes.
 
     Equal to segmentation_models_pytorch's `DiceLoss`.
 
@@ -103,7 +103,7 @@ def jaccard_loss(
     ignore_index: int | None = None,
     eps: float = 1e-7,
 ) -> Tensor:
-    """Return 1 - |A and B| / |A or B| of probabilities, the mean of all classes.
+    """Return ``1 - |A and B| / |A or B|`` of probabilities, the mean of all classes.
 
     Equal to segmentation_models_pytorch's `JaccardLoss`.
 

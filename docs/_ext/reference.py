@@ -1,0 +1,150 @@
+"""The reference's pages, written before the build: one for each family of ops and each other package, the commands."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from sphinx.application import Sphinx
+
+HERE = Path(__file__).parents[1]
+FOLDER = HERE / "reference" / "generated"
+PACKAGES = ("models", "losses", "io", "pipelines", "data", "nn", "train")
+RESULTS = {"labeling": ("RegionTable", "Relabeling")}  # types of results, which the fronts do not export
+NAMES = {"_packed": "conv", "anchors": "boxes"}  # modules whose members stand on another family's page
+
+
+def _title(text: str, line: str = "=") -> str:
+    return f"{text}\n{line * len(text)}\n\n"
+
+
+def _names(module: ModuleType) -> list[str]:
+    return [name for name in module.__all__ if callable(getattr(module, name)) and not name.startswith("__")]
+
+
+def _summary(names: list[str]) -> str:
+    return ".. autosummary::\n   :nosignatures:\n\n" + "".join(f"   {name}\n" for name in names) + "\n"
+
+
+def _entries(module: ModuleType, names: list[str]) -> str:
+    lines = []
+    for name in names:
+        if inspect.isclass(getattr(module, name)):
+            lines.append(f".. autoclass:: {name}\n   :members:\n")
+        else:
+            lines.append(f".. autofunction:: {name}\n")
+    return "\n".join(lines) + "\n"
+
+
+def _families() -> dict[str, dict[str, list[str]]]:
+    """Group the names of both fronts by the module that defines them."""
+    families: dict[str, dict[str, list[str]]] = {}
+    for front in ("ops", "image"):
+        module = importlib.import_module(f"fastcnn.{front}")
+        for name in _names(module):
+            defined = inspect.unwrap(getattr(module, name)).__module__.rpartition(".")[2]
+            if front == "image" and name in importlib.import_module("fastcnn.ops").__all__:
+                tensor_op = getattr(importlib.import_module("fastcnn.ops"), name)
+                defined = inspect.unwrap(tensor_op).__module__.rpartition(".")[2]
+            families.setdefault(NAMES.get(defined, defined), {}).setdefault(front, []).append(name)
+    return families
+
+
+def _family_page(family: str, fronts: dict[str, list[str]]) -> str:
+    text = _title(family)
+    if (HERE / "gallery" / f"{family}.py").exists():
+        text += f"In pictures: :doc:`/auto_gallery/{family}`.\n\n"
+    heads = {"ops": "On tensors: fastcnn.ops", "image": "On arrays: fastcnn.image"}
+    for front, names in fronts.items():
+        module = importlib.import_module(f"fastcnn.{front}")
+        text += f".. currentmodule:: fastcnn.{front}\n\n" + _title(heads[front], "-")
+        text += _summary(names) + _entries(module, names)
+        if family in RESULTS:
+            defined = importlib.import_module(f"fastcnn.{front}.{family}")
+            text += f".. currentmodule:: {defined.__name__}\n\n" + _entries(defined, list(RESULTS[family]))
+    return text
+
+
+def _package_page(package: str) -> str:
+    module = importlib.import_module(f"fastcnn.{package}")
+    names = _names(module)
+    return (
+        _title(f"fastcnn.{package}")
+        + f".. automodule:: fastcnn.{package}\n\n"
+        + _summary(names)
+        + _entries(module, names)
+    )
+
+
+def _commands_page() -> str:
+    import typer
+
+    from fastcnn.cli.app import app
+
+    root: Any = typer.main.get_command(app)
+    context = root.context_class(root, info_name="fastcnn")
+    text = _title("The command line") + "``fastcnn COMMAND --help`` prints the same.\n\n"
+    for name, command in root.commands.items():
+        inner = command.context_class(command, info_name=name, parent=context)
+        text += _title(f"fastcnn {name}", "-") + f".. code-block:: console\n\n   $ {inner.command_path} "
+        text += " ".join(command.collect_usage_pieces(inner)) + "\n\n"
+        # \b keeps the lines of a paragraph apart, which only a literal block does here.
+        for paragraph in inspect.cleandoc(command.help or "").split("\n\n"):
+            lines = [line for line in paragraph.splitlines() if line.strip() != "\b"]
+            kept = len(lines) < len(paragraph.splitlines())
+            block = "::\n\n" + "\n".join("   " + line for line in lines)
+            text += (block if kept else _escaped(" ".join(lines))) + "\n\n"
+        rows = [found for found in (p.get_help_record(inner) for p in command.params) if found is not None]
+        if rows:
+            text += ".. list-table::\n   :widths: 35 65\n\n"
+            for left, right in rows:
+                left = left.partition(" <")[0].strip()  # typer's types are Python's
+                text += f"   * - ``{left}``\n     - {_escaped(' '.join(right.split()))}\n"
+            text += "\n"
+    return text
+
+
+def _escaped(text: str) -> str:
+    for sign in "\\*`|_":
+        text = text.replace(sign, "\\" + sign)
+    return text
+
+
+def pages() -> dict[str, str]:
+    """Return every page's text by its name."""
+    found = {f"family_{family}": _family_page(family, fronts) for family, fronts in _families().items()}
+    found |= {package: _package_page(package) for package in PACKAGES}
+    found["deploy"] = _title("fastcnn.deploy") + (
+        ".. automodule:: fastcnn.deploy\n\n.. automodule:: fastcnn.deploy.onnx\n   :members:\n"
+    )
+    found["compat"] = _title("fastcnn.compat") + (
+        ".. automodule:: fastcnn.compat\n\n.. automodule:: fastcnn.compat.torchvision\n   :members:\n"
+    )
+    fastcnn = importlib.import_module("fastcnn")
+    names = [n for n in _names(fastcnn) if not inspect.ismodule(getattr(fastcnn, n))]
+    found["fastcnn"] = _title("fastcnn") + ".. automodule:: fastcnn\n\n" + _summary(names) + _entries(fastcnn, names)
+    for front in ("ops", "image"):
+        found[front] = _title(f"fastcnn.{front}") + f".. automodule:: fastcnn.{front}\n\n"
+    found["commands"] = _commands_page()
+    return found
+
+
+def _write(app: Sphinx, config: Any) -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    wanted = pages()
+    for path in FOLDER.glob("*.rst"):
+        if path.stem not in wanted:
+            path.unlink()
+    for name, text in wanted.items():
+        path = FOLDER / f"{name}.rst"
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Write the pages when the configuration is there."""
+    app.connect("config-inited", _write)
+    return {"parallel_read_safe": True}
