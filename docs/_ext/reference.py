@@ -13,8 +13,9 @@ from sphinx.application import Sphinx
 HERE = Path(__file__).parents[1]
 FOLDER = HERE / "reference" / "generated"
 PACKAGES = ("models", "losses", "io", "pipelines", "data", "nn", "train")
-RESULTS = {"labeling": ("RegionTable", "Relabeling")}  # types of results, which the fronts do not export
-NAMES = {"_packed": "conv", "anchors": "boxes"}  # modules whose members stand on another family's page
+RESULTS = {"labeling": ("RegionTable", "Relabeling")}  # types of results, which the packages do not export
+# Modules whose members stand on another family's page.
+NAMES = {"_packed": "conv", "anchors": "boxes", "box_losses": "boxes", "suppression": "boxes"}
 
 
 def _title(text: str, line: str = "=") -> str:
@@ -40,15 +41,15 @@ def _entries(module: ModuleType, names: list[str]) -> str:
 
 
 def _families() -> dict[str, dict[str, list[str]]]:
-    """Group the names of both fronts by the module that defines them."""
+    """Group the names by the module that defines them; one function for both kinds stands once, in ``ops``."""
     families: dict[str, dict[str, list[str]]] = {}
+    ops = importlib.import_module("fastcnn.ops")
     for front in ("ops", "image"):
         module = importlib.import_module(f"fastcnn.{front}")
         for name in _names(module):
-            defined = inspect.unwrap(getattr(module, name)).__module__.rpartition(".")[2]
-            if front == "image" and name in importlib.import_module("fastcnn.ops").__all__:
-                tensor_op = getattr(importlib.import_module("fastcnn.ops"), name)
-                defined = inspect.unwrap(tensor_op).__module__.rpartition(".")[2]
+            if front == "image" and getattr(ops, name) is getattr(module, name):
+                continue
+            defined = inspect.unwrap(getattr(ops, name)).__module__.rpartition(".")[2]
             families.setdefault(NAMES.get(defined, defined), {}).setdefault(front, []).append(name)
     return families
 
@@ -60,10 +61,11 @@ def _family_page(family: str, fronts: dict[str, list[str]]) -> str:
     heads = {"ops": "On tensors: fastcnn.ops", "image": "On arrays: fastcnn.image"}
     for front, names in fronts.items():
         module = importlib.import_module(f"fastcnn.{front}")
-        text += f".. currentmodule:: fastcnn.{front}\n\n" + _title(heads[front], "-")
+        text += f".. currentmodule:: fastcnn.{front}\n\n"
+        text += _title(heads[front], "-") if len(fronts) > 1 else ""
         text += _summary(names) + _entries(module, names)
         if family in RESULTS:
-            defined = importlib.import_module(f"fastcnn.{front}.{family}")
+            defined = importlib.import_module(f"fastcnn._ops.{family}")
             text += f".. currentmodule:: {defined.__name__}\n\n" + _entries(defined, list(RESULTS[family]))
     return text
 
