@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 from fastcnn import nn as fnn
 from fastcnn.models import _simota
 from fastcnn.models._common import silu
-from fastcnn.models._detection import Detections, Detector, select
+from fastcnn.models._detection import Detections, Detector, YOLOXPredictions, select
 from fastcnn.models.unet import Upsample
 
 STRIDES = (8, 16, 32)
@@ -194,22 +193,6 @@ class Head(nn.Module):
             classes = self.cls_preds[i](self.cls_convs[i](x))
             found.append((self.reg_preds[i](boxes), self.obj_preds[i](boxes), classes))
         return found
-
-
-class YOLOXPredictions(NamedTuple):
-    """What YOLOX says of N places, those of stride 8 first.
-
-    Attributes:
-        boxes: (B, N, 4), ``x1, y1, x2, y2`` in pixels.
-        objectness: (B, N), logits.
-        classes: (B, N, num_classes), logits.
-        places: (N, 3): x and y of the place's top left corner, and its stride, in pixels.
-    """
-
-    boxes: Tensor
-    objectness: Tensor
-    classes: Tensor
-    places: Tensor
 
 
 def _places(height: int, width: int, stride: int, like: Tensor) -> Tensor:
