@@ -12,6 +12,7 @@ from fastcnn import nn as fnn
 from fastcnn.models import _simota
 from fastcnn.models._common import silu
 from fastcnn.models._detection import Detections, Detector, YOLOXPredictions, select
+from fastcnn.models._registry import model, same_names
 from fastcnn.models.unet import Upsample
 
 STRIDES = (8, 16, 32)
@@ -276,6 +277,7 @@ class YOLOX(Detector):
 
 
 def _make(size: str, depth: float, width: float, parameters: str, conv: Conv = BaseConv) -> Callable[..., YOLOX]:
+    @model(YOLOX, {"yolox": same_names}, f"yolox_{size}")
     def yolox(
         num_classes: int = 80,
         in_channels: int = 3,
@@ -285,7 +287,6 @@ def _make(size: str, depth: float, width: float, parameters: str, conv: Conv = B
     ) -> YOLOX:
         return YOLOX(width, depth, conv, num_classes, in_channels, score_threshold, iou_threshold, max_detections)
 
-    yolox.__name__ = yolox.__qualname__ = f"yolox_{size}"
     yolox.__doc__ = f"""Make YOLOX-{size}: {parameters} parameters.
 
     Args:

@@ -33,10 +33,10 @@ class Task(LightningModule, ABC):
         self.settings, self.class_names = settings, list(class_names)
         self.arguments = {**arguments, **settings.model_arguments}
         name = settings.model_name
-        if name not in models.FACTORIES:
+        if name not in models.MODELS:
             raise ArgumentError(f"train: expected a model of fastcnn.models, got {name}")
         try:
-            self.network: nn.Module = getattr(models, name)(**self.arguments)
+            self.network: nn.Module = models.MODELS[name].factory(**self.arguments)
         except TypeError as error:
             raise ArgumentError(f"train: {name} does not take these arguments ({error})") from None
         if settings.weights:
