@@ -393,6 +393,10 @@ def test_sources(tmp_path: Path) -> None:
     ):
         with pytest.raises(DataError, match=text):
             find_sources(Settings(task, str(tmp_path)))
+    # On a disk that does not tell "Annotations" from "annotations" the pictures' folder does.
+    (tmp_path / "half" / "Annotations").mkdir(parents=True)
+    with pytest.raises(DataError, match="half: has neither annotations/instances_train"):
+        find_sources(Settings("detect", str(tmp_path / "half")))
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="neither folders of pictures, one for each class nor train-images-idx3-ubyte"):
         find_sources(Settings("classify", str(tmp_path / "empty")))

@@ -35,7 +35,7 @@ def find_sources(settings: Settings) -> Sources:
     - detect: ``annotations/instances_train*.json`` and ``..._val*.json`` with ``train*/`` and ``val*/`` beside them
       (COCO), or ``Annotations/`` and ``JPEGImages/`` (VOC; a ``classes.txt`` may name other classes than VOC's).
 
-    What does not say which part is for validation is divided at random by the seed.
+    Data that does not say which part is for validation is divided at random by the seed.
 
     Args:
         settings: of the run.
