@@ -501,7 +501,7 @@ def test_settings_files(tmp_path: Path) -> None:
         with pytest.raises(ArgumentError, match=r"settings\.yaml: |expected"):
             Settings.load(file)
     assert not marker.exists()
-    # Of runs from before there was a choice.
+    # A file from before there was a choice of the loss.
     file.write_text(yaml.safe_dump({name: value for name, value in values.items() if name != "loss"}))
     assert Settings.load(file) == QUICK["detect"]
 

@@ -39,7 +39,7 @@ def _arguments(words: list[str]) -> dict[str, Any]:
 
 def train(
     context: typer.Context,
-    task: Annotated[str, typer.Argument(metavar="|".join(TASKS), help="What is learned.")],
+    task: Annotated[str, typer.Argument(metavar="|".join(TASKS), help="The task that is learned.")],
     data: Annotated[
         str,
         typer.Option(
