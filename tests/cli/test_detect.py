@@ -122,6 +122,11 @@ def test_wrong_words(here: Path) -> None:
         (("train", "classify", "--data", "digits", "--image-size", "x"), "is not a size like 160 or 240x320"),
         (("train", "classify", "--data", "digits", "--set", "depth"), "is not NAME=VALUE"),
         (("train", "classify"), "--data"),
+        (
+            ("train", "classify", "--data", "digits", "--loss", "boundary"),
+            "among cross_entropy, dice, focal, jaccard, lovasz, tversky, joined by",
+        ),
+        (("train", "detect", "--data", "shapes", "--loss", "dice"), "detect has the loss of its network"),
     ):
         done = run(*arguments)
         assert done.exit_code == 2, (arguments, done.output)

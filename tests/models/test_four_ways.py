@@ -41,7 +41,7 @@ SAME = {
 
 
 def test_none_is_missing() -> None:
-    assert set(ARGUMENTS) | set(SAME) == set(M.FACTORIES)
+    assert set(ARGUMENTS) | set(SAME) == set(M.MODELS)
     assert set(SAME.values()) <= set(ARGUMENTS)
 
 
@@ -50,7 +50,7 @@ def test_none_is_missing() -> None:
 def test_four_ways(name: str) -> None:
     arguments, size = ARGUMENTS[name]
     torch.manual_seed(1)
-    model = getattr(M, name)(num_classes=3, in_channels=1, **arguments).eval()
+    model = M.MODELS[name].factory(num_classes=3, in_channels=1, **arguments).eval()
     with torch.no_grad():  # or all scores of untrained heads are nearly one
         for layer in model.modules():
             if isinstance(layer, torch.nn.BatchNorm2d):

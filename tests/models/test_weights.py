@@ -142,7 +142,7 @@ def test_variants_of_encoders() -> None:
 
 def test_another_network_of_that_name() -> None:
     """torchvision's AlexNet has the widths of 2014."""
-    with pytest.raises(ArgumentError, match=r"load_weights: the weights do not fit AlexNet; .*of another shape"):
+    with pytest.raises(ArgumentError, match="load_weights: there is no map from torchvision to AlexNet"):
         M.load_weights(M.alexnet(), torchvision.models.alexnet().state_dict(), "torchvision")
 
 
@@ -233,7 +233,7 @@ def test_start_from_other_classes_and_channels(tmp_path: Path) -> None:
 
 
 def test_errors() -> None:
-    with pytest.raises(ArgumentError, match=r"expected source to be one of fastcnn, torchvision, .*, got keras"):
+    with pytest.raises(ArgumentError, match=r"expected source to be one of fastcnn, .*, torchvision, .*, got keras"):
         M.load_weights(M.lenet1(), {}, "keras")
     for source, model in (("timm", M.lenet1()), ("yolox", M.lenet1()), ("segmentation_models", M.lenet1())):
         with pytest.raises(ArgumentError, match=f"there is no map from {source} to LeNet"):

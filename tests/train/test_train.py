@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -23,7 +24,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import fastcnn
 import fastcnn.models as M
 from fastcnn import ArgumentError
+from fastcnn._tasks import TASKS, task_named
 from fastcnn.data import Cells, DataError, DataWarning, Samples, Shapes
+from fastcnn.losses import cross_entropy_loss, dice_loss
+from fastcnn.losses._registry import LOSSES
+from fastcnn.models import border_maps
 from fastcnn.train import Settings, find_sources, train
 from fastcnn.train.metrics import AveragePrecision, ObjectF1
 from fastcnn.train.run import make_task
@@ -101,6 +106,59 @@ def accuracy(found: M.ModelFile, validation: Samples) -> float:
     images = torch.stack([fastcnn.ops.resize(s.image, size, antialias=True) for s in validation])
     right = found.model(images).argmax(1) == torch.tensor([s.label for s in validation])
     return float(right.float().mean())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("task", "loss"),
+    [("classify", "focal"), ("segment", "jaccard+0.1*boundary"), ("segment", "lovasz+focal")],
+)
+def test_another_loss(task: str, loss: str, tmp_path: Path) -> None:
+    """It falls, its parts are told apart, and the run goes on with it only."""
+    settings = replace(QUICK[task], loss=loss)
+    finished = train(settings, tmp_path / "run", quiet=True)
+    losses = curve(finished.folder, "loss")
+    # A part of boundary_loss may be below 0.
+    assert np.mean(losses[-2:]) < np.mean(losses[:2]) - 0.1 * abs(np.mean(losses[:2]))
+    parts = [curve(finished.folder, f"loss/{term.rpartition('*')[2]}") for term in loss.split("+")]
+    assert np.sum(parts, 0) == pytest.approx(losses, rel=1e-5, abs=1e-6)
+    assert Settings.load(finished.folder / "settings.yaml") == settings
+    with pytest.raises(ArgumentError, match=f"has other settings than these: loss {re.escape(loss)}, not dice"):
+        train(replace(settings, loss="dice"), tmp_path / "run", resume=True, quiet=True)
+
+
+@pytest.mark.parametrize(("task", "loss"), [("classify", "cross_entropy"), ("segment", "cross_entropy+dice")])
+def test_the_default_loss(task: str, loss: str) -> None:
+    """It is the sum that it was before others could be chosen."""
+    chosen, default = (make_task(replace(QUICK[task], loss=text))[0].loss for text in (loss, ""))
+    logits = torch.randn(3, 2, 8, 8) if task == "segment" else torch.randn(3, 2)
+    target = border_maps(torch.randint(0, 3, (3, 8, 8))) if task == "segment" else torch.tensor([0, 1, 1])
+    expected = cross_entropy_loss(logits, target, [1.0, 2.0] if task == "segment" else None)
+    if task == "segment":
+        expected = expected + dice_loss(logits, target, smooth=1.0)
+    assert torch.equal(default(logits, target), expected)
+    assert torch.equal(chosen(logits, target), expected)
+
+
+def test_void_counts_in_no_loss(tmp_path: Path) -> None:
+    """Pixels of no class, whichever loss is chosen."""
+    for kind, high in (("images", 255), ("masks", 2)):
+        (tmp_path / kind).mkdir()
+        for i in range(4):
+            pixels = np.random.default_rng(i).integers(0, high, (32, 32), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / kind / f"{i}.png")
+    settings = Settings("segment", str(tmp_path), objects=False, loss="+".join(LOSSES))
+    loss = make_task(settings)[0].loss
+    target = torch.randint(0, 2, (2, 32, 32))
+    target[:, 4:9] = 255
+    logits = torch.randn(2, 2, 32, 32)
+    changed = logits.clone()
+    # Within the same found regions, which the distances of hausdorff_loss depend on.
+    changed[:, :, 4:9] *= 3
+    parts, others = loss.parts(logits, target), loss.parts(changed, target)
+    assert set(parts) == set(LOSSES)
+    for name, value in parts.items():
+        assert others[name] == pytest.approx(value.item(), rel=1e-5), name
 
 
 def test_the_kept_weights_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -326,6 +384,34 @@ def test_sources(tmp_path: Path) -> None:
     assert sample.boxes.tolist() == [[2, 2, 6, 6]]
     assert sample.mask is None
     assert int(find_sources(Settings("segment", str(tmp_path / "coco"))).train[0].mask.sum()) == 16
+    for task, text in (
+        (
+            "detect",
+            r"has neither annotations/instances_train\*\.json \(COCO\) nor Annotations/ and JPEGImages/ \(VOC\)",
+        ),
+        ("segment", r"has neither images/ and masks/ nor annotations/instances_train\*\.json"),
+    ):
+        with pytest.raises(DataError, match=text):
+            find_sources(Settings(task, str(tmp_path)))
+    # On a disk that does not tell "Annotations" from "annotations" the pictures' folder does.
+    (tmp_path / "half" / "Annotations").mkdir(parents=True)
+    with pytest.raises(DataError, match="half: has neither annotations/instances_train"):
+        find_sources(Settings("detect", str(tmp_path / "half")))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="neither folders of pictures, one for each class nor train-images-idx3-ubyte"):
+        find_sources(Settings("classify", str(tmp_path / "empty")))
+    # MNIST's files beside folders of pictures.
+    for part, number in (("train", 3), ("t10k", 2)):
+        head = bytes([0, 0, 8, 3, 0, 0, 0, number, 0, 0, 0, 2, 0, 0, 0, 2])
+        (tmp_path / f"{part}-images-idx3-ubyte").write_bytes(head + bytes(4 * number))
+        (tmp_path / f"{part}-labels-idx1-ubyte").write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, number]) + bytes(number))
+    digits = find_sources(Settings("classify", str(tmp_path)))
+    assert (len(digits.train), len(digits.validation)) == (3, 2)
+    (tmp_path / "coco" / "annotations" / "instances_val2017.json").write_text(json.dumps({
+        "images": [], "categories": [{"id": 1, "name": "y"}], "annotations": [],
+    }))  # fmt: skip
+    with pytest.raises(DataError, match="has other classes for validation than for training"):
+        find_sources(Settings("detect", str(tmp_path / "coco")))
     shapes = find_sources(Settings("detect", "shapes:16", image_size=(64, 64)))
     assert len(shapes.train) == 16
     assert len(shapes.validation) == 2
@@ -380,11 +466,24 @@ def test_nothing_to_be_found(tmp_path: Path) -> None:
         ({"optimizer": "adagrad"}, "expected optimizer to be one of adamw, sgd"),
         ({"precision": "8"}, "expected precision to be one of"),
         ({"image_size": (0, 5)}, "expected image_size of two numbers"),
+        ({"loss": "entropy"}, "expected loss of different names among cross_entropy, dice, focal, jaccard, lovasz, "),
+        ({"loss": "dice+hausdorff"}, "expected loss of .*, joined by '\\+', .*, got 'dice\\+hausdorff'"),
+        ({"loss": "dice", "label_smoothing": 0.1}, "label_smoothing goes with the loss cross_entropy, got 'dice'"),
+        ({"task": "detect", "loss": "dice"}, "detect has the loss of its network; expected no other, got 'dice'"),
     ],
 )
 def test_settings(change: dict[str, Any], text: str) -> None:
     with pytest.raises(ArgumentError, match=f"train: {text}"):
         replace(QUICK["classify"], **change)
+
+
+def test_tasks() -> None:
+    """Each stands in the table under its own name, which costs neither torch nor Lightning."""
+    for word in TASKS:
+        assert task_named(word).name == word
+        assert Settings(word, "x").model_name == task_named(word).default_model
+    code = "import sys, fastcnn._tasks; assert not {'torch', 'lightning'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, env=ENVIRONMENT)
 
 
 def test_settings_files(tmp_path: Path) -> None:
@@ -402,6 +501,9 @@ def test_settings_files(tmp_path: Path) -> None:
         with pytest.raises(ArgumentError, match=r"settings\.yaml: |expected"):
             Settings.load(file)
     assert not marker.exists()
+    # A file from before there was a choice of the loss.
+    file.write_text(yaml.safe_dump({name: value for name, value in values.items() if name != "loss"}))
+    assert Settings.load(file) == QUICK["detect"]
 
 
 def test_errors(tmp_path: Path) -> None:

@@ -11,17 +11,16 @@ from fastcnn.cli._console import Reporter, printable
 if TYPE_CHECKING:
     from fastcnn.models import ModelFile
 
-# Short words for what comes with fastcnn.
-SHORT = {"unet": "unet-cells", "yolox": "yolox-shapes", "lenet5": "lenet5-digits"}
-
 
 def load_named(name: str, task: str, reporter: Reporter) -> ModelFile:
     """Load a model for a task, or say in one line why not."""
     from fastcnn import ArgumentError
-    from fastcnn.models import load_model
+    from fastcnn.models import load_model, shipped
 
+    # "unet" is short for "unet-cells", the shipped model of this kind.
+    short = {full.partition("-")[0]: full for full in shipped()}
     try:
-        found = load_model(SHORT.get(name, name))
+        found = load_model(short.get(name, name))
     except ArgumentError as error:
         text = printable(" ".join(str(error).removeprefix("load_model: ").split()))
         raise typer.BadParameter(text, param_hint="--model") from None

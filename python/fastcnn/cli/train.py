@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from fastcnn._tasks import TASKS
 from fastcnn.cli._console import Reporter
 from fastcnn.cli._files import ending_with_a_word
 from fastcnn.cli._options import refuse
@@ -38,7 +39,7 @@ def _arguments(words: list[str]) -> dict[str, Any]:
 
 def train(
     context: typer.Context,
-    task: Annotated[str, typer.Argument(metavar="classify|segment|detect", help="What is learned.")],
+    task: Annotated[str, typer.Argument(metavar="|".join(TASKS), help="The task that is learned.")],
     data: Annotated[
         str,
         typer.Option(
@@ -56,7 +57,7 @@ def train(
         typer.Option(
             metavar="NAME",
             help="Of fastcnn.models.",
-            show_default="lenet5, unet or yolox_nano",
+            show_default="the task's own",
             rich_help_panel=_MODEL,
         ),
     ] = "",
@@ -92,6 +93,16 @@ def train(
     half: Annotated[
         bool, typer.Option("--half", help="Keep weights in 16 bits: half the file.", rich_help_panel=_MODEL)
     ] = False,
+    loss: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES",
+            help="Losses by name, in classify and segment: dice, focal, dice+cross_entropy, 0.5*dice+focal. A wrong "
+            "name lists them all.",
+            show_default="the task's own",
+            rich_help_panel=_STEPS,
+        ),
+    ] = "",
     epochs: Annotated[int, typer.Option(metavar="N", min=1, rich_help_panel=_STEPS)] = 20,
     batch_size: Annotated[int, typer.Option(metavar="N", min=1, rich_help_panel=_STEPS)] = 16,
     optimizer: Annotated[str, typer.Option(metavar="adamw|sgd", rich_help_panel=_STEPS)] = "adamw",
@@ -155,6 +166,7 @@ def train(
             epochs=epochs, batch_size=batch_size, optimizer=optimizer, learning_rate=learning_rate, clip=clip,
             weight_decay=weight_decay, augment=not no_augment, mosaic=mosaic, average=average, precision=precision,
             patience=patience, devices=devices, workers=workers, seed=seed, on_error=on_error, half=half,
+            loss=loss,
         )  # fmt: skip
     except ArgumentError as error:
         raise typer.BadParameter(str(error).removeprefix("train: ")) from None

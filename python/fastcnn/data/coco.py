@@ -11,10 +11,12 @@ from typing import Any
 import torch
 
 from fastcnn.data._coco_masks import MaskError, decode
+from fastcnn.data._registry import Found, dataset, of_same_classes
 from fastcnn.data.errors import DataError
 from fastcnn.data.sample import FileSamples, Sample, load_picture
 
 
+@dataset("boxes", "mask")
 class CocoDetection(FileSamples):
     """Pictures with boxes, from a COCO annotation file.
 
@@ -45,6 +47,8 @@ class CocoDetection(FileSamples):
             ...
         fastcnn.data.errors.DataError: /nowhere/instances.json: cannot be read (No such file or directory)
     """
+
+    layout = "annotations/instances_train*.json (COCO)"
 
     def __init__(
         self,
@@ -81,6 +85,21 @@ class CocoDetection(FileSamples):
                 self._add(annotation, places, numbers, ids)
             except DataError as error:
                 self.skipped(error)
+
+    @classmethod
+    def recognise(cls, folder: Path, part: str, on_error: str) -> Found | None:
+        """Return those of ``annotations/instances_train*.json``, ``..._val*.json`` and folders of these names."""
+        found = []
+        for name in ("train", "val"):
+            files = sorted((folder / "annotations").glob(f"instances_{name}*.json"))
+            if not files:
+                break
+            pictures = folder / files[0].stem.removeprefix("instances_")
+            images = pictures if pictures.is_dir() else folder / name
+            found.append(cls(images, files[0], on_error, masks=part == "mask"))
+        if len(found) == 2:
+            return of_same_classes(folder, *found)
+        return Found(found[0]) if found else None
 
     def _content(self) -> dict[str, list[Any]]:
         try:

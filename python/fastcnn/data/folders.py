@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from fastcnn.data._registry import Found, dataset, in_parts
 from fastcnn.data.errors import DataError
 from fastcnn.data.sample import FileSamples, Sample, listed, load_mask, load_picture
 
@@ -16,6 +17,7 @@ def pictures_of(folder: Path) -> list[Path]:
     return [path for path in listed(folder, "pictures") if path.suffix.lower() in _SUFFIXES]
 
 
+@dataset("label", general=True)
 class ImageFolder(FileSamples):
     """Pictures in a folder for each class: ``root/cat/1.png``, ``root/dog/2.jpg``.
 
@@ -35,6 +37,8 @@ class ImageFolder(FileSamples):
         fastcnn.data.errors.DataError: /nowhere: cannot be read as a folder of classes (No such file or directory)
     """
 
+    layout = "folders of pictures, one for each class"
+
     def __init__(self, root: str | os.PathLike[str], on_error: str = "refuse", channels: int | None = 3) -> None:
         super().__init__(on_error, channels)
         folders = [path for path in listed(Path(root), "classes") if path.is_dir()]
@@ -42,6 +46,13 @@ class ImageFolder(FileSamples):
         self._files = [(path, label) for label, folder in enumerate(folders) for path in pictures_of(folder)]
         if not self._files:
             raise DataError(root, "has no folders with PNG, JPEG or TIFF pictures in them")
+
+    @classmethod
+    def recognise(cls, folder: Path, part: str, on_error: str) -> Found | None:
+        """Return the datasets of a folder with others in it."""
+        if not any(path.is_dir() for path in listed(folder, "classes")):
+            return None
+        return in_parts(folder, lambda root: cls(root, on_error))
 
     def __len__(self) -> int:
         """Return the number of pictures."""
@@ -53,6 +64,7 @@ class ImageFolder(FileSamples):
         return Sample(load_picture(path, self.channels), label, source=str(path))
 
 
+@dataset("mask", general=True)
 class MaskFolder(FileSamples):
     """Pictures in one folder, and for each a mask of the same name in another.
 
@@ -75,6 +87,8 @@ class MaskFolder(FileSamples):
         fastcnn.data.errors.DataError: /nowhere: cannot be read as a folder of pictures (No such file or directory)
     """
 
+    layout = "images/ and masks/"
+
     def __init__(
         self,
         images: str | os.PathLike[str],
@@ -94,6 +108,13 @@ class MaskFolder(FileSamples):
                 self.skipped(DataError(path, f"has no mask in {masks}"))
         if not self._files:
             raise DataError(masks, f"has no mask for any picture of {images}")
+
+    @classmethod
+    def recognise(cls, folder: Path, part: str, on_error: str) -> Found | None:
+        """Return the datasets of a folder with ``images/`` and ``masks/``, within ``train/`` and ``val/`` or not."""
+        if not any((folder / inner / "images").is_dir() for inner in ("", "train")):
+            return None
+        return in_parts(folder, lambda root: cls(root / "images", root / "masks", on_error))
 
     def __len__(self) -> int:
         """Return the number of pictures."""

@@ -1,4 +1,4 @@
-"""The IDX files of MNIST and its successors."""
+"""Small images of classes: the IDX files of MNIST and its successors, arrays, and scikit-learn's digits."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ import torch
 from numpy.typing import NDArray
 
 from fastcnn._errors import ArgumentError
+from fastcnn._extras import needing
+from fastcnn.data._registry import Found, Part, dataset, drawn
 from fastcnn.data.errors import DataError
 from fastcnn.data.sample import Sample, Samples
 
@@ -83,6 +85,7 @@ def _read(file: IO[bytes] | gzip.GzipFile, path: str | os.PathLike[str], max_byt
     return np.frombuffer(b"".join(pieces), dtype).reshape(shape).astype(dtype.newbyteorder("="))
 
 
+@dataset("label")
 class IdxImages(Samples):
     """MNIST, Fashion-MNIST and others in their form: images and labels in two IDX files.
 
@@ -102,6 +105,8 @@ class IdxImages(Samples):
         fastcnn.data.errors.DataError: /nowhere: has no train-images-idx3-ubyte, nor with .gz
     """
 
+    layout = "train-images-idx3-ubyte"
+
     def __init__(self, folder: str | os.PathLike[str], train: bool = True) -> None:
         part = "train" if train else "t10k"
         self._images = self._find(Path(folder), f"{part}-images", 3)
@@ -111,6 +116,13 @@ class IdxImages(Samples):
         count = int(self._labels.max()) + 1 if len(self._labels) else 0
         self.class_names = [str(i) for i in range(count)]
         self._source = f"{folder}:{part}"
+
+    @classmethod
+    def recognise(cls, folder: Path, part: str, on_error: str) -> Found | None:
+        """Return the datasets of a folder with MNIST's files."""
+        if not any(path.name.startswith("train-images") for path in folder.iterdir()):
+            return None
+        return Found(cls(folder, train=True), cls(folder, train=False))
 
     @staticmethod
     def _find(folder: Path, name: str, dimensions: int) -> NDArray[np.uint8]:
@@ -172,3 +184,16 @@ class ArrayImages(Samples):
         """Return image (C, H, W) and label."""
         image = torch.from_numpy(np.ascontiguousarray(self._images[index], np.float32))
         return Sample(image, int(self._labels[index]), source=f"array[{index}]")
+
+
+@drawn("digits", "label")
+def _digits(number: int, size: int, seed: int) -> Found:
+    with needing("train: the data digits", "train"):
+        from sklearn.datasets import load_digits
+    # The same third for validation whatever the seed.
+    found = load_digits()
+    dataset = ArrayImages(found.images / 16, found.target)
+    order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(0)).tolist()
+    third = len(order) // 3
+    kept = order[third : third + number] if number else order[third:]
+    return Found(Part(dataset, sorted(kept)), Part(dataset, sorted(order[:third])))

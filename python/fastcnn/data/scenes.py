@@ -11,9 +11,13 @@ import torch
 from numpy.typing import NDArray
 
 from fastcnn._errors import ArgumentError
+from fastcnn.data._registry import Found, drawn
 from fastcnn.data._rendering import Random, blur, render, smooth_noise
 from fastcnn.data.coco import with_boxes
 from fastcnn.data.sample import Sample, Samples
+
+# Pictures for validation have seeds that nobody trains with by chance.
+HELD_OUT_SEED = 1_000_003
 
 
 class _Drawn(Samples):
@@ -202,6 +206,18 @@ class Shapes(_Drawn):
         index, (picture, boxes, classes) = self._kept(index)
         image = torch.from_numpy(picture.astype(np.float32) / np.float32(255)).permute(2, 0, 1).contiguous()
         return with_boxes(image, boxes, classes, f"Shapes({self.seed})[{index}]")
+
+
+@drawn("cells", "mask")
+def _cells(number: int, size: int, seed: int) -> Found:
+    number, size = number or 384, size or 256
+    return Found(Cells(number, size, seed), Cells(max(1, number // 8), size, seed + HELD_OUT_SEED))
+
+
+@drawn("shapes", "boxes")
+def _shapes(number: int, size: int, seed: int) -> Found:
+    number, size = number or 2000, size or 160
+    return Found(Shapes(number, size, seed), Shapes(max(1, number // 8), size, seed + HELD_OUT_SEED))
 
 
 def _covered(a: Any, b: Any) -> float:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
 
+from fastcnn.data._registry import Found, dataset
 from fastcnn.data.coco import check_size, with_boxes
 from fastcnn.data.errors import DataError
 from fastcnn.data.sample import FileSamples, Sample, listed, load_picture
@@ -27,6 +28,7 @@ class _Objects(NamedTuple):
     classes: list[int]
 
 
+@dataset("boxes")
 class VocDetection(FileSamples):
     """Pictures with boxes: ``root/Annotations/*.xml`` and ``root/JPEGImages``.
 
@@ -54,6 +56,8 @@ class VocDetection(FileSamples):
         fastcnn.data.errors.DataError: /nowhere/ImageSets/Main/train.txt: cannot be read (No such file or directory)
     """
 
+    layout = "Annotations/ and JPEGImages/ (VOC)"
+
     def __init__(
         self,
         root: str | os.PathLike[str],
@@ -80,6 +84,18 @@ class VocDetection(FileSamples):
                 self.skipped(error)
         if not self._annotations:
             raise DataError(root, "has no annotation that can be read")
+
+    @classmethod
+    def recognise(cls, folder: Path, part: str, on_error: str) -> Found | None:
+        """Return the datasets of a folder of VOC's layout; a ``classes.txt`` may name other classes than VOC's."""
+        if not all((folder / name).is_dir() for name in ("Annotations", "JPEGImages")):
+            return None
+        names = folder / "classes.txt"
+        classes = names.read_text(encoding="utf-8").split() if names.is_file() else CLASSES
+        if all((folder / "ImageSets" / "Main" / f"{split}.txt").is_file() for split in ("train", "val")):
+            train, validation = (cls(folder, split, classes, on_error=on_error) for split in ("train", "val"))
+            return Found(train, validation)
+        return Found(cls(folder, None, classes, on_error=on_error))
 
     def _parse(self, path: Path) -> _Objects:
         text = _text(path)

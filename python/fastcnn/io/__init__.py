@@ -7,7 +7,8 @@ every refusal is one sentence that names the file (`ImageFileError`).
 from fastcnn.io.conversion import LUMINANCE, to_dtype, to_grey
 from fastcnn.io.errors import ImageFileError
 from fastcnn.io.output import replacing
-from fastcnn.io.reading import MAX_PIXELS, Picture, read_image
+from fastcnn.io.picture import Picture
+from fastcnn.io.reading import MAX_PIXELS, read_image
 from fastcnn.io.writing import write_image
 
 __all__ = [

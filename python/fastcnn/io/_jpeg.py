@@ -14,7 +14,7 @@ import struct
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from fastcnn.io.reading import Refusal
+from fastcnn.io.picture import UnreadableImage
 
 _MARKER = re.compile(rb"\xff+([^\x00\xff])", re.DOTALL)
 _SCAN_END = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]", re.DOTALL)
@@ -70,7 +70,8 @@ def examine(data: bytes) -> Stream:
     """Walk the markers up to the end of the image; what follows it is no part of it.
 
     Raises:
-        Refusal: the end, a scan, bits of a coefficient or a restart is missing, or the kind is one that is not read.
+        UnreadableImage: the end, a scan, bits of a coefficient or a restart is missing, or the kind is one that is
+            not read.
     """
     frame: _Frame | None = None
     interval, at = 0, 2
@@ -84,7 +85,7 @@ def examine(data: bytes) -> Stream:
             break
         size = _unpack(">H", data, start)[0]
         if start + size > len(data):
-            raise Refusal("is truncated")
+            raise UnreadableImage("is truncated")
         end = start + size
         if marker in _FRAMES:
             frame = _frame(marker, data[start + 2 : end])
@@ -92,15 +93,15 @@ def examine(data: bytes) -> Stream:
             (interval,) = _unpack(">H", data, start + 2)
         elif marker == _START_OF_SCAN:
             if frame is None:
-                raise Refusal("is damaged (a scan before its frame)")
+                raise UnreadableImage("is damaged (a scan before its frame)")
             stop = _SCAN_END.search(data, end)
             if stop is None:
-                raise Refusal("is truncated")
+                raise UnreadableImage("is truncated")
             components = _scan(frame, data[start + 2 : end])
             if interval:
                 restarts = sum(1 for _ in _RESTART.finditer(data, end, stop.start()))
                 if restarts + 1 < -(-frame.units(components) // interval):
-                    raise Refusal("is truncated")
+                    raise UnreadableImage("is truncated")
             noisy.append(data[at:end])
             scan = data[end : stop.start()]
             if frame.kind not in _ARITHMETIC:
@@ -111,33 +112,33 @@ def examine(data: bytes) -> Stream:
         noisy.append(data[at:end])
         at = end
     else:
-        raise Refusal("is truncated")
+        raise UnreadableImage("is truncated")
     if frame is None:
-        raise Refusal("has no pixels")
+        raise UnreadableImage("has no pixels")
     if any(bit != 0 for sent in frame.sent.values() for bit in sent):
-        raise Refusal("is truncated (scans are missing)")
+        raise UnreadableImage("is truncated (scans are missing)")
     noisy.append(b"\xff\xd9")
     return Stream(frame.width, frame.height, frame.bits, b"".join(noisy))
 
 
 def _unpack(layout: str, data: bytes, at: int) -> tuple[int, ...]:
     if at + struct.calcsize(layout) > len(data):
-        raise Refusal("is truncated")
+        raise UnreadableImage("is truncated")
     return struct.unpack_from(layout, data, at)
 
 
 def _frame(kind: int, content: bytes) -> _Frame:
     if kind not in _READ:
-        raise Refusal(f"is a JPEG of kind SOF{kind - 0xC0}, which is not supported")
+        raise UnreadableImage(f"is a JPEG of kind SOF{kind - 0xC0}, which is not supported")
     bits, height, width, count = _unpack(">BHHB", content, 0)
     factors = {}
     for i in range(count):
         name, both, _ = _unpack("BBB", content, 6 + 3 * i)
         factors[name] = (both >> 4, both & 15)
     if not height or not width:
-        raise Refusal(f"has no pixels ({width} x {height})")
+        raise UnreadableImage(f"has no pixels ({width} x {height})")
     if len(factors) != count or not count or not all(h and v for h, v in factors.values()):
-        raise Refusal("is damaged (its components)")
+        raise UnreadableImage("is damaged (its components)")
     return _Frame(kind, bits, height, width, factors, {name: [None] * 64 for name in factors})
 
 
@@ -147,7 +148,7 @@ def _scan(frame: _Frame, content: bytes) -> bytes:
     first, last, bit = _unpack("BBB", content, 1 + 2 * count)
     components = content[1 : 1 + 2 * count : 2]
     if not count or not all(name in frame.sent for name in components):
-        raise Refusal("is damaged (a scan's components)")
+        raise UnreadableImage("is damaged (a scan's components)")
     if frame.kind not in _PROGRESSIVE:
         first, last, bit = 0, 63, 0
     for name in components:

@@ -13,7 +13,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from fastcnn.io import _jpeg
-from fastcnn.io.reading import Picture, Refusal, check_size, oriented
+from fastcnn.io.picture import Picture, UnreadableImage, check_size, oriented
 
 _ORIENTATION = 0x0112
 _DIRECT = ("1", "L", "I;16", "LA", "RGB", "RGBA")
@@ -30,7 +30,7 @@ def decode_png(file: BinaryIO, max_pixels: int, stored: bool) -> Picture:
     """Decode the first frame."""
     start = file.read(24)
     if start[12:16] == b"IHDR" and 0 in struct.unpack(">II", start[16:24].rjust(8, b"\1")):
-        raise Refusal("has no pixels")
+        raise UnreadableImage("has no pixels")
     image = _png(file)
     # The classes are used directly, as Image.open would apply Pillow's own, lower limit.
     check_size(*image.size, max_pixels)
@@ -61,11 +61,11 @@ def decode_jpeg(file: BinaryIO, max_pixels: int) -> Picture:
     data = file.read(32 * image.width * image.height + (1 << 26))
     stream = _jpeg.examine(data)
     if stream.bits != 8:
-        raise Refusal(f"is a JPEG of {stream.bits} bits, which is not supported (8 are)")
+        raise UnreadableImage(f"is a JPEG of {stream.bits} bits, which is not supported (8 are)")
     image = JpegImageFile(io.BytesIO(data))
     pixels = np.asarray(_displayable(image))
     if not np.array_equal(pixels, np.asarray(_displayable(JpegImageFile(io.BytesIO(stream.noisy))))):
-        raise Refusal("is truncated")
+        raise UnreadableImage("is truncated")
     return _picture(pixels, image)
 
 
@@ -81,7 +81,7 @@ def _png(file: BinaryIO) -> PngImageFile:
 
 def _raw_mode(image: ImageFile.ImageFile) -> str:
     if not image.tile:
-        raise Refusal("has no pixels")
+        raise UnreadableImage("has no pixels")
     args = image.tile[0].args
     return str(args if isinstance(args, str) else args[0]) if args else ""
 
@@ -103,7 +103,7 @@ def _displayable(image: Image.Image) -> Image.Image:
         return image.convert("RGBA" if image.mode == "PA" or "transparency" in image.info else "RGB")
     if image.mode in ("CMYK", "YCbCr"):
         return image.convert("RGB")
-    raise Refusal(f"has pixels of kind {image.mode}, which is not supported")
+    raise UnreadableImage(f"has pixels of kind {image.mode}, which is not supported")
 
 
 def _keyed(pixels: NDArray[Any], key: Any, white: int | None) -> NDArray[Any]:

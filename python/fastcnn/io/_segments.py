@@ -19,7 +19,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from fastcnn.io import _jpeg
-from fastcnn.io.reading import Refusal
+from fastcnn.io.picture import UnreadableImage
 
 _JPEG = (6, 7)
 _JPEG_2000, _WEBP = (33003, 33004, 33005, 34712), (34927, 50001)
@@ -34,17 +34,19 @@ def check_packing(key: Any) -> None:
     """Refuse what cannot be unpacked."""
     name = getattr(key.compression, "name", f"compression {int(key.compression)}")
     if key.compression not in (*_STREAMS, *_JPEG, *_PICTURES):
-        raise Refusal(
+        raise UnreadableImage(
             f"is packed by {name}, which is not supported (LZW, deflate, PackBits, Zstandard, LZMA, JPEG, JPEG 2000, "
             "JPEG XL, WebP, PNG, LERC and CCITT are)"
         )
     if key.compression not in tifffile.TIFF.DECOMPRESSORS:
-        raise Refusal(
+        raise UnreadableImage(
             f"is packed by {name}, which needs newer versions of tifffile and imagecodecs "
             "(pip install --upgrade tifffile imagecodecs)"
         )
     if key.compression in _STREAMS and key.predictor != 1 and key.bitspersample not in _PREDICTED_BITS:
-        raise Refusal(f"has {key.bitspersample}-bit pixels packed by {name} with a predictor, which is not supported")
+        raise UnreadableImage(
+            f"has {key.bitspersample}-bit pixels packed by {name} with a predictor, which is not supported"
+        )
 
 
 def unpack(pages: Sequence[Any], file: BinaryIO) -> NDArray[Any]:
@@ -68,7 +70,7 @@ def unpack(pages: Sequence[Any], file: BinaryIO) -> NDArray[Any]:
             found = _stream(decoders[at[0]], page, at[1], data)
         found = found[: there.shape[0], : there.shape[1]]
         if found.shape != there.shape:
-            raise Refusal("is truncated")
+            raise UnreadableImage("is truncated")
         there[...] = found
 
     segments = [(page, i) for page in range(len(pages)) for i in range(math.prod(pages[page].keyframe.chunked))]
@@ -81,7 +83,7 @@ def unpack(pages: Sequence[Any], file: BinaryIO) -> NDArray[Any]:
         else:
             list(map(one, segments))
     except ImportError as error:
-        raise Refusal(f"needs a codec that the installed imagecodecs lacks ({error})") from None
+        raise UnreadableImage(f"needs a codec that the installed imagecodecs lacks ({error})") from None
     pixels = np.moveaxis(result, 1, -1).reshape(len(pages), height, width, planes * samples)
     return pixels[..., 0] if pixels.shape[-1] == 1 else pixels
 
@@ -105,17 +107,19 @@ def _stream(decode: Any, page: Any, index: int, data: bytes) -> NDArray[Any]:
     _, _, _, rows, columns = _place(page.keyframe, index)
     most = page.keyframe.tilelength if page.keyframe.is_tiled else page.keyframe.rowsperstrip
     if stream.width != columns or not rows <= stream.height <= most:
-        raise Refusal(f"holds a JPEG of {stream.width} x {stream.height} where {columns} x {rows} were expected")
+        raise UnreadableImage(
+            f"holds a JPEG of {stream.width} x {stream.height} where {columns} x {rows} were expected"
+        )
     found = _flat(decode(data, index, **options))
     if not np.array_equal(found, _flat(decode(stream.noisy, index, **options))):
-        raise Refusal("is truncated")
+        raise UnreadableImage("is truncated")
     return found
 
 
 def _flat(decoded: tuple[Any, ...]) -> NDArray[Any]:
     """Leave out the depth of what tifffile decodes to (depth, rows, columns, samples)."""
     if decoded[0] is None:
-        raise Refusal("is truncated")
+        raise UnreadableImage("is truncated")
     pixels: NDArray[Any] = decoded[0][0]
     return pixels
 
@@ -136,17 +140,17 @@ def _check_jpeg_2000(data: bytes, rows: int, columns: int, samples: int) -> None
     at = 0
     while data[at : at + 2] != b"\xff\x4f":
         if at + 8 > len(data):
-            raise Refusal("is truncated")
+            raise UnreadableImage("is truncated")
         size, kind = struct.unpack_from(">I4s", data, at)
         head = 8
         if size == 1 and at + 16 <= len(data):
             (size,), head = struct.unpack_from(">Q", data, at + 8), 16
         at += head if kind == b"jp2c" else max(size, head) if size else len(data)
     if data[at + 2 : at + 4] != b"\xff\x51" or at + 42 > len(data):
-        raise Refusal("is truncated")
+        raise UnreadableImage("is truncated")
     right, bottom, left, top = struct.unpack_from(">IIII", data, at + 8)
     (found,) = struct.unpack_from(">H", data, at + 40)
     if (right - left, bottom - top, found) != (columns, rows, samples):
-        raise Refusal(
+        raise UnreadableImage(
             f"holds a JPEG 2000 picture of {right - left} x {bottom - top} where {columns} x {rows} is expected"
         )

@@ -17,7 +17,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from fastcnn.io._segments import check_packing, unpack
-from fastcnn.io.reading import Picture, Refusal, check_size, oriented
+from fastcnn.io.picture import Picture, UnreadableImage, check_size, oriented
 
 # tifffile's remarks on odd files would reach stderr where nobody listens; what matters is checked here.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
@@ -42,17 +42,19 @@ def decode(file: BinaryIO, max_pixels: int, stored: bool) -> Picture:
     with tifffile.TiffFile(file, _multifile=False) as tiff:
         full = [s for s in tiff.series if not s.keyframe.is_reduced]
         if not full:
-            raise Refusal("has no pages")
+            raise UnreadableImage("has no pages")
         page = full[0].keyframe
         if any(_kind(s.keyframe) != _kind(page) for s in full[1:]):
             kinds = list(dict.fromkeys(_described(s.keyframe) for s in full))
-            raise Refusal(f"has pages of different sizes or kinds ({', '.join(kinds[:3])}{', …' if kinds[3:] else ''})")
+            raise UnreadableImage(
+                f"has pages of different sizes or kinds ({', '.join(kinds[:3])}{', …' if kinds[3:] else ''})"
+            )
         pages = sum(_page_count(s) for s in full)
         check_size(page.imagewidth, page.imagelength, max_pixels, pages * page.imagedepth)
         _check_page(page)
         # Pages whose pixels follow their first one's without tags of their own are None; so are those that are missing.
         if any(p is None and s.dataoffset is None for s in full for p in s.pages):
-            raise Refusal("is truncated (pages are missing)")
+            raise UnreadableImage("is truncated (pages are missing)")
         all_pages = [p if p is not None else s.keyframe for s in full for p in s.pages]
         for one in all_pages:
             _check_segments(one, size)
@@ -83,53 +85,53 @@ def _check_links(file: BinaryIO, size: int) -> None:
     big = head[2] == 43 or head[3] == 43
     count_format, entry_size, link_format = ("Q", 20, "Q") if big else ("H", 12, "I")
     if len(head) < (16 if big else 8):
-        raise Refusal("is truncated")
+        raise UnreadableImage("is truncated")
     (link,) = struct.unpack(order + link_format, head[8:16] if big else head[4:8])
     seen: set[int] = set()
     while link:
         if link in seen or len(seen) == _MAX_PAGES:
-            raise Refusal("is damaged (its pages form a loop, or are too many)")
+            raise UnreadableImage("is damaged (its pages form a loop, or are too many)")
         seen.add(link)
         file.seek(link)
         (entries,) = _unpack(file, order + count_format)
         end = link + struct.calcsize(count_format) + entries * entry_size
         if end > size:
-            raise Refusal("is truncated")
+            raise UnreadableImage("is truncated")
         file.seek(end)
         (link,) = _unpack(file, order + link_format)
     if not seen:
-        raise Refusal("has no pages")
+        raise UnreadableImage("has no pages")
 
 
 def _unpack(file: BinaryIO, layout: str) -> tuple[Any, ...]:
     data = file.read(struct.calcsize(layout))
     if len(data) < struct.calcsize(layout):
-        raise Refusal("is truncated")
+        raise UnreadableImage("is truncated")
     return struct.unpack(layout, data)
 
 
 def _check_page(page: Any) -> None:
     if not isinstance(page.bitspersample, int):
-        raise Refusal(f"has samples of different depths {page.bitspersample}, which is not supported")
+        raise UnreadableImage(f"has samples of different depths {page.bitspersample}, which is not supported")
     if page.dtype is None or page.dtype.kind not in "biuf":
         kind = page.dtype or f"{page.bitspersample} bits (sample format {page.sampleformat})"
-        raise Refusal(f"has pixels of kind {kind}, which is not supported")
+        raise UnreadableImage(f"has pixels of kind {kind}, which is not supported")
     if page.dtype.kind in "iu" and 16 < page.bitspersample < 32:
         # tifffile 2026 swaps them wrongly in big-endian files; libtiff has their bytes in the file's order.
-        raise Refusal(f"has whole numbers of {page.bitspersample} bits, which are not supported")
+        raise UnreadableImage(f"has whole numbers of {page.bitspersample} bits, which are not supported")
     if page.imagedepth > 1:
-        raise Refusal("holds volumes in tiles, which is not supported")
+        raise UnreadableImage("holds volumes in tiles, which is not supported")
     # JPEG's are turned into RGB when they are unpacked.
     known = (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, *((_YCBCR,) if page.compression in _JPEG else ()))
     if page.photometric not in known:
         name = getattr(page.photometric, "name", page.photometric)
-        raise Refusal(f"has the colour space {name}, which is not supported")
+        raise UnreadableImage(f"has the colour space {name}, which is not supported")
     if page.photometric == _PALETTE and (page.samplesperpixel > 1 or page.colormap is None or page.dtype.kind != "u"):
-        raise Refusal("has a palette with more than one sample a pixel, or none, which is not supported")
+        raise UnreadableImage("has a palette with more than one sample a pixel, or none, which is not supported")
     if page.samplesperpixel > _MAX_SAMPLES:
-        raise Refusal(f"has {page.samplesperpixel} channels a pixel; expected grey, RGB or RGBA")
+        raise UnreadableImage(f"has {page.samplesperpixel} channels a pixel; expected grey, RGB or RGBA")
     if page.photometric == _WHITE_IS_ZERO and page.dtype.kind not in "bu":
-        raise Refusal(f"has white-is-zero pixels of {page.dtype}, which is not supported")
+        raise UnreadableImage(f"has white-is-zero pixels of {page.dtype}, which is not supported")
     if page.compression != _NONE:
         check_packing(page)
 
@@ -137,16 +139,16 @@ def _check_page(page: Any) -> None:
 def _check_segments(page: Any, size: int) -> None:
     """Every strip or tile must be there, and lie within the file."""
     if len(page.dataoffsets) != len(page.databytecounts) or len(page.dataoffsets) < math.prod(page.keyframe.chunked):
-        raise Refusal("is truncated")
+        raise UnreadableImage("is truncated")
     for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
         if count <= 0 or offset <= 0 or offset + count > size:
-            raise Refusal("is truncated")
+            raise UnreadableImage("is truncated")
 
 
 def _pages_first(pixels: NDArray[Any], axes: str) -> NDArray[Any]:
     """Bring (..., Y, X), with samples S anywhere, to (pages, Y, X[, S])."""
     if not axes.replace("S", "").endswith("YX"):
-        raise Refusal(f"has axes {axes}, which is not supported")
+        raise UnreadableImage(f"has axes {axes}, which is not supported")
     if "S" in axes:
         pixels = np.moveaxis(pixels, axes.index("S"), -1)
         return pixels.reshape(-1, *pixels.shape[-3:])
@@ -186,7 +188,7 @@ def _channels(pixels: NDArray[Any], page: Any) -> tuple[NDArray[Any], int | None
         return _unmultiplied(pixels), found
     if found > colours == 3:
         return pixels[..., :3], 3  # further samples of no stated meaning
-    raise Refusal(f"has {found} channels a pixel; expected grey, RGB or RGBA")
+    raise UnreadableImage(f"has {found} channels a pixel; expected grey, RGB or RGBA")
 
 
 def _unmultiplied(pixels: NDArray[Any]) -> NDArray[Any]:

@@ -6,51 +6,14 @@ import os
 import stat
 import struct
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-import numpy as np
-from numpy.typing import NDArray
-
-from fastcnn.io.conversion import to_grey
 from fastcnn.io.errors import ImageFileError
+from fastcnn.io.picture import Picture, UnreadableImage
 
 # 2**28 pixels, 16384 x 16384: with the chain's intermediate images about 10 GB. Counted over all pages of a file.
 MAX_PIXELS = 1 << 28
-
-
-class Refusal(Exception):  # noqa: N818 - becomes an ImageFileError once the path is known
-    """Why a file is not read."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """What an image file holds, with nothing lost.
-
-    Attributes:
-        pixels: (H, W), or (H, W, C) where `channels` is not None, after one more leading dimension of pages where
-            `pages` is not None. bool, uint8, uint16 or whatever else the file has.
-        channels: None (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha).
-        pages: the number of pages of a TIFF that has several, else None.
-        bits: of a sample of more than 8 bits that its dtype has room to spare for (10, 12, 14... in TIFF): white is
-            2**bits - 1. Else None.
-    """
-
-    pixels: NDArray[Any]
-    channels: int | None = None
-    pages: int | None = None
-    bits: int | None = None
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width of one page."""
-        height, width = self.pixels.shape[1:3] if self.pages else self.pixels.shape[:2]
-        return height, width
-
-    def grey(self, background: float = 0.0) -> NDArray[Any]:
-        """Return the luminance, ([pages,] H, W), transparent pixels on `background`; see `to_grey`."""
-        return self.pixels if self.channels is None else to_grey(self.pixels, background=background)
 
 
 def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, stored: bool = False) -> Picture:
@@ -92,7 +55,7 @@ def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, st
     try:
         with _open(path) as file:
             return _decode(file, max_pixels, stored)
-    except Refusal as refusal:
+    except UnreadableImage as refusal:
         raise ImageFileError(path, str(refusal)) from None
     except ImageFileError:
         raise
@@ -112,9 +75,9 @@ def _open(path: str | os.PathLike[str]) -> BinaryIO:
     # Looked at before it is opened: opening a pipe would wait for its other end.
     mode = os.stat(path).st_mode
     if stat.S_ISDIR(mode):
-        raise Refusal("is a folder")
+        raise UnreadableImage("is a folder")
     if not stat.S_ISREG(mode):
-        raise Refusal("is not a regular file")
+        raise UnreadableImage("is not a regular file")
     return Path(path).open("rb")
 
 
@@ -122,7 +85,7 @@ def _decode(file: BinaryIO, max_pixels: int, stored: bool) -> Picture:
     start = file.read(8)
     file.seek(0)
     if not start:
-        raise Refusal("is empty")
+        raise UnreadableImage("is empty")
     # Known by their first bytes, never by name, and only these decoders are ever run.
     if start == b"\x89PNG\r\n\x1a\n":
         from fastcnn.io import _raster
@@ -136,21 +99,4 @@ def _decode(file: BinaryIO, max_pixels: int, stored: bool) -> Picture:
         from fastcnn.io import _tiff
 
         return _tiff.decode(file, max_pixels, stored)
-    raise Refusal("is not a PNG, JPEG or TIFF image")
-
-
-def check_size(width: int, height: int, max_pixels: int, pages: int = 1) -> None:
-    """Refuse what has no pixels, or too many."""
-    if width <= 0 or height <= 0 or pages <= 0:
-        raise Refusal(f"has no pixels ({width} x {height})")
-    if width * height * pages > max_pixels:
-        of_pages = f" x {pages} pages" if pages > 1 else ""
-        raise Refusal(f"has {width} x {height}{of_pages} pixels, over the limit of {max_pixels} (max_pixels)")
-
-
-def oriented(pixels: NDArray[Any], orientation: Any, lead: int = 0) -> NDArray[Any]:
-    """Turn the image on axes `lead` and `lead` + 1 the way its TIFF/EXIF orientation tag (1 to 8) says."""
-    if orientation in (5, 6, 7, 8):
-        pixels = pixels.swapaxes(lead, lead + 1)
-    flips = {2: (1,), 3: (0, 1), 4: (0,), 6: (1,), 7: (0, 1), 8: (0,)}.get(orientation, ())
-    return np.flip(pixels, tuple(lead + axis for axis in flips))
+    raise UnreadableImage("is not a PNG, JPEG or TIFF image")

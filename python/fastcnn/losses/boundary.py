@@ -8,6 +8,7 @@ from torch import Tensor
 from fastcnn import ops
 from fastcnn._errors import ArgumentError
 from fastcnn.losses._common import Pixels, check_at_least_0, pixels, valid_mean
+from fastcnn.losses._registry import loss
 
 
 def _images(values: Tensor, found: Pixels) -> Tensor:
@@ -26,6 +27,7 @@ def _distance(mask: Tensor, dimensions: int) -> Tensor:
     return torch.where(both.reshape(*both.shape, *[1] * dimensions), inside + outside, 0.0)
 
 
+@loss("boundary", spatial=True)
 def boundary_loss(input: Tensor, target: Tensor, ignore_index: int | None = None) -> Tensor:
     """Average probabilities times the signed distance to the wanted region, which is negative inside.
 
@@ -69,6 +71,7 @@ def boundary_loss(input: Tensor, target: Tensor, ignore_index: int | None = None
     return valid_mean(found.probabilities() * signed, found.valid, (0, 1, 2))
 
 
+@loss("hausdorff", spatial=True)
 def hausdorff_loss(input: Tensor, target: Tensor, alpha: float = 2.0, ignore_index: int | None = None) -> Tensor:
     """Average squared errors times the distances, to a power, to the wanted and to the found boundary.
 

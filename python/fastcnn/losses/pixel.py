@@ -10,8 +10,10 @@ from torch.nn import functional
 
 from fastcnn._errors import ArgumentError
 from fastcnn.losses._common import check_at_least_0, class_mean, pixels, valid_mean
+from fastcnn.losses._registry import loss
 
 
+@loss("cross_entropy", per_pixel=True)
 def cross_entropy_loss(
     input: Tensor,
     target: Tensor,
@@ -66,6 +68,7 @@ def cross_entropy_loss(
     return class_mean(valid_mean(values, found.valid, (0, 2)), class_weights, op)
 
 
+@loss("focal", per_pixel=True)
 def focal_loss(
     input: Tensor,
     target: Tensor,

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from fastcnn._errors import ArgumentError
 from fastcnn.losses._common import check_at_least_0, class_mean, mean, pixels, power
+from fastcnn.losses._registry import loss
 
 _ARGUMENTS = """Args:
         input: logits, float (B, C, ...).
@@ -30,6 +31,7 @@ _ARGUMENTS = """Args:
     Complexity: linear. Gradient: by input. Deterministic."""
 
 
+@loss("tversky", smooth=1.0)
 def tversky_loss(
     input: Tensor,
     target: Tensor,
@@ -66,6 +68,7 @@ def tversky_loss(
     return power(class_mean(losses, class_weights, op), gamma)
 
 
+@loss("dice", smooth=1.0)
 def dice_loss(
     input: Tensor,
     target: Tensor,
@@ -94,6 +97,7 @@ def dice_loss(
     return class_mean(losses, class_weights, "dice_loss")
 
 
+@loss("jaccard", smooth=1.0)
 def jaccard_loss(
     input: Tensor,
     target: Tensor,
@@ -150,6 +154,7 @@ def _overlap_losses(
     return losses * (all_wanted > 0)
 
 
+@loss("lovasz")
 def lovasz_loss(input: Tensor, target: Tensor, per_image: bool = False, ignore_index: int | None = None) -> Tensor:
     """Return the Lovasz extension of 1 - IoU: the one loss here whose optimum is the IoU's own.
 

@@ -3,6 +3,7 @@
 from fastcnn.models._common import Model
 from fastcnn.models._detection import Detections, Detector
 from fastcnn.models._files import ModelFile, load_model, save_model, shipped
+from fastcnn.models._registry import MODELS, model
 from fastcnn.models._weights import load_weights
 from fastcnn.models.alexnet import alexnet
 from fastcnn.models.efficientnet import (
@@ -27,7 +28,7 @@ from fastcnn.models.yolo_v1 import yolo_v1
 from fastcnn.models.yolox import yolox_l, yolox_m, yolox_nano, yolox_s, yolox_tiny, yolox_x
 
 __all__ = [
-    "FACTORIES",
+    "MODELS",
     "Detections",
     "Detector",
     "Model",
@@ -51,6 +52,7 @@ __all__ = [
     "load_weights",
     "mlp",
     "mobilenet_v2",
+    "model",
     "resnet18",
     "resnet34",
     "resnet50",
@@ -75,7 +77,3 @@ __all__ = [
     "yolox_tiny",
     "yolox_x",
 ]
-
-_OTHERS = ("border_maps", "load_model", "load_weights", "save_model", "shipped")
-# What makes a network, by name: all that a file or a command line may ask for.
-FACTORIES = tuple(name for name in __all__ if name.islower() and name not in _OTHERS)

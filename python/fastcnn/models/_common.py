@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -156,3 +156,9 @@ def initialise(model: nn.Module) -> None:
         elif isinstance(module, nn.Linear):
             nn.init.normal_(module.weight, 0, 0.01)
             nn.init.zeros_(module.bias)
+
+
+def timm_ends(last: int) -> Iterator[tuple[str, str]]:
+    """Return timm's names, and torchvision's, of the first and last layers of MobileNet V2 and EfficientNet."""
+    yield from (("conv_stem", "features.0.0"), ("bn1", "features.0.1"))
+    yield from (("conv_head", f"features.{last}.0"), ("bn2", f"features.{last}.1"), ("classifier", "classifier.1"))

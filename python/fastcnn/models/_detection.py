@@ -1,4 +1,4 @@
-"""What detectors share: results of a fixed shape, suppression within the module, and padded targets."""
+"""The parts that detectors share: results of a fixed shape, suppression within the module, and padded targets."""
 
 from __future__ import annotations
 
@@ -30,6 +30,22 @@ class Detections(NamedTuple):
 
 
 register_named_tuple_for_export(Detections, "fastcnn.models.Detections")
+
+
+class YOLOXPredictions(NamedTuple):
+    """Predictions of YOLOX at N places, those of stride 8 first.
+
+    Attributes:
+        boxes: (B, N, 4), ``x1, y1, x2, y2`` in pixels.
+        objectness: (B, N), logits.
+        classes: (B, N, num_classes), logits.
+        places: (N, 3): x and y of the place's top left corner, and its stride, in pixels.
+    """
+
+    boxes: Tensor
+    objectness: Tensor
+    classes: Tensor
+    places: Tensor
 
 
 def overlaps(a: Tensor, b: Tensor) -> Tensor:

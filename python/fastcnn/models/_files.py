@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from torch import nn
 
 from fastcnn._errors import ArgumentError
 from fastcnn.models._about import check_about
+from fastcnn.models._registry import MODELS
 from fastcnn.models._weights import load_weights
 
 _OP = "load_model"
@@ -163,9 +165,7 @@ def _parsed(text: str) -> Any:
     return json.loads(text, object_pairs_hook=once)
 
 
-def _factory(name: str, path: str) -> Any:
-    from fastcnn import models
-
-    if name not in models.FACTORIES:
+def _factory(name: str, path: str) -> Callable[..., nn.Module]:
+    if name not in MODELS:
         raise ArgumentError(f"{_OP}: {path}: {name!r} is no model of fastcnn")
-    return getattr(models, name)
+    return MODELS[name].factory

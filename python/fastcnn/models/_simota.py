@@ -5,16 +5,13 @@ Z. Ge et al., "YOLOX", 2021, section 2; the numbers that the paper leaves out ar
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from fastcnn.models._detection import overlaps
-
-if TYPE_CHECKING:
-    from fastcnn.models.yolox import YOLOXPredictions
+from fastcnn.models._detection import YOLOXPredictions, overlaps
 
 # A place is a candidate within so many of its strides from a box's centre.
 _RADIUS = 1.5

@@ -1,4 +1,4 @@
-"""Weights that others have published, by a map from their names of layers to ours."""
+"""Weights of fastcnn and of others, by the maps of names that the models' files register."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import os
 import pickle
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,18 +16,10 @@ from torch import Tensor, nn
 
 from fastcnn._arguments import check_choice
 from fastcnn._errors import ArgumentError
-from fastcnn.models.efficientnet import EfficientNet, MBConv
-from fastcnn.models.mobilenet import InvertedResidual, MobileNetV2
-from fastcnn.models.resnet import ResNet
-from fastcnn.models.unet import EncoderUNet
-from fastcnn.models.vgg import VGG
-from fastcnn.models.yolox import YOLOX
+from fastcnn.models._registry import State, map_for, sources
 
 _OP = "load_weights"
 _Model = TypeVar("_Model", bound=nn.Module)
-State = dict[str, Tensor]
-# Two prefixes of names each: theirs and ours.
-Pairs = Iterator[tuple[str, str]]
 
 
 def load_weights(
@@ -69,14 +61,18 @@ def load_weights(
         >>> trained = M.lenet5(variant="relu")
         >>> model = M.load_weights(M.lenet5(variant="relu"), trained.state_dict())
     """
-    check_choice(source, tuple(_MAPS), _OP, "source")
+    check_choice(source, sources(), _OP, "source")
     if isinstance(weights, nn.Module):
         found: dict[str, Any] = dict(weights.state_dict())
     else:
         found = dict(weights) if isinstance(weights, Mapping) else _read(weights)
-    _check_variant(model, source, _said_names(weights, found))
-    state = _unwrapped(found)
-    state = _MAPS[source](model, state)
+    names = _said_names(weights, found)
+    if source != "fastcnn":
+        _check_blurred(names)
+    to_ours = map_for(model, source)
+    if to_ours is None:
+        raise ArgumentError(f"{_OP}: there is no map from {source} to {type(model).__name__}")
+    state = to_ours(model, _unwrapped(found), names)
     own = model.state_dict()
     if fitting_only:
         others = [name for name in own if name in state and state[name].shape != own[name].shape]
@@ -149,8 +145,7 @@ def _unwrapped(state: dict[str, Any]) -> State:
 
 # --- networks that have the names and shapes of others ----------------------------------------------------------------
 
-# Of timm's: nothing in their weights shows what is different. Others differ in names or shapes.
-_TENSORFLOW = re.compile(r"(?<![a-z])tf_efficientnet")
+# Models of timm; nothing in their weights shows it. Others differ in names or shapes.
 _BLURRED = re.compile(r"(?<![a-z])(resnet|efficientnet_?)(blur|aa)")
 
 
@@ -171,146 +166,8 @@ def _said_names(weights: Any, found: Mapping[str, Any]) -> list[str]:
     return names
 
 
-def _check_variant(model: nn.Module, source: str, names: Sequence[str]) -> None:
-    """Refuse weights of a network with other layers, which would load and give other numbers."""
-    if source == "fastcnn":
-        return
+def _check_blurred(names: Sequence[str]) -> None:
+    """Refuse weights of networks that blur before their strides, which would load and give other numbers."""
     blurred = next((match for name in names for match in [_BLURRED.search(name)] if match), None)
     if blurred:
         raise ArgumentError(f"{_OP}: there is no model here with the blurred strides of {blurred.group()}")
-    network = model.encoder if isinstance(model, EncoderUNet) else model
-    if not isinstance(network, EfficientNet):
-        return
-    wanted: tuple[str, ...] = ("torchvision",) if source == "torchvision" else ("timm", "tensorflow")
-    if source == "torchvision":
-        pass
-    elif any(_TENSORFLOW.search(name) for name in names):
-        wanted = ("tensorflow",)
-    elif any(name.startswith("efficientnet_b") for name in names):
-        wanted = ("timm",)
-    if not set(wanted) & set(network.fits):
-        at = "encoder_arguments={'variant': ...}" if isinstance(model, EncoderUNet) else "variant=..."
-        raise ArgumentError(
-            f"{_OP}: these weights of {source} need another padding or another eps of the norms: expected an "
-            f"EfficientNet of variant {' or '.join(wanted)}, got one of {' or '.join(network.fits)}; make it with {at}"
-        )
-
-
-# --- maps: a model and their state to ours ----------------------------------------------------------------------------
-
-
-def _renamed(state: State, pairs: Pairs) -> State:
-    """Change the beginnings of names. What no pair names stays, to be told as unknown."""
-    table = dict(pairs)
-    result = {}
-    for name, value in state.items():
-        prefix, _, last = name.rpartition(".")
-        result[f"{table[prefix]}.{last}" if prefix in table else name] = value
-    return result
-
-
-def _none(model: nn.Module, source: str) -> ArgumentError:
-    return ArgumentError(f"{_OP}: there is no map from {source} to {type(model).__name__}")
-
-
-def _same(model: nn.Module, state: State) -> State:
-    return state
-
-
-def _torchvision(model: nn.Module, state: State) -> State:
-    if isinstance(model, EncoderUNet | YOLOX):
-        raise _none(model, "torchvision")
-    return state
-
-
-def _yolox(model: nn.Module, state: State) -> State:
-    if not isinstance(model, YOLOX):
-        raise _none(model, "yolox")
-    return state
-
-
-def _timm(model: nn.Module, state: State) -> State:
-    if isinstance(model, ResNet):
-        return state
-    if isinstance(model, VGG):
-        state = _renamed(
-            state,
-            iter((("pre_logits.fc1", "classifier.0"), ("pre_logits.fc2", "classifier.3"), ("head.fc", "classifier.6"))),
-        )
-        # Its linear layers are convolutions over all pixels.
-        return {k: v.flatten(1) if k.startswith("classifier.") and v.ndim == 4 else v for k, v in state.items()}
-    if isinstance(model, EfficientNet):
-        return _renamed(state, _timm_efficientnet(model))
-    if isinstance(model, MobileNetV2):
-        return _renamed(state, _timm_mobilenet(model))
-    raise _none(model, "timm")
-
-
-def _timm_ends(last: int) -> Pairs:
-    yield from (("conv_stem", "features.0.0"), ("bn1", "features.0.1"))
-    yield from (("conv_head", f"features.{last}.0"), ("bn2", f"features.{last}.1"), ("classifier", "classifier.1"))
-
-
-def _timm_efficientnet(model: EfficientNet) -> Pairs:
-    yield from _timm_ends(8)
-    for s, stage in enumerate(list(model.features)[1:8]):
-        assert isinstance(stage, nn.Sequential)
-        for b, block in enumerate(stage):
-            theirs, ours = f"blocks.{s}.{b}", f"features.{s + 1}.{b}.block"
-            assert isinstance(block, MBConv)
-            expands = len(block.block) == 4
-            names = [("conv_pw", "bn1")] if expands else []
-            names += [("conv_dw", "bn2"), ("conv_pwl", "bn3")] if expands else [("conv_dw", "bn1"), ("conv_pw", "bn2")]
-            squeeze = len(names) - 1
-            for i, (conv, norm) in enumerate(names):
-                at = i if i < squeeze else i + 1
-                yield from ((f"{theirs}.{conv}", f"{ours}.{at}.0"), (f"{theirs}.{norm}", f"{ours}.{at}.1"))
-            for layer, number in (("conv_reduce", 1), ("conv_expand", 2)):
-                yield f"{theirs}.se.{layer}", f"{ours}.{squeeze}.fc{number}"
-
-
-def _timm_mobilenet(model: MobileNetV2) -> Pairs:
-    yield from _timm_ends(len(model.features) - 1)
-    stage, at, width = -1, 0, None
-    for i, block in enumerate(list(model.features)[1:-1], 1):
-        assert isinstance(block, InvertedResidual)
-        # A new stage begins where the width changes.
-        if (out := block.conv[-1].num_features) != width:
-            stage, at, width = stage + 1, 0, out
-        theirs, ours = f"blocks.{stage}.{at}", f"features.{i}.conv"
-        at += 1
-        layers = [
-            ("conv_pw", "0.0"),
-            ("bn1", "0.1"),
-            ("conv_dw", "1.0"),
-            ("bn2", "1.1"),
-            ("conv_pwl", "2"),
-            ("bn3", "3"),
-        ]
-        if len(block.conv) == 3:
-            layers = [("conv_dw", "0.0"), ("bn1", "0.1"), ("conv_pw", "1"), ("bn2", "2")]
-        yield from ((f"{theirs}.{a}", f"{ours}.{b}") for a, b in layers)
-
-
-def _segmentation_models(model: nn.Module, state: State) -> State:
-    if not isinstance(model, EncoderUNet):
-        raise _none(model, "segmentation_models")
-    # It keeps some encoders' classifiers, which no result depends on.
-    state = {k: v for k, v in state.items() if not k.startswith(("encoder.classifier.", "encoder.fc."))}
-    state = {k.replace("encoder.model.", "encoder.", 1): v for k, v in state.items()}
-    if not isinstance(model.encoder, EfficientNet):
-        return state
-    if not any(name.startswith("encoder.blocks.") for name in state):
-        raise ArgumentError(
-            f"{_OP}: of segmentation_models' EfficientNets only tu-efficientnet_b... has our padding and stages"
-        )
-    return _renamed(state, ((f"encoder.{a}", f"encoder.{b}") for a, b in _timm_efficientnet(model.encoder)))
-
-
-_MAPS: dict[str, Callable[[nn.Module, State], State]] = {
-    "fastcnn": _same,
-    "torchvision": _torchvision,
-    "timm": _timm,
-    "segmentation_models": _segmentation_models,
-    "yolox": _yolox,
-}

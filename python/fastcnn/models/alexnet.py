@@ -7,6 +7,7 @@ from torch import nn
 from fastcnn import nn as fnn
 from fastcnn._errors import ArgumentError
 from fastcnn.models._common import Classifier, relu
+from fastcnn.models._registry import model
 
 
 class AlexNet(Classifier):
@@ -30,6 +31,7 @@ class AlexNet(Classifier):
         )  # fmt: skip
 
 
+@model()
 def alexnet(num_classes: int = 1000, in_channels: int = 3, towers: int = 1, dropout: float = 0.5) -> AlexNet:
     """Make AlexNet: 62,378,344 parameters in one tower, 60,965,224 in two.
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -11,7 +12,9 @@ from torch import Tensor, nn
 
 from fastcnn import nn as fnn
 from fastcnn._arguments import check_choice
-from fastcnn.models._common import Classifier, conv_norm, divisible, initialise, silu, stages_between
+from fastcnn._errors import ArgumentError
+from fastcnn.models._common import Classifier, conv_norm, divisible, initialise, silu, stages_between, timm_ends
+from fastcnn.models._registry import State, model, renamed
 
 # Expansion, kernel, stride of the first block, channels, blocks (B0, table 1).
 _STAGES = (
@@ -113,11 +116,62 @@ def _norm(index: int, variant: str) -> dict[str, Any]:
     return {"eps": 1e-5, "momentum": 0.1, "same": False}
 
 
+# timm's models of this name; nothing in their weights shows it.
+_TENSORFLOW = re.compile(r"(?<![a-z])tf_efficientnet")
+
+
+def check_variant(network: EfficientNet, source: str, models: Sequence[str], argument: str = "variant=...") -> None:
+    """Refuse weights of a network with other layers, which would load and give other numbers."""
+    wanted: tuple[str, ...] = ("timm", "tensorflow")
+    if source == "torchvision":
+        wanted = ("torchvision",)
+    elif any(_TENSORFLOW.search(name) for name in models):
+        wanted = ("tensorflow",)
+    elif any(name.startswith("efficientnet_b") for name in models):
+        wanted = ("timm",)
+    if not set(wanted) & set(network.fits):
+        raise ArgumentError(
+            f"load_weights: these weights of {source} need another padding or another eps of the norms: expected an "
+            f"EfficientNet of variant {' or '.join(wanted)}, got one of {' or '.join(network.fits)}; make it with "
+            f"{argument}"
+        )
+
+
+def timm_names(network: EfficientNet) -> Iterator[tuple[str, str]]:
+    """Return timm's names of layers, and ours."""
+    yield from timm_ends(8)
+    for s, stage in enumerate(list(network.features)[1:8]):
+        assert isinstance(stage, nn.Sequential)
+        for b, block in enumerate(stage):
+            theirs, ours = f"blocks.{s}.{b}", f"features.{s + 1}.{b}.block"
+            assert isinstance(block, MBConv)
+            expands = len(block.block) == 4
+            names = [("conv_pw", "bn1")] if expands else []
+            names += [("conv_dw", "bn2"), ("conv_pwl", "bn3")] if expands else [("conv_dw", "bn1"), ("conv_pw", "bn2")]
+            squeeze = len(names) - 1
+            for i, (conv, norm) in enumerate(names):
+                at = i if i < squeeze else i + 1
+                yield from ((f"{theirs}.{conv}", f"{ours}.{at}.0"), (f"{theirs}.{norm}", f"{ours}.{at}.1"))
+            for layer, number in (("conv_reduce", 1), ("conv_expand", 2)):
+                yield f"{theirs}.se.{layer}", f"{ours}.{squeeze}.fc{number}"
+
+
+def _from_torchvision(network: EfficientNet, state: State, models: Sequence[str]) -> State:
+    check_variant(network, "torchvision", models)
+    return state
+
+
+def _from_timm(network: EfficientNet, state: State, models: Sequence[str]) -> State:
+    check_variant(network, "timm", models)
+    return renamed(state, timm_names(network))
+
+
 def _make(
     index: int, wide: float, deep: float, dropout: float, size: int, parameters: str
 ) -> Callable[..., EfficientNet]:
     name = f"efficientnet_b{index}"
 
+    @model(EfficientNet, {"torchvision": _from_torchvision, "timm": _from_timm}, name)
     def efficientnet(
         num_classes: int = 1000, in_channels: int = 3, dropout: float = dropout, variant: str = "torchvision"
     ) -> EfficientNet:
@@ -126,7 +180,6 @@ def _make(
         fits = [other for other in VARIANTS if _norm(index, other) == norm]
         return EfficientNet(wide, deep, num_classes, in_channels, dropout, norm, fits)
 
-    efficientnet.__name__ = efficientnet.__qualname__ = name
     efficientnet.__doc__ = f"""Make EfficientNet-B{index}: {parameters} parameters.
 
     Args:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from fastcnn import nn as fnn
 from fastcnn.models._common import Model
+from fastcnn.models._registry import model, same_names
 
 
 class ConvNorm(nn.Module):
@@ -103,6 +104,7 @@ class GoogLeNet(Model):
         return (result, early[0], early[1]) if early else result
 
 
+@model(GoogLeNet, {"torchvision": same_names})
 def googlenet(
     num_classes: int = 1000, in_channels: int = 3, auxiliary: bool = False, dropout: float = 0.2
 ) -> GoogLeNet:

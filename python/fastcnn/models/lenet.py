@@ -12,6 +12,7 @@ from fastcnn import ops
 from fastcnn._arguments import check_choice
 from fastcnn._errors import ArgumentError
 from fastcnn.models._common import Model, check_counts, relu
+from fastcnn.models._registry import model
 
 # Which maps of S2 each map of C3 sees (1998, table 1), and of H2 each of H3 (1990).
 C3 = (
@@ -80,6 +81,7 @@ class LeNet(Model):
         return result
 
 
+@model()
 def lenet1(num_classes: int = 10, in_channels: int = 1) -> LeNet:
     """Make LeNet-1 for 28 x 28 pixels: 2,578 parameters for one channel and ten classes, as in the paper.
 
@@ -105,6 +107,7 @@ def lenet1(num_classes: int = 10, in_channels: int = 1) -> LeNet:
 _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"tanh": ScaledTanh, "sigmoid": nn.Sigmoid, "relu": relu}
 
 
+@model()
 def lenet5(num_classes: int = 10, in_channels: int = 1, variant: str = "tanh", image_size: int = 32) -> LeNet:
     """Make LeNet-5 for 32 x 32 pixels.
 

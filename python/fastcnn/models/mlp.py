@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from fastcnn.models._common import Model, relu
+from fastcnn.models._registry import model
 
 
 class MLP(Model):
@@ -28,6 +29,7 @@ class MLP(Model):
         return result
 
 
+@model()
 def mlp(
     num_classes: int = 10,
     in_channels: int = 1,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from torch import Tensor, nn
 
 from fastcnn import nn as fnn
-from fastcnn.models._common import Classifier, conv_norm, divisible, initialise, relu6, stages_between
+from fastcnn.models._common import Classifier, conv_norm, divisible, initialise, relu6, stages_between, timm_ends
+from fastcnn.models._registry import State, model, renamed, same_names
 
 # Expansion, channels, blocks, stride of the first (table 2).
 _STAGES = (
@@ -57,6 +60,34 @@ class MobileNetV2(Classifier):
         return stages_between(self.features, (2, 4, 7, 14, 19), x)
 
 
+def _timm_names(network: MobileNetV2) -> Iterator[tuple[str, str]]:
+    yield from timm_ends(len(network.features) - 1)
+    stage, at, width = -1, 0, None
+    for i, block in enumerate(list(network.features)[1:-1], 1):
+        assert isinstance(block, InvertedResidual)
+        # A new stage begins where the width changes.
+        if (out := block.conv[-1].num_features) != width:
+            stage, at, width = stage + 1, 0, out
+        theirs, ours = f"blocks.{stage}.{at}", f"features.{i}.conv"
+        at += 1
+        layers = [
+            ("conv_pw", "0.0"),
+            ("bn1", "0.1"),
+            ("conv_dw", "1.0"),
+            ("bn2", "1.1"),
+            ("conv_pwl", "2"),
+            ("bn3", "3"),
+        ]
+        if len(block.conv) == 3:
+            layers = [("conv_dw", "0.0"), ("bn1", "0.1"), ("conv_pw", "1"), ("bn2", "2")]
+        yield from ((f"{theirs}.{a}", f"{ours}.{b}") for a, b in layers)
+
+
+def _from_timm(network: MobileNetV2, state: State, models: Sequence[str]) -> State:
+    return renamed(state, _timm_names(network))
+
+
+@model(MobileNetV2, {"torchvision": same_names, "timm": _from_timm})
 def mobilenet_v2(
     num_classes: int = 1000, in_channels: int = 3, width_mult: float = 1.0, dropout: float = 0.2
 ) -> MobileNetV2:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from fastcnn import nn as fnn
 from fastcnn.models._common import Model, initialise, relu
+from fastcnn.models._registry import model, same_names
 
 
 class BasicBlock(nn.Module):
@@ -104,10 +105,10 @@ class ResNet(Model):
 def _make(
     depth: int, block: type[BasicBlock] | type[Bottleneck], depths: tuple[int, ...], parameters: str
 ) -> Callable[..., ResNet]:
+    @model(ResNet, {"torchvision": same_names, "timm": same_names}, f"resnet{depth}")
     def resnet(num_classes: int = 1000, in_channels: int = 3) -> ResNet:
         return ResNet(block, depths, num_classes, in_channels)
 
-    resnet.__name__ = resnet.__qualname__ = f"resnet{depth}"
     resnet.__doc__ = f"""Make ResNet-{depth}: {parameters} parameters.
 
     Args:

@@ -14,6 +14,7 @@ from fastcnn._arguments import check_choice
 from fastcnn._errors import ArgumentError
 from fastcnn.models import efficientnet, mobilenet, resnet, vgg
 from fastcnn.models._common import Model, initialise, relu
+from fastcnn.models._registry import State, model, renamed
 
 # Networks with `stages`, features of strides 1 to 32, and their `widths`.
 Encoder = resnet.ResNet | vgg.VGG | mobilenet.MobileNetV2 | efficientnet.EfficientNet
@@ -144,6 +145,24 @@ class EncoderUNet(Model):
         return result
 
 
+def _from_segmentation_models(network: EncoderUNet, state: State, models: Sequence[str]) -> State:
+    encoder = network.encoder
+    if isinstance(encoder, efficientnet.EfficientNet):
+        argument = "encoder_arguments={'variant': ...}"
+        efficientnet.check_variant(encoder, "segmentation_models", models, argument)
+    # It keeps some encoders' classifiers, which no result depends on.
+    state = {k: v for k, v in state.items() if not k.startswith(("encoder.classifier.", "encoder.fc."))}
+    state = {k.replace("encoder.model.", "encoder.", 1): v for k, v in state.items()}
+    if not isinstance(encoder, efficientnet.EfficientNet):
+        return state
+    if not any(name.startswith("encoder.blocks.") for name in state):
+        raise ArgumentError(
+            "load_weights: of segmentation_models' EfficientNets only tu-efficientnet_b... has our padding and stages"
+        )
+    return renamed(state, ((f"encoder.{a}", f"encoder.{b}") for a, b in efficientnet.timm_names(encoder)))
+
+
+@model(EncoderUNet, {"segmentation_models": _from_segmentation_models})
 def unet(
     num_classes: int = 1,
     in_channels: int = 3,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
 from fastcnn import nn as fnn
 from fastcnn.models._common import Classifier, initialise, relu
+from fastcnn.models._registry import State, model, renamed, same_names
 
 # Convolutions of 64, 128, 256, 512 and 512 channels (table 1: A, B, D, E).
 _DEPTHS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
@@ -50,12 +51,22 @@ class VGG(Classifier):
         return [*found, x]
 
 
+def _from_timm(network: VGG, state: State, models: Sequence[str]) -> State:
+    linear = (("pre_logits.fc1", "classifier.0"), ("pre_logits.fc2", "classifier.3"), ("head.fc", "classifier.6"))
+    # Its linear layers are convolutions over all pixels.
+    return {
+        name: value.flatten(1) if name.startswith("classifier.") and value.ndim == 4 else value
+        for name, value in renamed(state, linear).items()
+    }
+
+
 def _make(depth: int, batch_norm: bool, parameters: str) -> Callable[..., VGG]:
+    name = f"vgg{depth}{'_bn' if batch_norm else ''}"
+
+    @model(VGG, {"torchvision": same_names, "timm": _from_timm}, name)
     def vgg(num_classes: int = 1000, in_channels: int = 3, dropout: float = 0.5) -> VGG:
         return VGG(depth, batch_norm, num_classes, in_channels, dropout)
 
-    name = f"vgg{depth}{'_bn' if batch_norm else ''}"
-    vgg.__name__ = vgg.__qualname__ = name
     vgg.__doc__ = f"""Make VGG-{depth}{" with batch norm" if batch_norm else ""}: {parameters} parameters.
 
     Args:

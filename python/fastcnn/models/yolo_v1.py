@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from fastcnn import nn as fnn
 from fastcnn._errors import ArgumentError
 from fastcnn.models._detection import Detections, Detector, overlaps, select
+from fastcnn.models._registry import model
 
 # Figure 3: kernel and width of each convolution; "M" for maxima of 2 x 2, "S" for a stride of 2 on what follows.
 _LAYERS: tuple[tuple[int, int] | str, ...] = (
@@ -168,6 +169,7 @@ class YOLOv1(Detector):
         }
 
 
+@model()
 def yolo_v1(
     num_classes: int = 20,
     in_channels: int = 3,

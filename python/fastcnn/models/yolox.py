@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +11,8 @@ from torch import Tensor, nn
 from fastcnn import nn as fnn
 from fastcnn.models import _simota
 from fastcnn.models._common import silu
-from fastcnn.models._detection import Detections, Detector, select
+from fastcnn.models._detection import Detections, Detector, YOLOXPredictions, select
+from fastcnn.models._registry import model, same_names
 from fastcnn.models.unet import Upsample
 
 STRIDES = (8, 16, 32)
@@ -196,22 +196,6 @@ class Head(nn.Module):
         return found
 
 
-class YOLOXPredictions(NamedTuple):
-    """What YOLOX says of N places, those of stride 8 first.
-
-    Attributes:
-        boxes: (B, N, 4), ``x1, y1, x2, y2`` in pixels.
-        objectness: (B, N), logits.
-        classes: (B, N, num_classes), logits.
-        places: (N, 3): x and y of the place's top left corner, and its stride, in pixels.
-    """
-
-    boxes: Tensor
-    objectness: Tensor
-    classes: Tensor
-    places: Tensor
-
-
 def _places(height: int, width: int, stride: int, like: Tensor) -> Tensor:
     y = torch.arange(height, dtype=like.dtype, device=like.device)[:, None].expand(height, width)
     x = torch.arange(width, dtype=like.dtype, device=like.device)[None].expand(height, width)
@@ -293,6 +277,7 @@ class YOLOX(Detector):
 
 
 def _make(size: str, depth: float, width: float, parameters: str, conv: Conv = BaseConv) -> Callable[..., YOLOX]:
+    @model(YOLOX, {"yolox": same_names}, f"yolox_{size}")
     def yolox(
         num_classes: int = 80,
         in_channels: int = 3,
@@ -302,7 +287,6 @@ def _make(size: str, depth: float, width: float, parameters: str, conv: Conv = B
     ) -> YOLOX:
         return YOLOX(width, depth, conv, num_classes, in_channels, score_threshold, iou_threshold, max_detections)
 
-    yolox.__name__ = yolox.__qualname__ = f"yolox_{size}"
     yolox.__doc__ = f"""Make YOLOX-{size}: {parameters} parameters.
 
     Args:

@@ -81,7 +81,7 @@ def segment_with_model(
     # Room for as many objects as fit beside each other.
     most = -(-height // MIN_DISTANCE) * -(-width // MIN_DISTANCE)
     network = trained.model
-    assert isinstance(network, Model)  # as all that FACTORIES make
+    assert isinstance(network, Model)  # as all models of the registry
     segmenter = ObjectSegmenter(network, network.multiple, max_objects=most)
     with torch.inference_mode():
         found = [
@@ -177,7 +177,7 @@ def detect(
 def _channels(trained: ModelFile) -> int:
     from fastcnn.models import Model
 
-    assert isinstance(trained.model, Model)  # as all that FACTORIES make
+    assert isinstance(trained.model, Model)  # as all models of the registry
     return trained.model.in_channels
 
 

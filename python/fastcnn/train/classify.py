@@ -11,7 +11,6 @@ from torch import Tensor
 from torchmetrics.classification import MulticlassAccuracy
 
 from fastcnn.data import Affine, Color, Compose, DataError, Flip, Resize, Sample, Samples
-from fastcnn.losses import cross_entropy_loss
 from fastcnn.train.loading import pictures
 from fastcnn.train.settings import Settings
 from fastcnn.train.sources import Sources
@@ -21,6 +20,11 @@ from fastcnn.train.task import Task
 class Classify(Task):
     """Which class a picture is of."""
 
+    name = "classify"
+    part = "label"
+    default_model = "lenet5"
+    default_loss = "cross_entropy"
+    spatial_losses = False
     metric = "accuracy"
 
     def __init__(self, settings: Settings, sources: Sources) -> None:
@@ -41,6 +45,7 @@ class Classify(Task):
             arguments["image_size"] = height, width
         super().__init__(settings, arguments, names)
         self.size = height, width
+        self.loss = self.chosen_loss(label_smoothing=settings.label_smoothing)
         self.accuracy = MulticlassAccuracy(len(names), average="micro")
 
     def augmentation(self, train: Samples) -> Any:
@@ -65,19 +70,16 @@ class Classify(Task):
         return pictures(samples), torch.tensor([sample.label for sample in samples])
 
     def losses(self, batch: Any) -> dict[str, Tensor]:
-        """Cross entropy; of auxiliary classifiers 0.3 times."""
+        """Those that are chosen; of auxiliary classifiers 0.3 times."""
         images, labels = batch
         found = self.network(images)
         if isinstance(found, Tensor):
-            return {"entropy": self._entropy(found, labels)}
+            return self.loss.parts(found, labels)
         first, *auxiliary = found
         return {
-            "entropy": self._entropy(first, labels),
-            "auxiliary": 0.3 * torch.stack([self._entropy(x, labels) for x in auxiliary]).sum(),
+            **self.loss.parts(first, labels),
+            "auxiliary": 0.3 * torch.stack([self.loss(x, labels) for x in auxiliary]).sum(),
         }
-
-    def _entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
-        return cross_entropy_loss(logits, labels, label_smoothing=self.settings.label_smoothing)
 
     def measure(self, batch: Any) -> None:
         """Count the right ones."""

@@ -23,6 +23,9 @@ from fastcnn.train.task import Task
 class Detect(Task):
     """Where the objects are, and of which class."""
 
+    name = "detect"
+    part = "boxes"
+    default_model = "yolox_nano"
     metric = "map"
 
     def __init__(self, settings: Settings, sources: Sources) -> None:

@@ -16,13 +16,11 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, LearningRateMon
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from fastcnn._errors import ArgumentError
+from fastcnn._tasks import task_named
 from fastcnn.io import replacing, write_image
 from fastcnn.models import save_model
 from fastcnn.train.averaging import MovingAverage
-from fastcnn.train.classify import Classify
-from fastcnn.train.detect import Detect
 from fastcnn.train.loading import Loading
-from fastcnn.train.segment import Segment
 from fastcnn.train.settings import Settings
 from fastcnn.train.sources import find_sources
 from fastcnn.train.task import Task
@@ -126,8 +124,8 @@ def _epochs_done(folder: Path) -> int:
 def make_task(settings: Settings) -> tuple[Task, Loading]:
     """Make what is trained and what it is trained on."""
     sources = find_sources(settings)
-    kinds: dict[str, Any] = {"classify": Classify, "segment": Segment, "detect": Detect}
-    task: Task = kinds[settings.task](settings, sources)
+    kind: Any = task_named(settings.task)  # each has a constructor of these two
+    task: Task = kind(settings, sources)
     loading = Loading(sources, settings, task.augmentation(sources.train), task.preparation(), task.collate)
     return task, loading
 

@@ -14,7 +14,6 @@ from torchmetrics.detection import PanopticQuality
 
 from fastcnn._errors import ArgumentError
 from fastcnn.data import Affine, Color, Compose, Crop, DataError, Flip, Resize, Sample, Samples
-from fastcnn.losses import cross_entropy_loss, dice_loss
 from fastcnn.models import ObjectSegmenter, border_maps
 from fastcnn.models.unet import EncoderUNet, UNet
 from fastcnn.pipelines import draw_outlines
@@ -32,6 +31,11 @@ _LOOKS = 200
 
 class Segment(Task):
     """Which pixels are of which object, or of which class."""
+
+    name = "segment"
+    part = "mask"
+    default_model = "unet"
+    default_loss = "cross_entropy+dice"
 
     def __init__(self, settings: Settings, sources: Sources) -> None:
         first = sources.train[0]
@@ -51,6 +55,9 @@ class Segment(Task):
             raise ArgumentError(f"train: {settings.model_name} does not segment")
         self.multiple = self.network.multiple
         self.fixed = settings.image_size if any(settings.image_size) else None
+        # Borders are few.
+        options = {"class_weights": [1.0, 2.0]} if settings.objects else {"ignore_index": VOID}
+        self.loss = self.chosen_loss(**options)
         if settings.objects:
             self.f1, self.quality = ObjectF1(), PanopticQuality({1}, {0}, allow_unknown_preds_category=True)
         else:
@@ -87,21 +94,9 @@ class Segment(Task):
         return pictures(samples), torch.stack([mask for mask in masks if mask is not None])
 
     def losses(self, batch: Any) -> dict[str, Tensor]:
-        """Cross entropy, and Dice's loss of regions."""
+        """Those that are chosen."""
         images, masks = batch
-        logits = self.network(images)
-        if self.settings.objects:
-            target = border_maps(masks)
-            # Borders are few.
-            weights = [1.0, 2.0]
-            return {
-                "entropy": cross_entropy_loss(logits, target, weights),
-                "dice": dice_loss(logits, target, smooth=1.0),
-            }
-        return {
-            "entropy": cross_entropy_loss(logits, masks, ignore_index=VOID),
-            "dice": dice_loss(logits, masks, smooth=1.0, ignore_index=VOID),
-        }
+        return self.loss.parts(self.network(images), border_maps(masks) if self.settings.objects else masks)
 
     def measure(self, batch: Any) -> None:
         """Compare objects, or classes."""

@@ -12,9 +12,9 @@ import yaml
 
 from fastcnn._arguments import check_choice
 from fastcnn._errors import ArgumentError
+from fastcnn._tasks import TASKS, task_named
+from fastcnn.losses._registry import parse_loss
 
-TASKS = ("classify", "segment", "detect")
-_MODELS = {"classify": "lenet5", "segment": "unet", "detect": "yolox_nano"}
 _PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
 
@@ -50,6 +50,9 @@ class Settings:
         on_error: "refuse" broken files, or "skip" them with a warning.
         validation: share of the data, if it does not say itself which part is for validation.
         half: keep the result's weights in float16: half the file.
+        loss: of `fastcnn.losses` without "_loss", "+" for a sum, with weights or without: "dice+cross_entropy",
+            "0.5*dice+focal"; boundary and hausdorff in segmentation only. "" for the task's own: "cross_entropy" in
+            classification, "cross_entropy+dice" in segmentation. Detectors have their own, and no other.
     """
 
     task: str
@@ -79,14 +82,17 @@ class Settings:
     on_error: str = "refuse"
     validation: float = 0.2
     half: bool = False
+    loss: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
         for name, known in (
-            ("task", TASKS), ("optimizer", ("adamw", "sgd")), ("precision", _PRECISIONS),
+            ("task", tuple(TASKS)), ("optimizer", ("adamw", "sgd")), ("precision", _PRECISIONS),
             ("on_error", ("refuse", "skip")),
         ):  # fmt: skip
             check_choice(getattr(self, name), known, "train", name)
+        if self.loss:
+            self._check_loss()
         if not self.data:
             raise ArgumentError("train: expected data, got nothing")
         for name in ("epochs", "batch_size", "devices"):
@@ -100,6 +106,14 @@ class Settings:
         if len(self.image_size) != 2 or min(self.image_size) < 0 or (0 in self.image_size and any(self.image_size)):
             raise ArgumentError(f"train: expected image_size of two numbers, got {self.image_size}")
 
+    def _check_loss(self) -> None:
+        task = task_named(self.task)
+        if not task.default_loss:
+            raise ArgumentError(f"train: {self.task} has the loss of its network; expected no other, got {self.loss!r}")
+        names = parse_loss(self.loss, "train", task.spatial_losses)
+        if self.label_smoothing and "cross_entropy" not in names:
+            raise ArgumentError(f"train: label_smoothing goes with the loss cross_entropy, got {self.loss!r}")
+
     def _number(self, name: str, low: float, high: float = math.inf) -> None:
         value = getattr(self, name)
         if not (low <= value <= high and value < math.inf):
@@ -109,7 +123,7 @@ class Settings:
     @property
     def model_name(self) -> str:
         """The function of `fastcnn.models`."""
-        return self.model or _MODELS[self.task]
+        return self.model or task_named(self.task).default_model
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write them as YAML."""

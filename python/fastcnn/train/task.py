@@ -16,16 +16,29 @@ from torch import Tensor, nn
 from fastcnn import models
 from fastcnn._errors import ArgumentError
 from fastcnn.data import Sample, Samples
+from fastcnn.losses import CombinedLoss
+from fastcnn.losses._registry import named_loss
 from fastcnn.train.settings import Settings
+from fastcnn.train.sources import Sources, find_part
 
 
 class Task(LightningModule, ABC):
     """A network and what it is trained for. Subclasses say which loss, metrics and pictures.
 
     Attributes:
+        name: the word for the task, as in `fastcnn._tasks`.
+        part: of samples, which is learned: "label", "mask" or "boxes".
+        default_model: a function of `fastcnn.models`.
+        default_loss: names of losses, as in `Settings.loss`; "" where the network has its own, which is not chosen.
+        spatial_losses: whether losses that need pixels beside each other may be chosen.
         metric: the name of the number that tells the best epoch.
     """
 
+    name: str
+    part: str
+    default_model: str
+    default_loss = ""
+    spatial_losses = True
     metric: str
 
     def __init__(self, settings: Settings, arguments: dict[str, Any], class_names: Sequence[str]) -> None:
@@ -33,10 +46,10 @@ class Task(LightningModule, ABC):
         self.settings, self.class_names = settings, list(class_names)
         self.arguments = {**arguments, **settings.model_arguments}
         name = settings.model_name
-        if name not in models.FACTORIES:
+        if name not in models.MODELS:
             raise ArgumentError(f"train: expected a model of fastcnn.models, got {name}")
         try:
-            self.network: nn.Module = getattr(models, name)(**self.arguments)
+            self.network: nn.Module = models.MODELS[name].factory(**self.arguments)
         except TypeError as error:
             raise ArgumentError(f"train: {name} does not take these arguments ({error})") from None
         if settings.weights:
@@ -44,6 +57,16 @@ class Task(LightningModule, ABC):
             if start in models.shipped():
                 start = models.load_model(start).model.state_dict()
             models.load_weights(self.network, start, settings.weights_source, fitting_only=True)
+
+    @classmethod
+    def find_data(cls, settings: Settings) -> Sources:
+        """Find the datasets of a run: those that have the part of samples which the task learns."""
+        return find_part(settings, cls.part)
+
+    def chosen_loss(self, **options: Any) -> CombinedLoss:
+        """Return the sum of losses that the settings name, with options for those that have them."""
+        names = self.settings.loss or self.default_loss
+        return named_loss(names, "train", spatial=self.spatial_losses, **options)
 
     # --- what a task has of its own ----------------------------------------------------------------------------------
 
@@ -78,7 +101,7 @@ class Task(LightningModule, ABC):
 
     def about(self) -> dict[str, Any]:
         """Return what is to be known of the model, for its file."""
-        return {"task": self.settings.task, "classes": self.class_names, "image_size": list(self.settings.image_size)}
+        return {"task": self.name, "classes": self.class_names, "image_size": list(self.settings.image_size)}
 
     # --- Lightning ----------------------------------------------------------------------------------------------------
 
