@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import importlib.util
 import inspect
 from pathlib import Path
 
@@ -34,3 +35,12 @@ def test_every_public_function_says_what_it_takes(front):
             for part in ("Args:", "Returns:"):
                 # The 1-D and 3-D forms refer to the 2-D one.
                 assert part in text or f"`{name[:-2]}2d`" in text, f"fastcnn.ops.{name} lacks {part}"
+
+
+def test_the_table_of_operations_is_that_of_today():
+    root = Path(__file__).parents[2]
+    spec = importlib.util.spec_from_file_location("op_table", root / "scripts" / "op_table.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    text = (root / "README.md").read_text(encoding="utf-8")
+    assert script.updated(text) == text, "run scripts/op_table.py"
