@@ -8,7 +8,7 @@
 
 namespace fastcnn {
 
-/// Where coordinate i lies in [0, n) when the image is continued; -1 where it lies outside for good.
+/// Maps coordinate i to [0, n) by the border rule; -1 if it stays outside.
 FASTCNN_HOST_DEVICE constexpr int64_t continued(int64_t i, int64_t n, Border border) {
   if (i >= 0 && i < n) return i;
   if (border == Border::replicate) return i < 0 ? 0 : n - 1;

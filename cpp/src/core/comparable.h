@@ -1,5 +1,5 @@
-// Images whose pixels the compiler can compare: halves become floats, bool becomes bytes; int8 and uint32 are widened,
-// so that code is compiled for fewer types.
+// Images whose pixels the compiler can compare: half precision becomes float, bool becomes bytes. int8 and uint32 are
+// widened, so that code is compiled for fewer types.
 #pragma once
 
 #include <type_traits>

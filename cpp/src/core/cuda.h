@@ -1,4 +1,4 @@
-// Where libfastcnn_cuda leaves its kernels for the core, which does not know it.
+// Table in which libfastcnn_cuda registers its kernels. The core does not depend on that library.
 #pragma once
 
 #include <atomic>
@@ -10,8 +10,8 @@ namespace fastcnn {
 
 FASTCNN_API void set_has_cuda_kernels();
 
-/// A kernel's launch, for a family's header to declare and its source to define. The .cu that has it fills it when it
-/// is loaded: `const CudaLaunch<...>::Filled filled(erosion_launch, launch_erosion);`
+/// The launch function of a kernel. A family's header declares it and its source defines it. The .cu file with the
+/// kernel fills it when it is loaded: `const CudaLaunch<...>::Filled filled(erosion_launch, launch_erosion);`
 template <class Signature>
 class CudaLaunch {
  public:
@@ -22,7 +22,7 @@ class CudaLaunch {
     }
   };
 
-  /// The launch; an error that names the op where no kernels are loaded.
+  /// Returns the launch function; an error that names the op if no kernels are loaded.
   Signature* get(const char* op) const {
     Signature* const function = function_;
     if (!function) detail::fail(ErrorKind::unsupported, op, ": no CUDA kernels are loaded");

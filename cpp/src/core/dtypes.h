@@ -51,7 +51,7 @@ using FloatTypes = DTypeList<DType::float16, DType::bfloat16, DType::float32, DT
 using AllTypes =
     DTypeList<DType::boolean, DType::uint8, DType::int8, DType::uint16, DType::int16, DType::uint32, DType::int32,
               DType::uint64, DType::int64, DType::float16, DType::bfloat16, DType::float32, DType::float64>;
-/// What filters take: values between two of theirs mean something, and float32 holds most of them.
+/// The dtypes of filters: intermediate values are meaningful, and float32 represents most values exactly.
 using SmoothTypes = DTypeList<DType::uint8, DType::uint16, DType::int16, DType::int32, DType::float16, DType::bfloat16,
                               DType::float32, DType::float64>;
 
@@ -61,7 +61,7 @@ bool visit(DTypeList<Ds...>, DType dtype, F&& f) {
   return ((dtype == Ds ? (f(TypeTag<typename DTypeToType<Ds>::type>{}), true) : false) || ...);
 }
 
-/// A TypeError that lists what is taken.
+/// A TypeError that lists the accepted dtypes.
 template <DType... Ds>
 [[noreturn]] void refuse(DTypeList<Ds...>, const char* op, const char* argument, const std::string& got) {
   std::string known;
@@ -75,8 +75,8 @@ void visit(DTypeList<Ds...> list, const TensorView& view, const char* op, const 
   if (!visit(list, dtype_of(view), f)) refuse(list, op, argument, name_of(view.dtype));
 }
 
-/// Calls f(TypeTag<U>{}) with the unsigned integer of the dtype's width, for what only copies elements or asks whether
-/// they are equal: four instances serve all dtypes.
+/// Calls f(TypeTag<U>{}) with the unsigned integer of the dtype's width, for code that only copies elements or compares
+/// them for equality. Four instances serve all dtypes.
 template <DType... Ds, class F>
 void visit_bits(DTypeList<Ds...> list, const TensorView& view, const char* op, const char* argument, F&& f) {
   visit(list, view, op, argument, [](auto) {});
@@ -88,7 +88,7 @@ void visit_bits(DTypeList<Ds...> list, const TensorView& view, const char* op, c
   }
 }
 
-/// The same for what asks whether elements are zero: floats stay floats, as -0 is.
+/// The same for code that tests elements for zero. Floats stay floats, because -0 is zero.
 template <DType... Ds, class F>
 void visit_truth(DTypeList<Ds...> list, const TensorView& view, const char* op, const char* argument, F&& f) {
   visit(list, view, op, argument, [](auto) {});
@@ -101,18 +101,18 @@ void visit_truth(DTypeList<Ds...> list, const TensorView& view, const char* op, 
   }
 }
 
-/// The dtype whose order a kernel's dtype has once the sign bit is turned over: int8 becomes uint8, and so on. Other
-/// dtypes are their own.
+/// The dtype of a kernel that has the same order after the sign bit is inverted: int8 becomes uint8, and so on. Other
+/// dtypes map to themselves.
 constexpr DType order_twin(DType dtype) {
   return dtype == DType::int8     ? DType::uint8
          : dtype == DType::uint32 ? DType::int32
          : dtype == DType::uint64 ? DType::int64
                                   : dtype;
 }
-/// Turns over the sign bits of n elements of `bytes` bytes; from and to may be the same.
+/// Inverts the sign bits of n elements of `bytes` bytes; from and to may be the same.
 void turn_signs(const void* from, int64_t n, int64_t bytes, void* to);
 
-/// A number as another type; half precision by rounding.
+/// Converts a number to another type; conversion to half precision rounds.
 template <class To, class From>
 To converted(From value) {
   if constexpr (std::is_same_v<To, Float16> || std::is_same_v<To, BFloat16>)

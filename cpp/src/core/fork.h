@@ -1,5 +1,5 @@
-// fork() copies locked mutexes and no threads: what depends on either registers here to be made anew in the child.
-// Every DataLoader worker is a forked child.
+// fork() copies locked mutexes and no threads. Objects that depend on either are registered here and recreated in the
+// child. Every DataLoader worker is a forked child.
 #pragma once
 
 #if !defined(_WIN32)

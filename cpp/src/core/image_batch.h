@@ -27,11 +27,11 @@ struct BatchShape {
 void check_spatial_dims(int spatial_dims, const char* op);
 void check_same_shape(const TensorView& expected, const TensorView& got, const char* op, const char* argument);
 void check_dtype(const TensorView& view, DType dtype, const char* op, const char* argument);
-/// A result as the bindings make it: dense, on the CPU, of this dtype.
+/// Checks for a result as the bindings allocate it: dense, on the CPU, of this dtype.
 void check_output(const TensorView& view, DType dtype, const char* op, const char* argument);
 
-/// Reads the images of a batch with any strides as dense images: in place where they are dense, else packed into
-/// scratch one at a time.
+/// Reads the images of a batch with any strides as dense images: in place if they are dense, otherwise packed into
+/// scratch memory one at a time.
 class ImageSource {
  public:
   ImageSource(const TensorView& view, int spatial_dims);
@@ -51,13 +51,13 @@ class ImageSource {
   bool dense_;
 };
 
-/// The host, or one without threads where there is too little work to wake them for.
+/// The host, or a serial one if there is too little work to justify waking threads.
 inline const Context& worth_threads(const Context& context, int64_t pixels, int64_t least) {
   return pixels < least ? serial_context() : context;
 }
 
-/// Calls body(context, i) for every image. With as many images as threads or more, each thread takes whole images and
-/// `context` is serial; otherwise images go one after the other with all threads.
+/// Calls body(context, i) for every image. If there are at least as many images as threads, each thread takes whole
+/// images and `context` is serial. Otherwise images are processed one after the other with all threads.
 template <class F>
 void for_each_image(const Context& context, int64_t count, const F& body) {
   if (count > 1 && count >= context.num_threads()) {

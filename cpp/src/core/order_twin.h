@@ -1,5 +1,5 @@
-// Kernels that only compare see int8, uint32 and uint64 as the dtype of the same order (order_twin): the sign bits are
-// turned over on the way in and on the way out, so that no kernel is compiled for them.
+// Kernels that only compare process int8, uint32 and uint64 as the dtype of the same order (order_twin). The sign bits
+// are inverted before and after the kernel, so that no kernel is compiled for these dtypes.
 #pragma once
 
 #include "core/dtypes.h"
@@ -7,7 +7,7 @@
 
 namespace fastcnn {
 
-/// run(src, dst), or the same on a dense copy of src in its twin; dst is of src's dtype and has no gaps.
+/// Calls run(src, dst), or runs it on a dense copy of src in its twin dtype. dst has src's dtype and no gaps.
 template <class F>
 void with_order_twin(const Context& context, const TensorView& src, const TensorView& dst, const F& run) {
   const DType dtype = dtype_of(src), twin = order_twin(dtype);

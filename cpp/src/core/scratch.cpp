@@ -109,7 +109,7 @@ void* Context::allocate(size_t bytes) const {
   }
   if (!block) block = fresh_block(bytes);
   block->used = bytes;
-  // AddressSanitizer is to see no more of a cached block than was asked for, and nothing once it is released.
+  // Makes only the requested part of a cached block accessible to AddressSanitizer, and nothing after its release.
   ASAN_UNPOISON_MEMORY_REGION(block + 1, bytes);
   ASAN_POISON_MEMORY_REGION(reinterpret_cast<char*>(block + 1) + bytes, block->capacity - bytes);
   std::lock_guard<std::mutex> lock(c.mutex);
@@ -126,8 +126,8 @@ void Context::release(void* memory) const noexcept {
     std::lock_guard<std::mutex> lock(c.mutex);
     c.used -= block->used;
     if (block->capacity <= c.limit) {
-      // Make room by dropping what nobody has asked for the longest: large blocks of the past must not drive out small
-      // ones that every call needs.
+      // Makes room by freeing the least recently used blocks: old large blocks must not displace small ones that every
+      // call needs.
       while (!c.free.empty() && c.held + block->capacity > c.limit) {
         const auto it = std::min_element(c.free.begin(), c.free.end(), [](const auto& a, const auto& b) {
           return a.second->released < b.second->released;

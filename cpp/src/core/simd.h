@@ -49,7 +49,7 @@ template <class T>
 FASTCNN_INLINE Vec<T> splat(T value) {
   return value - Vec<T>{};  // not +: -0 + 0 is 0, so that a compiler has to add
 }
-/// The lanes Lane::at(0), Lane::at(1)... of a and b, counted through both.
+/// The lanes Lane::at(0), Lane::at(1)... of a and b; indices run through a and then b.
 template <class Lane, class V, int... i>
 FASTCNN_INLINE V shuffle_lanes(V a, V b, std::integer_sequence<int, i...>) {
 #if defined(__clang__) || __GNUC__ >= 12
@@ -62,7 +62,7 @@ template <class Lane, class V>
 FASTCNN_INLINE V shuffle(V a, V b) {
   return shuffle_lanes<Lane>(a, b, std::make_integer_sequence<int, int(sizeof(V) / sizeof(a[0]))>());
 }
-/// Keeps a loaded value in its register: GCC would rather load it once more for every use.
+/// Keeps a loaded value in its register: GCC would otherwise reload it for every use.
 template <class V>
 FASTCNN_INLINE void keep(V& v) {
 #if defined(__x86_64__)
@@ -97,7 +97,7 @@ FASTCNN_INLINE bool any(Mask mask) {
 #endif
 }
 
-/// A comparison's lanes as bits, the first lowest.
+/// Packs the lanes of a comparison into bits; lane 0 is the lowest bit.
 template <class T, class Mask>
 FASTCNN_INLINE uint32_t bits_of(Mask mask) {
 #if defined(__AVX2__) && !defined(__AVX512BW__)
@@ -117,8 +117,8 @@ FASTCNN_INLINE uint32_t bits_of(Mask mask) {
   return bits;
 #endif
 }
-/// a > b, or a >= b, a bit for each lane. AVX-512 compares into such bits, which a vector of masks would be made from
-/// and turned back into.
+/// Computes a > b or a >= b with one bit per lane. AVX-512 compares directly into such bits; a vector of masks would
+/// need a conversion in both directions.
 template <bool or_equal, class T>
 FASTCNN_INLINE uint32_t bits_above(Vec<T> a, Vec<T> b) {
 #if defined(__AVX512BW__)

@@ -1,4 +1,4 @@
-// The thread pool of the NumPy and C++ fronts. The torch front installs torch's instead.
+// The thread pool of the NumPy and C++ fronts. The torch front uses torch's pool instead.
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
@@ -46,7 +46,8 @@ class ThreadPool {
     for (std::thread& worker : workers_) worker.join();
   }
 
-  /// Runs piece(i) for i in [0, pieces), piece 0 on the caller. False where another thread is using the pool.
+  /// Runs piece(i) for i in [0, pieces), piece 0 on the calling thread. Returns false if another thread is using the
+  /// pool.
   bool run(int64_t pieces, FunctionRef<void(int64_t)> piece) {
     std::unique_lock<std::mutex> owner(owner_, std::try_to_lock);
     if (!owner) return false;
