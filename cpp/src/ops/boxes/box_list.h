@@ -12,7 +12,7 @@
 
 namespace fastcnn::boxes {
 
-/// What a dtype is computed in.
+/// The type in which a dtype is computed.
 template <class T>
 using Computed = std::conditional_t<std::is_same_v<T, double>, double, float>;
 

@@ -55,7 +55,7 @@ class Suppression {
         counts_(scratch_.get<int64_t>(BoxGrid::cells_for(n))),
         places_(scratch_.get<int64_t>(n)) {}
 
-  /// One class: positions [begin, end). Of its boxes those that are left move to its front, in their order.
+  /// Suppresses within one class, positions [begin, end). Surviving boxes are moved to the front, in order.
   void operator()(int64_t begin, int64_t end, bool parallel) {
     Class c{begin, begin, begin, begin};
     for (int64_t i = begin; i < end; ++i) {
@@ -70,7 +70,7 @@ class Suppression {
   }
 
  private:
-  /// Of a class [begin, kept) are kept, [next, end) are left.
+  /// Within a class, boxes [begin, kept) are kept and boxes [next, end) are undecided.
   struct Class {
     int64_t begin, kept, next, end;
   };
@@ -117,7 +117,7 @@ class Suppression {
         if (dead[k / 64] >> k % 64 & 1) continue;
         keep[places_[base + k]] = true;
         ++fresh;
-        // What stands before it does not overlap it, or is dead.
+        // Boxes before it do not overlap it or are already suppressed.
         kernels_of<T>().mark(sorted.from(base), k, n, query(base + k), dead);
         dead[k / 64] &= ~(uint64_t{1} << k % 64);  // itself
       }

@@ -21,7 +21,7 @@ struct NmsQuery {
   T near, sure;
 };
 
-/// Of n boxes of positive, finite area. They read up to 64 bytes behind the last.
+/// Kernels on n boxes of positive, finite area. They read up to 64 bytes behind the last box.
 template <class T>
 struct NmsRows {
   /// Does one of them?

@@ -8,13 +8,14 @@ namespace fastcnn::boxes {
 struct Rotated {
   double cx, cy, width, height, angle;
 
-  /// Not where a value is NaN or infinite, or the area zero or negative.
+  /// False if a value is NaN or infinite, or if the area is zero or negative.
   bool is_proper() const;
-  /// Of the axis-parallel box around it.
+  /// The extent of the axis-aligned bounding box.
   BoxExtent extent() const;
 };
 
-/// Of proper boxes, in [0, 1]: the intersection by clipping one at the other's sides (Sutherland and Hodgman, 1974).
+/// The IoU of two proper boxes, in [0, 1]. The intersection clips one box at the sides of the other (Sutherland and
+/// Hodgman, 1974).
 double rotated_iou(const Rotated& a, const Rotated& b);
 
 template <class T>
