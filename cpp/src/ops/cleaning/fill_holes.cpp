@@ -3,7 +3,7 @@
 
 namespace fastcnn {
 namespace {
-// Of the background's components, those that count no pixel on the border are holes.
+// Background components without a pixel on the border are holes.
 constexpr RunFilter kReachesBorder = {0, false, true};
 }  // namespace
 
