@@ -1,4 +1,4 @@
-// What distance_transform_edt and its oracle check alike.
+// Checks shared by distance_transform_edt and its oracle.
 #pragma once
 
 #include "core/image_batch.h"

@@ -9,7 +9,7 @@
 namespace fastcnn::FASTCNN_ISA {
 namespace {
 
-/// What orders equal costs: integers as wide as the cost.
+/// The type of the rank that orders equal costs: an integer as wide as the cost.
 template <class Cost>
 struct RankOf {
   using type = int64_t;

@@ -5,8 +5,8 @@
 
 namespace fastcnn {
 
-/// What squared distances are held in. Integers are exact; float64 serves spacings, and adds their squares in the order
-/// of the axes, as SciPy does.
+/// The type of squared distances. Integers are exact; float64 is for spacings, whose squares are added in the order of
+/// the axes, as in SciPy.
 enum class EdtCost { int32, int64, float64 };
 
 /// "Slice" is what one step along the first axis holds: a row of an image, a plane of a volume.
