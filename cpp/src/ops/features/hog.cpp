@@ -47,7 +47,8 @@ class Gradients {
   Gradients(const Planes<Value>& planes, bool square_root, bool mirrored)
       : p_(planes), square_root_(square_root), mirrored_(mirrored) {}
 
-  /// Of a row. What mirrored does at the border: the neighbour's neighbour; otherwise 0. lines: memory(width) values.
+  /// Computes the gradients of one row. At the border, the mirrored mode uses the neighbour's neighbour; otherwise the
+  /// gradient is 0. lines: memory(width) values.
   template <class To>
   void row(int64_t y, Value* lines, To* gx, To* gy) const {
     const int64_t n = p_.width;
@@ -149,7 +150,8 @@ void normalise(double* block, int64_t n, BlockNorm norm, To* to) {
   }
 }
 
-/// What the pixels of a block give to one of its cells: those within a cell's size of its centre.
+/// The weights with which pixels of a block vote for one of its cells: the pixels at most one cell size from its
+/// centre.
 struct CellWindow {
   int64_t row, column, rows, columns;  ///< of the block's pixels
   std::vector<float> weights;

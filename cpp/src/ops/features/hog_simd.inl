@@ -24,7 +24,7 @@ FASTCNN_INLINE V angle_of(V x, V y) {
   V angle = (((8.05374449538e-2f * z - 1.38776856032e-1f) * z + 1.99777106478e-1f) * z - 3.33329491539e-1f) * z * t + t;
   angle = upper ? angle + 0.78539816339744830962f : angle;
   angle = steep ? 1.57079632679489661923f - angle : angle;
-  // Of opposite signs: the second quadrant. On an axis, 0 or pi / 2.
+  // Opposite signs mean the second quadrant. On an axis the angle is 0 or pi / 2.
   const auto second = ((x < zero) ^ (y < zero)) & (ay > zero);
   return second ? kPi - angle : angle;
 }
