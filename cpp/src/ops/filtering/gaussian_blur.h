@@ -1,4 +1,4 @@
-// What gaussian_blur and its oracle share: the dtypes and the checks.
+// Shared by gaussian_blur and its oracle: the dtypes and the checks.
 #pragma once
 
 #include "core/dtypes.h"
