@@ -21,7 +21,7 @@ struct FloodField {
   T generation_mask;  // a combined key's generation bits
 };
 
-/// What a tile, once at rest, has to offer to its 26 neighbours: for each the least key that would lower one of its
+/// The offers of a converged tile to its 26 neighbours: for each neighbour the minimum key that would lower one of its
 /// pixels, ~T(0) for none. Neighbour (dz, dy, dx) is at 9 (dz + 1) + 3 (dy + 1) + dx + 1.
 template <class T>
 struct TileReport {

@@ -225,8 +225,8 @@ struct Relaxation {
 
   // Offers.
 
-  /// What the pixels of row (z, y) offer to pixels with the fixed values `own` straight across from them and, where
-  /// `sideways`, one column off. `ends`: columns -1 and S count too.
+  /// The offers of the pixels of row (z, y) to the opposite pixels with the fixed values `own` and, if `sideways`, to
+  /// those one column away. `ends`: columns -1 and S count too.
   FASTCNN_INLINE V offers(int z, int y, int c, V own, bool sideways, bool ends) const {
     const V far = splat(T(R::kFar));
     const T* key = t.key.rows[z + 1][y + 1];
@@ -339,7 +339,7 @@ struct Relaxation {
   }
   FASTCNN_INLINE void turn_back(int z) { transpose<T>(&t.turned_key[1], &t.key.rows[z + 1][1]); }
 
-  // What the tile offers to its neighbours.
+  // The offers of the tile to its neighbours.
 
   FASTCNN_INLINE static int neighbor(int at, int size) { return at < 0 ? 0 : at < size ? 1 : 2; }
 
