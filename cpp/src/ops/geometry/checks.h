@@ -1,4 +1,4 @@
-// What the ops of this family check of their arguments.
+// Argument checks of the ops of this family.
 #pragma once
 
 #include <algorithm>
