@@ -13,13 +13,13 @@ constexpr int64_t kTableBytes = 8;
 constexpr int64_t kMostParts = 16;
 constexpr int64_t kLeastPart = 1 << 15;  // pixels
 
-/// What has been seen of one label.
+/// The measurements of one label so far.
 struct Region {
   int64_t area, sum_x, sum_y, sum_z;
   int32_t x1, y1, z1, x2, y2, z2;  // half-open
 };
 
-/// Sums of integers are exact in 64 bits; others are taken in double.
+/// Sums of integers are exact in 64 bits; other sums are computed in double.
 template <class V>
 using SumOf = std::conditional_t<std::is_integral_v<V> && sizeof(V) < 8, int64_t, double>;
 

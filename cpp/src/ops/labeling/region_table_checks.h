@@ -1,4 +1,4 @@
-// What the region table, its reference and its gradient share.
+// Shared by the region table, its reference and its gradient.
 #pragma once
 
 #include "fastcnn/ops/labeling.h"

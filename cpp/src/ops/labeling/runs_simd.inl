@@ -49,8 +49,8 @@ FASTCNN_INLINE uint64_t from_right(uint64_t word, uint64_t behind) { return word
 FASTCNN_INLINE uint64_t up_to_lowest(uint64_t bits) { return bits ^ (bits - 1); }
 FASTCNN_INLINE int32_t count_bits(uint64_t bits) { return static_cast<int32_t>(__builtin_popcountll(bits)); }
 
-/// Of each run of `within`, the first bit that is in `wanted` (a subset): the carry of an addition at the run's first
-/// bit travels through the unwanted ones and stops there. Runs continue from word to word.
+/// Finds, in each run of `within`, the first bit that is in `wanted` (a subset). The carry of an addition at the run's
+/// first bit passes through the unwanted bits and stops there. Runs continue from word to word.
 class FirstOfRun {
  public:
   FASTCNN_INLINE uint64_t operator()(uint64_t within, uint64_t wanted) {
