@@ -70,7 +70,7 @@ void check(const ExtremumPlan& plan, cudaError_t status) {
   detail::fail(kind, plan.op, ": CUDA says ", cudaGetErrorName(status), ": ", cudaGetErrorString(status));
 }
 
-/// Enough blocks for any device; what is left over is done by the kernels' loops.
+/// Enough blocks for any device; the loops of the kernels process the remaining work.
 unsigned grid(int64_t blocks) { return static_cast<unsigned>(least(blocks, int64_t{1} << 30)); }
 
 template <class K>
@@ -109,7 +109,7 @@ void run(const ExtremumPlan& plan, const void* src, void* dst, void* scratch, cu
 
 void launch_erosion(const ExtremumPlan& plan, const void* src, void* dst, void* scratch, int device, void* stream) {
   if (plan.steps.empty()) return;
-  // This library's runtime is linked statically, so the caller's device is set in another one's.
+  // This library links its CUDA runtime statically, so the caller's device is set in a different runtime.
   check(plan, cudaSetDevice(device));
   const auto on = static_cast<cudaStream_t>(stream);
   switch (plan.element) {

@@ -1,11 +1,12 @@
 // Erosion and dilation by a box, separable: down the window's columns, then along its rows, while these are in the
 // cache.
 //
-// Vertically, low windows are reduced directly, several result rows sharing what their windows have in common; tall
-// ones by van Herk's algorithm (M. van Herk, "A fast algorithm for local minimum and maximum filters on rectangular and
-// octagonal kernels", Pattern Recognition Letters 13, 1992; J. Gil and M. Werman, PAMI 15, 1993): three comparisons per
-// pixel for any height. Horizontally, the extremum over w columns is that of shorter, possibly overlapping windows,
-// which grow by a factor of four per step: O(log w) per pixel, without the transpositions that van Herk's would need.
+// Vertically, low windows are reduced directly: several result rows share the rows that their windows have in common.
+// Tall windows use van Herk's algorithm (M. van Herk, "A fast algorithm for local minimum and maximum filters on
+// rectangular and octagonal kernels", Pattern Recognition Letters 13, 1992; J. Gil and M. Werman, PAMI 15, 1993): three
+// comparisons per pixel for any height. Horizontally, the extremum over w columns is that of shorter, possibly
+// overlapping windows, which grow by a factor of four per step: O(log w) per pixel, without the transpositions that van
+// Herk's would need.
 #include "ops/morphology/erosion_simd.h"
 #include "ops/morphology/key_rows.h"
 
@@ -97,7 +98,7 @@ class Box {
     }
   }
 
-  /// Where the vertical extrema of the piece's new columns go: for row y of the result, by way of a buffer.
+  /// The destination of the vertical extrema of the piece's new columns, for row y of the result, through a buffer.
   T* window(const Piece& piece, int64_t y, int buffer) const {
     return vertical_only() ? result(y) + piece.c : window_[buffer] + pad_ + piece.c - piece.q0;
   }
@@ -115,7 +116,7 @@ class Box {
       for (int64_t i = 0; i < p_.rows + G - 1; ++i) rows[i] = source(y + least(i, count - 1));
       each_piece(G, [&](const Piece& piece) {
         for (int64_t i = 0; i < p_.rows + G - 1; ++i) at[i] = rows[i] + piece.c;
-        // A last group that is not full writes its surplus rows to where nobody reads.
+        // An incomplete last group writes its surplus rows to memory that is not read.
         for (int i = 0; i < G; ++i) to[i] = i < results ? window(piece, y + i, i) : grown_;
         reduce_rows<G>(at, piece.m, to);
         for (int i = 0; i < results; ++i) horizontal(piece, i, y + i);
@@ -155,7 +156,7 @@ class Box {
   /// The rows are cut into blocks of the window's height. A window spans the end of one block, whose running extrema
   /// from its last row upwards are kept, and the beginning of the next, whose running extremum is carried downwards.
   void tall() {
-    // With fewer result rows than the window's, only the first running extrema are needed.
+    // If the result has fewer rows than the window, only the first running extrema are needed.
     const int64_t rows = p_.rows, kept = least(rows, end_ - begin_);
     const T* from[kTogether];
     T* to[kTogether];
@@ -222,7 +223,7 @@ class Box {
       put(t3 + x, Op::of(d, get(p3 + x, v)));
       put(running + x, d);
     };
-    // Every column once: what is carried must not be taken for an earlier row's.
+    // Processes every column once: carried values must not be mixed with those of an earlier row.
     int64_t x = 0;
     for (; x + lanes<T> <= n; x += lanes<T>) step(Vec<T>{}, x);
     for (; x < n; ++x) step(T{}, x);

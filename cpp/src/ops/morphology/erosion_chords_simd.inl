@@ -1,8 +1,8 @@
 // Erosion and dilation by any flat footprint, taken as horizontal chords: E. Urbach and M. Wilkinson, "Efficient 2-D
 // grayscale morphological transformations with arbitrary flat structuring elements", IEEE Trans. Image Processing 17,
 // 2008. A source row's extrema over every chord length are made once, each from a shorter one, and kept in a ring; a
-// result row is the extremum over the footprint's chords in those rows. O(chords + lengths) per pixel. Unlike the paper
-// we work row by row rather than on a table for the whole image, so that all of it stays in the cache.
+// result row is the extremum over the footprint's chords in those rows. O(chords + lengths) per pixel. Unlike the
+// paper, this code works row by row instead of on a table for the whole image, so that the data stays in the cache.
 #include "ops/morphology/erosion_simd.h"
 #include "ops/morphology/key_rows.h"
 

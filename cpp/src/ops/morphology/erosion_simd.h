@@ -13,7 +13,8 @@ namespace fastcnn {
 
 enum KeyType { kKeyU8, kKeyU16, kKeyI16, kKeyI32, kKeyI64, kKeyTypes };
 
-/// Rows seen through a window of `rows` x `columns` whose origin is `left` columns in; the row map knows how many rows.
+/// Rows seen through a window of `rows` x `columns` whose origin is at column `left`. The row map determines the number
+/// of rows.
 struct WindowPlane {
   const void* src;
   void* dst;
@@ -41,7 +42,7 @@ struct Chord {
   int64_t row, column;  ///< in the window
   int32_t length;       ///< index
 };
-/// What the kernel keeps per chord length, beside its rows and a pointer per chord.
+/// Bytes that the kernel needs per chord length, in addition to its rows and a pointer per chord.
 inline constexpr int64_t kChordRingBytes = 40;
 struct ChordPlane {
   WindowPlane plane;
@@ -59,17 +60,17 @@ struct ChordKernels {
   void (*run[2][kKeyTypes])(const ChordPlane&, int64_t begin, int64_t end, void* scratch);
 };
 
-/// Windows of up to this many rows are reduced directly, taller ones by van Herk's algorithm.
+/// Windows with at most this many rows are reduced directly, taller ones by van Herk's algorithm.
 inline constexpr int64_t kDirectRows = 12;
-/// Result rows that are made together, at most.
+/// Maximum number of result rows that are computed together.
 inline constexpr int64_t kDirectResults = 8;
 /// Scratch rows of the box kernel besides those that van Herk's algorithm keeps.
 inline constexpr int64_t kBoxRows = kDirectResults + 5;
-/// Rows go through the horizontal pass in pieces of so many bytes.
+/// The horizontal pass processes rows in pieces of this many bytes.
 inline constexpr int64_t kChunkBytes = 2048;
 
-/// Elements between scratch rows for a panel of n columns: with padding and what vector tails touch, whole cache lines.
-/// (static: each ISA's file keeps its own copy.)
+/// Row pitch in elements of the scratch rows for a panel of n columns: includes padding and vector tails, rounded up to
+/// whole cache lines. (static: each ISA's file keeps its own copy.)
 static constexpr int64_t scratch_row(int64_t n, int64_t columns, int64_t element) {
   const int64_t line = 64 / element;
   return (n + columns + 3 * line - 1) / line * line;

@@ -12,9 +12,9 @@
 namespace fastcnn {
 namespace {
 
-// Rows in flight per thread, at most, where the panels can be narrow enough: about what a second-level cache holds.
+// Upper limit for the rows that one thread works on, if panels can be narrow enough: about the size of an L2 cache.
 constexpr int64_t kCacheBytes = 512 << 10;
-// Pixels below which another thread does not pay.
+// With fewer pixels, another thread is not worthwhile.
 constexpr int64_t kGrain = 1 << 15;
 
 KeyType key_type(KeyFormat format) {
@@ -86,7 +86,8 @@ std::vector<int64_t> axis_map(const Span& span, int64_t n, Border border) {
   return map;
 }
 
-/// A parallel loop over rows, and scratch for each of its pieces: made before it, as bodies must not throw.
+/// A parallel loop over rows, with scratch memory for each piece. The memory is allocated before the loop because
+/// bodies must not throw.
 class RowLoop {
  public:
   RowLoop(const Context& context, int64_t rows, int64_t width)
@@ -120,7 +121,7 @@ int64_t panel_width(int64_t width, int64_t columns, int64_t bytes_per_column) {
   return std::min(width, std::max({cached, 4 * columns, int64_t{256}}));
 }
 
-/// The bytes of `rows` scratch rows of a panel: panels differ in width by one column, or are one.
+/// The size in bytes of `rows` scratch rows of a panel. Panels differ in width by at most one column.
 int64_t rows_bytes(int64_t rows, const WindowPlane& p, int64_t element) {
   const int64_t panels = std::max<int64_t>(1, p.width / p.panel);
   return rows * scratch_row((p.width + panels - 1) / panels, p.columns, element) * element;
@@ -215,7 +216,7 @@ WindowPlane Extremum::plane(const void* src, void* dst) const {
   return p;
 }
 
-/// What a window gives that meets no pixel.
+/// Writes the result of a window that contains no pixel.
 void Extremum::fill(void* dst, int64_t begin, int64_t end) const {
   with_key(type_, [&](auto key) {
     using K = decltype(key);
@@ -245,7 +246,8 @@ void Extremum::run_box(const Context& context, const void* src, void* dst) const
   }
 }
 
-/// Every plane by itself. The rows of all planes are one range, so that thin volumes use all threads too.
+/// Processes every plane independently. The rows of all planes form one range, so that thin volumes use all threads
+/// too.
 void Extremum::run_box_planes(const Context& context, const void* src, void* dst) const {
   WindowPlane p = plane(src, dst);
   const int64_t height = extent_.height, plane_bytes = height * p.width * element_;
@@ -265,7 +267,8 @@ void Extremum::run_box_planes(const Context& context, const void* src, void* dst
   });
 }
 
-/// Along z alone: the planes are the rows of an image as wide as a plane has pixels, done in pieces of its columns.
+/// Processes the z axis only: the planes become the rows of an image whose width is the number of pixels in a plane.
+/// Its columns are processed in pieces.
 void Extremum::run_box_depth(const Context& context, const void* src, void* dst) const {
   const int64_t area = extent_.height * extent_.width, depth = extent_.depth;
   WindowPlane p = plane(src, dst);

@@ -1,5 +1,5 @@
-// What the blocks and threads of the CUDA kernels do, for host and device: the kernels of erosion.cu are loops around
-// this, and cpp/tests/test_morphology_cuda_emulation.cpp runs it block by block on the CPU.
+// The work of the blocks and threads of the CUDA kernels, for host and device. The kernels of erosion.cu are loops
+// around it, and cpp/tests/test_morphology_cuda_emulation.cpp runs it block by block on the CPU.
 //
 // A Block runs f(thread) for each of its threads; each() ends in a barrier.
 #pragma once
@@ -18,7 +18,7 @@
 
 namespace fastcnn {
 
-/// From the dtype's bits to keys of which the least is looked for, and back.
+/// Converts the dtype's bits to keys and back. The kernels search for the minimum key.
 template <class K>
 struct Keys {
   K bias, mask, outside, neutral;
@@ -53,7 +53,7 @@ FASTCNN_HOST_DEVICE K least(K a, K b) {
   return b < a ? b : a;
 }
 
-/// continued(), without its divisions where one fold is enough.
+/// Same as continued(), but without divisions if one reflection is sufficient.
 FASTCNN_HOST_DEVICE inline int64_t folded(int64_t i, int64_t n, Border border) {
   if (i >= 0 && i < n) return i;
   if (border == Border::reflect || border == Border::mirror) {
@@ -63,7 +63,7 @@ FASTCNN_HOST_DEVICE inline int64_t folded(int64_t i, int64_t n, Border border) {
   return continued(i, n, border);
 }
 
-/// A thread's places in rows x columns, of which the threads take one after the other.
+/// The (row, column) positions that one thread handles; positions are dealt to the threads in turn.
 struct Places {
   int row, column;
   FASTCNN_HOST_DEVICE Places(int thread, int threads, int columns)
@@ -100,7 +100,7 @@ struct PlaneSource {
     return y < 0 || x < 0 ? keys.outside : keys.key(data[y * width + x]);
   }
 
-  /// Keys of the rows x columns from (y, x) on.
+  /// Loads the keys of rows x columns pixels, starting at (y, x).
   template <class Block>
   FASTCNN_HOST_DEVICE void load(Block& block, const Keys<K>& keys, int64_t y, int64_t x, int rows, int columns,
                                 int pitch, K* tile) const {
@@ -110,7 +110,7 @@ struct PlaneSource {
         for (; at.row < rows; at.advance()) tile[at.row * pitch + at.column] = sample(keys, y + at.row, x + at.column);
         return;
       }
-      // Several loads in flight per thread: small dtypes would not fill the memory's latency otherwise.
+      // Each thread issues several loads at once. Otherwise small dtypes would not hide the memory latency.
       constexpr int kBatch = sizeof(K) <= 2 ? 8 : 4;
       const K* corner = data + y * width + x;
       while (at.row < rows) {
@@ -133,8 +133,8 @@ struct PlaneSource {
   }
 };
 
-/// put(i, min of at(i) ... at(i + window - 1)) for n results in a row, where n <= window: what all of them share is
-/// reduced once.
+/// Calls put(i, min of at(i) ... at(i + window - 1)) for n results in a row, where n <= window. The elements common to
+/// all windows are reduced once.
 template <class K, int n, class At, class Put>
 FASTCNN_HOST_DEVICE void shared_windows(int window, const At& at, const Put& put) {
   K before[n];
@@ -175,7 +175,8 @@ FASTCNN_HOST_DEVICE inline int64_t ceil_divide(int64_t a, int64_t b) { return (a
 // ---- boxes, in tiles
 // -------------------------------------------------------------------------------------------------
 
-/// Elements between rows of which the threads of a warp take one each: an odd number of banks.
+/// Row pitch in shared memory, for access patterns where each thread of a warp reads another row. An odd number of
+/// banks avoids conflicts.
 FASTCNN_HOST_DEVICE inline int bank_free_pitch(int columns, int element) {
   const int bank = element < 4 ? 4 : element;
   return ((columns * element + bank - 1) / bank | 1) * bank / element;
@@ -189,7 +190,8 @@ FASTCNN_HOST_DEVICE inline int64_t box_tiles(const BoxPass& p) {
   return p.planes * ceil_divide(p.height, p.tile_rows) * ceil_divide(p.width, p.tile_columns);
 }
 
-/// One tile: the rows' minima, then the columns' of these. `shared` holds box_shared_bytes.
+/// Processes one tile: first the minima along rows, then the minima of these along columns. `shared` holds
+/// box_shared_bytes.
 template <class K, class Block>
 FASTCNN_HOST_DEVICE void box_tile(Block& block, int64_t tile, const K* src, K* dst, const Keys<K>& keys,
                                   const BoxPass& p, K* shared) {
@@ -206,7 +208,7 @@ FASTCNN_HOST_DEVICE void box_tile(Block& block, int64_t tile, const K* src, K* d
   const int64_t area = p.height * p.width;
   PlaneSource<K>{src + plane * area, p.height, p.width}.load(block, keys, y - p.before_rows, x - p.before_columns,
                                                              source_rows, source_columns, pitch, shared);
-  // Eight results a thread. What lies beyond the tile's columns is not used.
+  // Each thread computes eight results. Results beyond the tile's columns are not used.
   block.each([&](int thread) {
     const int eights = (columns + 7) / 8;
     for (Places at(thread, kBlockThreads, source_rows); at.row < eights; at.advance()) {
@@ -269,8 +271,9 @@ FASTCNN_HOST_DEVICE void axis_segment(int64_t thread, const K* src, K* dst, cons
     return;
   }
 
-  // van Herk (1992), Gil and Werman (1993): a window that starts in this segment ends in the next, so it is the minimum
-  // from its start to this one's end, which waits in dst, and of the next one's first pixels.
+  // van Herk (1992), Gil and Werman (1993): a window that starts in this segment ends in the next one. Its minimum is
+  // that of two parts: from its start to the end of this segment (already stored in dst), and the first pixels of the
+  // next segment.
   K run = keys.neutral;
   for (int64_t i = p.window - 1; i >= 0; --i) {
     run = least(run, at(first + i));
@@ -293,10 +296,10 @@ FASTCNN_HOST_DEVICE inline int64_t chord_tiles(const ChordPass& p, int element) 
   return p.images * p.depth * ceil_divide(p.height, chord_tile_rows(element)) * ceil_divide(p.width, kChordTileColumns);
 }
 
-/// One tile. The minima of runs of 1, 2, 4, ... pixels come one after the other into two buffers in turn; a chord is
-/// the minimum of two of them (Urbach and Wilkinson, IEEE Trans. Image Process. 17(1), 2008). Threads keep their
-/// results in registers; those of places beyond the image are computed of whatever is there, and not stored. `shared`
-/// holds two tiles of chord_tile_size.
+/// Processes one tile. The minima of runs of 1, 2, 4, ... pixels are written alternately to two buffers; a chord is the
+/// minimum of two of them (Urbach and Wilkinson, IEEE Trans. Image Process. 17(1), 2008). Threads keep their results in
+/// registers; results outside the image are computed from arbitrary values and not stored. `shared` holds two tiles of
+/// chord_tile_size.
 template <class K, class Block>
 FASTCNN_HOST_DEVICE void chord_tile(Block& block, int64_t tile, const K* src, K* dst, const Keys<K>& keys,
                                     const ChordPass& p, K* shared) {

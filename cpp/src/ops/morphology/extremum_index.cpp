@@ -1,7 +1,8 @@
-// Where erosion and dilation take their values from, for their gradients.
+// The positions from which erosion and dilation take their values, for their gradients.
 //
-// Among equal pixels the first in raster order counts, so (key, index) is totally ordered and its extremum may be taken
-// in any grouping: the kernels of erosion run unchanged on int64 keys that hold the pixel's key above its index.
+// The first of equal pixels in raster order counts, so (key, index) is totally ordered and its extremum does not depend
+// on the grouping. The kernels of erosion therefore run unchanged on int64 keys that hold the pixel's key in the high
+// bits and its index in the low bits.
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -19,7 +20,8 @@ namespace {
 
 constexpr int64_t kNone = 0xffffffff;  // the index of what is no pixel
 
-/// The key above the index; the index reversed for a maximum, so that the first pixel wins either way.
+/// Combines the key (high bits) with the index (low bits). For a maximum the index is reversed, so that the first pixel
+/// wins in both cases.
 constexpr int64_t keyed(int64_t key, int64_t index, bool maximum) {
   return static_cast<int64_t>(static_cast<uint64_t>(key) << 32 |
                               static_cast<uint64_t>(maximum ? kNone - index : index));
@@ -47,7 +49,7 @@ T rounded(double value) {
     return T::from(static_cast<float>(value));
 }
 
-/// By definition, for keys of 64 bits, which leave no room for the index: O(members) per pixel.
+/// Follows the definition, for 64-bit keys, which leave no room for the index. O(members) per pixel.
 template <class T>
 void index_direct(const Context& context, bool maximum, const T* src, const Extent& e, const Window& window,
                   Border border, double value, int64_t* dst) {

@@ -15,7 +15,8 @@ namespace {
 
 // Wider windows are reduced by van Herk's algorithm: its lines along x are not coalesced, but its cost does not grow.
 constexpr int64_t kTileColumns = 129;
-// Along y and z, where every thread reads (window + 15) / 16 values per result instead of van Herk's two and a half.
+// Limit along y and z: the direct method reads (window + 15) / 16 values per result, van Herk's algorithm two and a
+// half.
 constexpr int64_t kDirectWindow = 17;
 
 int64_t mask_of(KeyFormat format, bool maximum) {
@@ -23,7 +24,7 @@ int64_t mask_of(KeyFormat format, bool maximum) {
   return maximum ? ~sign : sign;
 }
 
-/// Whether a tile of the whole window fits and its rows are at most twice the result's.
+/// True if a tile with the whole window fits and has at most twice as many rows as the result.
 bool fit_tile(BoxPass& p, int element) {
   const auto rounded = [](int64_t n, int32_t most) {
     return static_cast<int32_t>(std::min<int64_t>(most, (n + 7) / 8 * 8));
@@ -62,7 +63,7 @@ class Planner {
       if (along_y) axis(images_ * e_.depth, e_.height, e_.width, w_.y, w_.y.size() <= kDirectWindow);
     }
     if (along_z) axis(images_, e_.depth, e_.height * e_.width, w_.z, w_.z.size() <= kDirectWindow);
-    // The last step writes the result; the others take turns with it.
+    // The last step writes the result; the steps before it alternate between the buffers.
     const size_t n = plan_.steps.size();
     for (size_t i = 0; i < n; ++i) {
       PlanStep& step = plan_.steps[i];

@@ -1,4 +1,5 @@
-// How erosion and dilation run on a device: the passes over the batch, resolved on the host, where this is tested.
+// How erosion and dilation run on a device: the passes over the batch. They are planned on the host, where the plan can
+// be tested.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +13,7 @@
 namespace fastcnn {
 
 inline constexpr int kBlockThreads = 256;
-/// What a block has without asking for more, on every device.
+/// The shared memory that a block has on every device without a special request.
 inline constexpr int kSharedBytes = 48 << 10;
 
 /// The minimum over a box of rows x columns, a tile at a time in shared memory.
@@ -32,7 +33,7 @@ struct AxisPass {
   bool direct;  ///< a short window: the segments overlap; else van Herk's algorithm, whose segments are windows long
 };
 
-/// A horizontal run of members: the minimum of two places `shift` apart in the rows of its level.
+/// A horizontal run of members: the minimum of two positions at a distance of `shift` in the rows of its level.
 struct DeviceChord {
   uint8_t row, column, shift, unused;
 };
@@ -68,8 +69,9 @@ struct PlanStep {
   bool encode, decode;  ///< whether the buffers hold the dtype's values, or keys as between two passes
 };
 
-/// Every dtype and both operations are one minimum of signed integers: a float's key (order_key.h) or the integer
-/// itself, xor `mask`, which turns unsigned order into signed, and the order round for dilation.
+/// For every dtype and both operations the kernels compute one minimum of signed integers: a float's key (order_key.h)
+/// or the integer itself, xor `mask`. The mask converts unsigned order to signed order and reverses the order for
+/// dilation.
 struct ExtremumPlan {
   const char* op;
   int element;  ///< bytes
@@ -81,8 +83,8 @@ struct ExtremumPlan {
   std::vector<PlanStep> steps;  ///< none: the result is empty
 };
 
-/// Checks as erosion and dilation do. src's data and device are not looked at, and its strides ignored: kernels take
-/// dense images.
+/// Runs the same checks as erosion and dilation. Ignores the data, device and strides of src: kernels take dense
+/// images.
 FASTCNN_API ExtremumPlan plan_extremum(const char* op, bool maximum, const TensorView& src, int spatial_dims,
                                        const Footprint& footprint, Border border, double value);
 

@@ -7,8 +7,9 @@
 namespace fastcnn {
 namespace {
 
-/// The offsets in [-before, size - 1 - before] that can meet an axis of n pixels in a way of their own. A geodesic
-/// window meets nothing beyond the axis; a continued one meets every pixel, and the outside, within two lengths of it.
+/// The offsets in [-before, size - 1 - before] that can have a distinct effect on an axis of n pixels. A geodesic
+/// window sees nothing beyond the axis; with a continued border it sees every pixel, and the outside, within two axis
+/// lengths.
 Span reach(int64_t size, bool maximum, Border border, int64_t n) {
   const int64_t before = window_start(size, maximum), limit = border == Border::geodesic ? n - 1 : 2 * n;
   return {std::min(before, limit), std::min(size - 1 - before, limit)};
@@ -86,7 +87,8 @@ ChordTable make_chords(const Window& window, int64_t plane) {
 
   ChordTable table;
   table.lengths.push_back({1, 0, 0, 0, 0});
-  // Each length is made of the one before it; where that is less than half as long, steps come between.
+  // Each length is computed from the previous one. If the previous one is less than half as long, intermediate lengths
+  // are inserted.
   for (const int64_t length : wanted) {
     std::vector<int64_t> steps;
     for (int64_t step = length; step > table.lengths.back().length; step = (step + 1) / 2) {
@@ -103,7 +105,7 @@ ChordTable make_chords(const Window& window, int64_t plane) {
     while (table.lengths[i].length != run.length) ++i;
     ChordLength& length = table.lengths[i];
     if (length.depth == 0) {
-      // The first run of a length is its topmost: that row must be kept until the window's last has come.
+      // The first run of a length is the topmost. Its row must be kept until the last row of the window is available.
       length.depth = rows - run.row;
       length.align = run.column;
     }

@@ -1,4 +1,4 @@
-// A footprint as the kernels want it: the window that it spans about the pixel, and its rows as chords.
+// A footprint in the form that the kernels need: its window around the pixel, and its rows as chords.
 #pragma once
 
 #include <cstdint>
@@ -10,13 +10,13 @@
 
 namespace fastcnn {
 
-/// One axis of the window: it meets the pixels [i - before, i + after] of output pixel i.
+/// One axis of the window: for output pixel i it covers the pixels [i - before, i + after].
 struct Span {
   int64_t before = 0, after = 0;
   int64_t size() const { return before + 1 + after; }
 };
 
-/// The footprint without what changes nothing, reflected for dilation. The window always contains its own pixel.
+/// The footprint without members that have no effect, reflected for dilation. The window always contains its own pixel.
 struct Window {
   Span z, y, x;
   bool box = true;               ///< every place in the window is a member

@@ -1,4 +1,4 @@
-// What the erosion kernels of one ISA share: extrema, float keys, and loops over rows of any length.
+// Shared by the erosion kernels of one ISA: extrema, float keys, and loops over rows of any length.
 #pragma once
 
 #include "core/simd.h"

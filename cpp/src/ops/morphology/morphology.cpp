@@ -1,4 +1,4 @@
-// Erosion, dilation, and what is made of both.
+// Erosion, dilation and the operations composed of them.
 #include "fastcnn/ops/morphology.h"
 
 #include <algorithm>
@@ -44,7 +44,7 @@ void each_image(const char* op, const Context& context, const Arguments& a, cons
     visit_bits(AllTypes{}, a.src, op, "image", run);
 }
 
-/// The plan is made before the images, and checks the footprint; no image at all has no extent to plan for.
+/// The plan is made before the loop over images and checks the footprint. An empty batch has no extent to plan for.
 Extremum plan(const char* op, bool maximum, const Arguments& a) {
   const BatchShape batch(a.src, a.spatial_dims, op, "image");
   Extent extent = batch.extent;

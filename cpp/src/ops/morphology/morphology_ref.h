@@ -1,4 +1,4 @@
-// The readable oracle: every footprint member looked up for every pixel. O(pixels x members).
+// The readable oracle: looks up every footprint member for every pixel. O(pixels x members).
 #pragma once
 
 #include <cstdint>

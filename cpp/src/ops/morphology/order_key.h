@@ -39,7 +39,7 @@ constexpr KeyFormat key_format(DType dtype) {
   }
 }
 
-/// What float keys are shifted by.
+/// The bias that is added to float keys.
 constexpr int64_t key_bias(KeyFormat format, bool maximum) { return maximum ? -format.nan_count : format.nan_count; }
 
 template <class K>
@@ -61,7 +61,7 @@ FASTCNN_HOST_DEVICE constexpr K bits_of_key(K key, K bias) {
   return flip_key(wrapping_add(key, static_cast<K>(-bias)));
 }
 
-/// The key that any other beats: what a window without pixels gives.
+/// The neutral key: every other key wins against it. A window without pixels returns it.
 template <class K>
 FASTCNN_HOST_DEVICE constexpr K neutral_key(bool maximum, bool boolean) {
   if (maximum) return std::numeric_limits<K>::min();
