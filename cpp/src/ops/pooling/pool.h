@@ -1,4 +1,4 @@
-// What the pooling ops share: their check, their plan and their walk over planes, rows and channels.
+// Shared by the pooling ops: checks, plan, and the loop over planes, rows and channels.
 #pragma once
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// What a window is folded with, its maximum or its sum, and folds of rows. Included by *_simd.inl only.
+// The fold of a window (maximum or sum), and folds of rows. Included by *_simd.inl only.
 #pragma once
 
 #include "ops/pooling/lanes_simd.h"

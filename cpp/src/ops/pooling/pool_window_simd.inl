@@ -28,7 +28,7 @@ FASTCNN_INLINE int64_t stretch(const PoolJob& job) {
   return n < 16 ? 16 : n;
 }
 
-/// Of whole numbers; what it does not recognise is divided by.
+/// Takes whole numbers. If it does not recognise a power of two, the caller divides instead.
 FASTCNN_INLINE bool is_power_of_two(double n) {
   const int64_t whole = n < 0 ? 0 : n > 1e9 ? 0 : int64_t(n);
   return whole > 0 && (whole & (whole - 1)) == 0;
@@ -64,7 +64,7 @@ struct Pool {
     }
     return rows;
   }
-  /// What divides every sum of this row, but for the column's part.
+  /// The divisor of every sum of this row, without the factor of the column.
   A row_divisor(int64_t oz, int64_t oy) const {
     if constexpr (Op::kMean && !kTransposed)
       return scale_z()[oz] * scale_y()[oy];

@@ -1,4 +1,4 @@
-// What the pooling kernels of all ISAs take. POD only.
+// The arguments of the pooling kernels of all ISAs. POD only.
 #pragma once
 
 #include <stdint.h>
@@ -42,8 +42,8 @@ enum class PoolPath {
 using PoolRows = void (*)(const PoolJob&, PoolPath, const void* src, void* dst, int64_t first, int64_t last, int64_t c0,
                           int64_t c1, void* buffer);
 
-/// What permuting takes: a row, but for a neutral lane, in two vectors; its outputs in one; the taps of its widest
-/// window.
+/// Limits of the permuting path: a row fits in two vectors, less one neutral lane; its outputs fit in one vector; the
+/// widest window has at most this many taps.
 inline constexpr int64_t kMostPermuted = 16;
 
 /// Tables are in the order of DType; null where there is no kernel.
