@@ -17,8 +17,8 @@
 namespace fastcnn::proposals {
 namespace {
 
-/// What a dtype's values are multiplied by, as scikit-image's img_as_float has it. (It also moves signed integers by
-/// half a step, which differences do not see.)
+/// The factor that scales a dtype's values, as in scikit-image's img_as_float. (That function also shifts signed
+/// integers by half a step, which does not affect differences.)
 template <class T>
 constexpr double unit_range() {
   if constexpr (std::is_same_v<T, bool> || !std::is_integral_v<T>)

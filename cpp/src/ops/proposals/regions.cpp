@@ -32,7 +32,7 @@ int64_t area(const Box& b) { return int64_t{b[2] - b[0]} * (b[3] - b[1]); }
 struct Pair {
   float similarity;
   int32_t a, b;  // a < b
-  /// Of equal ones the first regions'.
+  /// Among equal similarities, the pair with the first regions wins.
   bool operator<(const Pair& o) const {
     if (similarity != o.similarity) return similarity < o.similarity;
     return a != o.a ? a > o.a : b > o.b;

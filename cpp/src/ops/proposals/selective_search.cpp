@@ -117,7 +117,7 @@ Proposals search(const Context& context, const TensorView& image, int64_t index,
       const uint64_t number = static_cast<uint64_t>(seed * 0x1p53) + all.size();
       all.push_back({boxes[i], uniform(number) * static_cast<double>(boxes.size() - i)});
     }
-  // Of equal boxes the first counts.
+  // The first of equal boxes counts.
   std::sort(all.begin(), all.end(),
             [](const Ranked& a, const Ranked& b) { return a.box != b.box ? a.box < b.box : a.rank < b.rank; });
   all.erase(std::unique(all.begin(), all.end(), [](const Ranked& a, const Ranked& b) { return a.box == b.box; }),
