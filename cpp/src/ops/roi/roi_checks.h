@@ -1,4 +1,4 @@
-// What the ops on regions share: checks, the regions' coordinates, and feature maps a block of channels at a time.
+// Shared by the ops on regions: checks, the regions' coordinates, and access to feature maps by blocks of channels.
 #pragma once
 
 #include <algorithm>
@@ -112,7 +112,7 @@ class SampledAxis {
   int64_t first_ = 0, last_ = 0;
 };
 
-/// How many samples a bin has along an axis. What is not finite has none.
+/// The number of samples of a bin along an axis; 0 if the size is not finite.
 template <class T>
 int64_t samples_of(T size, int64_t bins, int64_t sampling_ratio) {
   if (sampling_ratio > 0) return sampling_ratio;

@@ -28,11 +28,12 @@ struct BinRuns {
   Runs runs() const { return {static_cast<int64_t>(first.size()), first.data(), last.data()}; }
 };
 
-/// Of all sums of a thread, in values.
+/// Maximum size of all sums of a thread, in values.
 constexpr int64_t kSums = int64_t{1} << 17;
 
 /// Adds a region's gradients of some channels to the pixels that were their maxima. Neighbouring bins often have the
-/// same maximum, and each sum waits for the one before: channels take turns. sums: a plane of `map` values for each.
+/// same maximum, and each addition depends on the one before, so the loop alternates between channels. sums: a plane of
+/// `map` values for each.
 template <class T>
 void scatter(const TensorView& grad, const TensorView& argmax, int64_t region, int64_t channel, int64_t channels,
              Computed<T>* sums, int64_t map, int64_t pixels) {
@@ -111,7 +112,8 @@ void roi_pool_backward(const Context& context, const TensorView& grad, const Ten
     const std::vector<Region<C>> regions = read_regions<C>(rois, dst.shape[0], kOp);
     const int64_t channels = dst.shape[1], pixels = dst.shape[2] * dst.shape[3], map = dst.shape[0] * pixels;
     if (dst.numel() == 0) return;
-    // Neighbouring channels together, as many as a cache holds: a region's gradients of them lie side by side.
+    // Processes as many neighbouring channels together as a cache holds: their gradients for one region are adjacent in
+    // memory.
     const int64_t together = std::clamp<int64_t>(kSums / map, 1, std::min<int64_t>(32, channels));
     const int64_t blocks = (channels + together - 1) / together;
     const int64_t pieces = std::min<int64_t>(context.num_threads(), blocks);
