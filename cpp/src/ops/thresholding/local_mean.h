@@ -9,8 +9,8 @@
 
 namespace fastcnn {
 
-/// What becomes of the means m: rows of m - offset go to `threshold` (of local_threshold_dtype), or, where that is
-/// null, pixel > m - offset to `mask`.
+/// The use of the means m: rows of m - offset are written to `threshold` (of local_threshold_dtype). If that is null,
+/// pixel > m - offset is written to `mask`.
 struct LocalMean {
   int64_t block_size;
   double offset;

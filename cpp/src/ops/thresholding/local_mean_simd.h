@@ -7,8 +7,8 @@
 
 namespace fastcnn {
 
-/// How a sum of `size` neighbours is put together: first sums of `inner`, of those sums of `outer`, and of both and of
-/// the elements as many as it takes: size = whole * inner * outer + middle * inner + single.
+/// Splits a window of `size` elements into blocks: `inner` elements form a small block, `outer` small blocks form a
+/// large one. size = whole * inner * outer + middle * inner + single.
 struct SumPlan {
   int64_t size, inner, outer, whole, middle, single;
 };

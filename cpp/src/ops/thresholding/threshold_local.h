@@ -1,4 +1,4 @@
-// What threshold_local, its fused comparison and its oracle share.
+// Shared by threshold_local, its fused comparison and its oracle.
 #pragma once
 
 #include "core/dtypes.h"

@@ -1,4 +1,4 @@
-// What threshold_otsu and its oracle share.
+// Shared by threshold_otsu and its oracle.
 #pragma once
 
 #include "core/dtypes.h"
