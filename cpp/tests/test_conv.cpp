@@ -145,7 +145,7 @@ void check(int round, const Shape& s) {
         report("off by " + std::to_string(got[i] - expected[i]) + " at " + std::to_string(i));
         return;
       }
-    // What lies between the pixels stays.
+    // Memory between the pixels stays unchanged.
     for (size_t i = 0; i < got.size(); ++i)
       if (static_cast<int64_t>(i) % (outputs + gap) >= outputs && got[i] != dst[i]) {
         report("wrote outside, at " + std::to_string(i));

@@ -27,7 +27,7 @@ constexpr DType kDTypes[] = {DType::boolean, DType::uint8,   DType::uint16,   DT
 std::mt19937_64 random_bits(1);
 int64_t below(int64_t n) { return static_cast<int64_t>(random_bits() % static_cast<uint64_t>(n)); }
 
-/// What the rounds ran, so that a change of the plans' limits cannot leave a kernel untested.
+/// Counts which kernels the rounds ran, so that a change of the plans' limits cannot leave a kernel untested.
 struct {
   int box, direct, van_herk, chords, filled, accumulated, high_levels, scratch;
 } seen;
