@@ -1,4 +1,4 @@
-// What a kernel may use of its host: threads, scratch memory and a stream.
+// The host resources that a kernel may use: threads, scratch memory and a stream.
 #pragma once
 
 #include <cstddef>
@@ -40,11 +40,12 @@ class FASTCNN_API Context {
                             FunctionRef<void(int64_t, int64_t)> body) const = 0;
 
   /// Scratch memory, 64-byte aligned. Freed blocks are kept for the next call up to a process-wide limit
-  /// (FASTCNN_SCRATCH_MIB, 256 by default): fresh pages cost more than most kernels. Use it through `Scratch`.
+  /// (FASTCNN_SCRATCH_MIB, 256 by default), because fresh pages cost more time than most kernels. Use it through
+  /// `Scratch`.
   virtual void* allocate(size_t bytes) const;
   virtual void release(void* block) const noexcept;
 
-  /// The CUDA stream, where there is one.
+  /// The CUDA stream, if there is one.
   void* stream = nullptr;
 };
 
@@ -55,12 +56,12 @@ FASTCNN_API const Context& serial_context();
 
 FASTCNN_API void set_num_threads(int n);
 FASTCNN_API int get_num_threads();
-/// Gives cached scratch memory back to the system.
+/// Returns cached scratch memory to the system.
 FASTCNN_API void release_scratch();
-/// The most bytes of scratch in use at a time since the last call, in the whole process.
+/// The peak scratch memory in bytes of the whole process since the last call of this function.
 FASTCNN_API size_t take_peak_scratch();
 
-/// Whether libfastcnn_cuda is loaded; it says so itself.
+/// True if libfastcnn_cuda is loaded. That library sets the flag itself.
 FASTCNN_API bool has_cuda_kernels();
 
 /// Scratch memory that is released at the end of the scope.

@@ -24,7 +24,7 @@ struct DataType {
   uint16_t lanes = 1;
 };
 
-/// The dtypes that kernels know. `undefined` stands for everything else. Tables are in this order: append only.
+/// The dtypes that kernels support. `undefined` stands for all others. Tables are in this order: append only.
 enum class DType : uint8_t {
   undefined,
   boolean,
@@ -72,7 +72,7 @@ struct TensorView {
 FASTCNN_API DType dtype_of(DataType type);
 FASTCNN_API DataType data_type(DType dtype);
 FASTCNN_API const char* name_of(DType dtype);
-/// "complex64", for error texts; also of what kernels do not know.
+/// The dtype's name, such as "complex64", for error texts. Also names dtypes that kernels do not support.
 FASTCNN_API std::string name_of(DataType type);
 FASTCNN_API size_t size_of(DType dtype);
 inline DType dtype_of(const TensorView& view) { return dtype_of(view.dtype); }

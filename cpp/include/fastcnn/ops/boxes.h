@@ -12,16 +12,18 @@
 
 namespace fastcnn {
 
-/// Greedy non-maximum suppression: by falling score (NaN first, equal ones by index), a box is kept where no kept one
-/// (of its class) overlaps it by more than the threshold. boxes (N, 4), scores (N), classes (N) integer or null.
-/// Indices of the kept, in that order. A box of NaN, infinite, zero or negative extent overlaps none.
+/// Greedy non-maximum suppression in order of decreasing score (NaN first, equal scores by index). A box is kept if no
+/// kept box (of its class) overlaps it by more than the threshold. boxes (N, 4), scores (N), classes (N) integer or
+/// null. Returns the indices of the kept boxes in that order. A box with NaN, infinite, zero or negative extent
+/// overlaps no other box.
 FASTCNN_API std::vector<int64_t> nms(const Context& context, const TensorView& boxes, const TensorView& scores,
                                      const TensorView* classes, double iou_threshold, const char* op = "nms");
-/// The same by definition, box after box.
+/// The same by definition, one box at a time.
 FASTCNN_API std::vector<int64_t> nms_ref(const Context& context, const TensorView& boxes, const TensorView& scores,
                                          const TensorView* classes, double iou_threshold);
-/// For a batch, in a fixed shape: boxes (B, N, 4), scores (B, N), classes (B, N) or null; scores not above
-/// score_threshold do not take part. indices (B, K) int64, the first K, -1 behind the last; counts (B) int64.
+/// The same for a batch, with a fixed output shape. boxes (B, N, 4), scores (B, N), classes (B, N) or null; boxes whose
+/// score is not above score_threshold are ignored. indices (B, K) int64: the first K, filled up with -1; counts (B)
+/// int64.
 FASTCNN_API void nms_padded(const Context& context, const TensorView& boxes, const TensorView& scores,
                             const TensorView* classes, double iou_threshold, std::optional<double> score_threshold,
                             const TensorView& indices, const TensorView& counts);
@@ -29,18 +31,18 @@ FASTCNN_API void nms_padded(const Context& context, const TensorView& boxes, con
 FASTCNN_API std::vector<int64_t> nms_rotated(const Context& context, const TensorView& boxes, const TensorView& scores,
                                              double iou_threshold);
 
-/// What is left of boxes whose scores fall instead of being cut off.
+/// The result of a suppression that lowers scores instead of removing boxes.
 struct ScoredBoxes {
   std::vector<int64_t> indices;
   std::vector<double> scores;
 };
 enum class Decay { linear, gaussian };
-/// Bodla et al., 2017: the best box is taken, and the scores of all that are left are multiplied by 1 - IoU where it is
-/// above the threshold (linear), or by exp(-IoU^2 / sigma) (gaussian). Ends below min_score.
+/// Soft NMS (Bodla et al., 2017): takes the best box and multiplies the scores of all remaining boxes by 1 - IoU if the
+/// IoU is above the threshold (linear), or by exp(-IoU^2 / sigma) (gaussian). Stops below min_score.
 FASTCNN_API ScoredBoxes soft_nms(const Context& context, const TensorView& boxes, const TensorView& scores,
                                  double iou_threshold, double sigma, Decay decay, double min_score);
-/// Wang et al., 2020 (SOLOv2): every score falls by its overlaps with better boxes, each less where that one is itself
-/// overlapped; all at once. Results above min_score, by falling score.
+/// Matrix NMS (Wang et al., 2020, SOLOv2): lowers every score by the overlaps with better boxes, all at once. An
+/// overlap has less effect if the better box is overlapped itself. Returns scores above min_score in decreasing order.
 FASTCNN_API ScoredBoxes matrix_nms(const Context& context, const TensorView& boxes, const TensorView& scores,
                                    double sigma, Decay decay, double min_score);
 
@@ -51,8 +53,8 @@ FASTCNN_API void box_overlaps(const Context& context, const TensorView& boxes1, 
 /// boxes1 (N, 5), boxes2 (M, 5), dst (N, M).
 FASTCNN_API void box_iou_rotated(const Context& context, const TensorView& boxes1, const TensorView& boxes2,
                                  const TensorView& dst);
-/// The extents of masks (..., H, W), non-zero inside: dst (..., 4) float32, x1 y1 x2 y2 as indices of the first and
-/// last pixels; zeros where there are none.
+/// The bounding boxes of masks (..., H, W), non-zero inside. dst (..., 4) float32: x1 y1 x2 y2 are the indices of the
+/// first and last pixels, or zeros for an empty mask.
 FASTCNN_API void masks_to_boxes(const Context& context, const TensorView& masks, const TensorView& dst);
 
 }  // namespace fastcnn

@@ -7,18 +7,20 @@
 
 namespace fastcnn {
 
-/// Non-zero pixels and the zero ones that no path of edge-adjacent zeros leads from to the image's border. dst: bool.
+/// Fills holes. dst (bool) is true for non-zero pixels, and for zero pixels without a path of edge-adjacent zeros to
+/// the image's border.
 FASTCNN_API void fill_holes(const Context& context, const TensorView& src, int spatial_dims, const TensorView& dst);
 FASTCNN_API void fill_holes_ref(const Context& context, const TensorView& src, int spatial_dims, const TensorView& dst);
 
-/// Removes the objects of `size` pixels or fewer: connected components of a bool image, labels (wherever their pixels
-/// lie) of an integer one, in which a negative label is an error. dst: src's dtype.
+/// Removes the objects of `size` pixels or fewer. In a bool image objects are connected components; in an integer image
+/// they are labels, connected or not, and a negative label is an error. dst: src's dtype.
 FASTCNN_API void remove_small_objects(const Context& context, const TensorView& src, int64_t size, int64_t connectivity,
                                       int spatial_dims, const TensorView& dst);
 FASTCNN_API void remove_small_objects_ref(const Context& context, const TensorView& src, int64_t size,
                                           int64_t connectivity, int spatial_dims, const TensorView& dst);
 
-/// Non-zero pixels and the connected components of `size` zero pixels or fewer. dst: bool.
+/// Fills small holes. dst (bool) is true for non-zero pixels, and for connected components of `size` zero pixels or
+/// fewer.
 FASTCNN_API void remove_small_holes(const Context& context, const TensorView& src, int64_t size, int64_t connectivity,
                                     int spatial_dims, const TensorView& dst);
 FASTCNN_API void remove_small_holes_ref(const Context& context, const TensorView& src, int64_t size,

@@ -1,8 +1,8 @@
 // Convolution, transposed convolution and the weight's gradient, 1-D to 3-D, in the conventions of
 // torch.nn.functional. float64 is computed in float64; float32, bfloat16 and float16 in float32.
 //
-// The three are closed under differentiation: the input's gradient of a convolution is a transposed convolution of the
-// result's gradient, and the other way round; both have `convolution_weight_grad`.
+// The three are closed under differentiation: the input gradient of a convolution is a transposed convolution of the
+// result's gradient, and vice versa. `convolution_weight_grad` is the weight gradient of both.
 #pragma once
 
 #include <array>
@@ -15,7 +15,7 @@
 
 namespace fastcnn {
 
-/// What a convolution can apply to its result on the way out. `alpha` is the slope of leaky_relu, the scale of elu and
+/// The activation that a convolution can apply to its result. `alpha` is the slope of leaky_relu, the scale of elu and
 /// the upper bound of clamp (relu6 is clamp with 6).
 enum class Activation : int32_t {
   none,
@@ -33,7 +33,7 @@ enum class Activation : int32_t {
 /// From "none", "relu", …; the error names `op`.
 FASTCNN_API Activation activation_from(const char* name, const char* op);
 
-/// Of each array the first `spatial_dims` values count, outermost dimension first.
+/// Only the first `spatial_dims` values of each array are used, outermost dimension first.
 struct ConvGeometry {
   int spatial_dims = 2;  ///< 1 to 3
   std::array<int64_t, 3> stride{1, 1, 1};
@@ -42,11 +42,12 @@ struct ConvGeometry {
   std::array<int64_t, 3> dilation{1, 1, 1};
   int64_t groups = 1;
 };
-/// From lists of one value a dimension; padding has two, all before, then all behind.
+/// Takes lists with one value per dimension. padding has two per dimension: all values before the image, then all
+/// behind it.
 FASTCNN_API ConvGeometry conv_geometry(const std::vector<int64_t>& stride, const std::vector<int64_t>& padding,
                                        const std::vector<int64_t>& dilation, int64_t groups);
 
-/// result = activation(convolution(input * input_scale) + bias + residual) * scale. What is null is left out.
+/// result = activation(convolution(input * input_scale) + bias + residual) * scale. Null terms are omitted.
 struct ConvEpilogue {
   const TensorView* bias = nullptr;         ///< (K)
   const TensorView* residual = nullptr;     ///< of the result's shape
@@ -56,10 +57,11 @@ struct ConvEpilogue {
   double alpha = 0;
 };
 
-/// Shape (N, K, spatial...) of a convolution's result. Every wrong argument is an error here.
+/// The shape (N, K, spatial...) of a convolution's result. Checks all arguments.
 FASTCNN_API std::vector<int64_t> convolution_shape(const std::vector<int64_t>& input,
                                                    const std::vector<int64_t>& weight, const ConvGeometry& geometry);
-/// The same of a transposed one, from the spatial size that is wanted (a stride leaves some choice: output_padding).
+/// The same for a transposed convolution, with the requested spatial size (a stride allows several sizes:
+/// output_padding).
 FASTCNN_API std::vector<int64_t> convolution_transpose_shape(const std::vector<int64_t>& input,
                                                              const std::vector<int64_t>& weight,
                                                              const std::vector<int64_t>& output_size,
@@ -85,18 +87,18 @@ struct ConvWeight {
   DType dtype = DType::float32;
 };
 
-/// Process-wide: "auto", "direct" (no Winograd), "winograd" (wherever it fits), or an algorithm's name, which then is
-/// taken wherever it fits. FASTCNN_CONV_ALGORITHM sets it at start.
+/// Process-wide setting: "auto", "direct" (no Winograd), "winograd" (wherever it fits), or the name of an algorithm,
+/// which is then used wherever it fits. FASTCNN_CONV_ALGORITHM sets the initial value.
 FASTCNN_API void set_conv_algorithm(const std::string& name);
 FASTCNN_API std::string get_conv_algorithm();
-/// The algorithms' names, in the order they are tried.
+/// The names of the algorithms, in the order in which they are tried.
 FASTCNN_API std::vector<std::string> conv_algorithms();
-/// The algorithm for an input of this shape; output_size is a transposed convolution's. `packed`: its weights are
-/// packed once, not on every call. `finite`: so are all its weights.
+/// The algorithm for an input of this shape. output_size is for a transposed convolution. `packed`: the weights are
+/// packed once, not in every call. `finite`: all weights are finite.
 FASTCNN_API std::string choose_conv_algorithm(const ConvWeight& weight, const std::vector<int64_t>& input,
                                               const std::vector<int64_t>& output_size, bool packed, int threads,
                                               bool finite = true);
-/// The whole list with what decides: "auto" takes the first that fits and wins.
+/// The whole list with the criteria: "auto" takes the first algorithm that fits and wins.
 struct ConvCandidate {
   std::string name;
   bool fits = false;  ///< can compute this convolution
@@ -106,8 +108,8 @@ FASTCNN_API std::vector<ConvCandidate> conv_candidates(const ConvWeight& weight,
                                                        const std::vector<int64_t>& output_size, bool packed,
                                                        int threads);
 
-/// Elements (float64 for a float64 weight, else float32) of a weight packed for an algorithm. They are laid out alike
-/// on every machine and serve images of any size.
+/// The number of elements (float64 for a float64 weight, otherwise float32) of a weight packed for an algorithm. The
+/// layout is the same on every machine and works for images of any size.
 FASTCNN_API int64_t packed_conv_size(const ConvWeight& weight, const std::string& algorithm);
 FASTCNN_API void pack_convolution(const Context& context, const TensorView& weight, const ConvWeight& properties,
                                   const std::string& algorithm, const TensorView& packed);

@@ -16,10 +16,10 @@ struct Deform {
   int64_t groups = 1, offset_groups = 1;
 };
 
-/// columns lie pixel by pixel: (N, oh, ow, channels) in memory.
+/// columns are stored pixel by pixel: (N, oh, ow, channels) in memory.
 FASTCNN_API void deform_columns(const Context& context, const TensorView& input, const TensorView& offset,
                                 const TensorView* mask, const Deform& options, const TensorView& columns);
-/// grad_input, grad_offset and, where there is one, grad_mask.
+/// Computes grad_input, grad_offset and, if there is a mask, grad_mask.
 FASTCNN_API void deform_columns_backward(const Context& context, const TensorView& grad, const TensorView& input,
                                          const TensorView& offset, const TensorView* mask, const Deform& options,
                                          const TensorView& grad_input, const TensorView& grad_offset,

@@ -22,11 +22,11 @@ struct GaussianBlur {
 /// Arithmetic is in float32, float64 for float64; integer results are rounded to nearest, ties to even.
 FASTCNN_API void gaussian_blur(const Context& context, const TensorView& src, const GaussianBlur& blur,
                                const TensorView& dst);
-/// The transposed operator: what gaussian_blur does to gradients. Float dtypes only.
+/// The transposed operator, which is the gradient of gaussian_blur. Float dtypes only.
 FASTCNN_API void gaussian_blur_backward(const Context& context, const TensorView& grad, const GaussianBlur& blur,
                                         const TensorView& dst);
 
-/// The oracles: every tap of every pixel through the border rule, in float64. O(pixels x taps) per axis.
+/// The oracles: evaluate the border rule for every tap of every pixel, in float64. O(pixels x taps) per axis.
 FASTCNN_API void gaussian_blur_ref(const Context& context, const TensorView& src, const GaussianBlur& blur,
                                    const TensorView& dst);
 FASTCNN_API void gaussian_blur_backward_ref(const Context& context, const TensorView& grad, const GaussianBlur& blur,

@@ -1,5 +1,5 @@
-// Images of other sizes and in other places. Pixels' centres lie at whole coordinates for warps; resizing keeps the
-// image's corners where they are (half-pixel centres).
+// Resizing and warping. Warps place pixel centres at integer coordinates; resizing keeps the corners of the image in
+// place (half-pixel centres).
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,8 @@
 
 namespace fastcnn {
 
-/// As torch.nn.functional.interpolate names them: `nearest` takes floor(i * scale), `nearest_exact` the pixel under
-/// the centre.
+/// Names as in torch.nn.functional.interpolate: `nearest` takes floor(i * scale), `nearest_exact` the pixel under the
+/// centre.
 enum class Interpolation { nearest, nearest_exact, bilinear, bicubic };
 
 FASTCNN_API Interpolation interpolation_from(const char* name, const char* op);
@@ -21,8 +21,9 @@ struct Resize {
   bool antialias = false;  ///< bilinear and bicubic: where the result is smaller, average over its pixels' width
 };
 
-/// src (..., H, W) to dst (..., h, w), dense, of the same dtype: every one for the nearest modes, else uint8, uint16,
-/// int16, int32 and floats. Arithmetic in float32, float64 for float64; integers are rounded, ties to even.
+/// Resizes src (..., H, W) to dst (..., h, w), dense, of the same dtype. The nearest modes take every dtype, the others
+/// uint8, uint16, int16, int32 and floats. Arithmetic is in float32, or float64 for float64; integers are rounded, ties
+/// to even.
 FASTCNN_API void resize(const Context& context, const TensorView& src, const Resize& options, const TensorView& dst);
 /// The transposed operator: grad (..., h, w) to dst (..., H, W). Float dtypes.
 FASTCNN_API void resize_backward(const Context& context, const TensorView& grad, const Resize& options,

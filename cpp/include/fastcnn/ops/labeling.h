@@ -1,5 +1,5 @@
-// Connected components and what is measured of them. Images are (..., H, W), or (..., D, H, W) with spatial_dims = 3;
-// outputs are dense and of the shapes given. Connectivity is 1..spatial_dims or the neighbour count (4, 8; 6, 18, 26).
+// Connected components and their measurements. Images are (..., H, W), or (..., D, H, W) with spatial_dims = 3; outputs
+// are dense and of the shapes given. Connectivity is 1..spatial_dims or the neighbour count (4, 8; 6, 18, 26).
 #pragma once
 
 #include <vector>
@@ -37,8 +37,8 @@ FASTCNN_API void clear_border(const Context& context, const TensorView& src, int
 FASTCNN_API void clear_border_ref(const Context& context, const TensorView& src, int spatial_dims,
                                   const TensorView& dst);
 
-/// The columns of a region table for labels 1..N; row n - 1 belongs to label n and is zero where that is absent. Shapes
-/// after the batch's are given for k spatial dimensions.
+/// The columns of a region table for labels 1..N; row n - 1 belongs to label n and is zero if that label is absent.
+/// Shapes after the batch's are given for k spatial dimensions.
 struct RegionTableViews {
   TensorView count;           ///< int32: the largest label
   TensorView area;            ///< int64 (N)
@@ -61,8 +61,8 @@ FASTCNN_API void region_table(const Context& context, const TensorView& labels, 
 FASTCNN_API void region_table_ref(const Context& context, const TensorView& labels, const TensorView* intensity,
                                   int spatial_dims, const RegionTableViews& dst);
 
-/// The gradient with respect to intensity: every pixel of a label takes its share of the mean's, and the first extreme
-/// pixels take the extremes'. Gradients and dst have the float dtype of the intensity.
+/// The gradient with respect to intensity: every pixel of a label receives its share of the mean's gradient; the first
+/// minimum and the first maximum receive theirs. Gradients and dst have the float dtype of the intensity.
 FASTCNN_API void region_table_backward(const Context& context, const TensorView& labels, const TensorView& area,
                                        const TensorView& argmin, const TensorView& argmax, const TensorView& grad_mean,
                                        const TensorView& grad_min, const TensorView& grad_max, int spatial_dims,

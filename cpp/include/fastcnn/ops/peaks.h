@@ -10,10 +10,9 @@
 
 namespace fastcnn {
 
-/// Connected sets of pixels of one value whose neighbours are all lower (higher for minima), wherever they lie; an
-/// image of one value has none. NaN is none, and counts as lower (higher for minima). connectivity: 1..spatial_dims, or
-/// 4, 8; 6, 18,
-/// 26. dst: dense bool of src's shape.
+/// Finds connected sets of pixels of one value whose neighbours are all lower (higher for minima), at the border too. A
+/// constant image has none. NaN is never an extremum, and counts as lower (higher for minima). connectivity:
+/// 1..spatial_dims, or 4, 8; 6, 18, 26. dst: dense bool of src's shape.
 FASTCNN_API void local_maxima(const Context& context, const TensorView& src, int64_t connectivity, int spatial_dims,
                               const TensorView& dst);
 FASTCNN_API void local_minima(const Context& context, const TensorView& src, int64_t connectivity, int spatial_dims,
@@ -27,13 +26,13 @@ struct Peaks {
   int spatial_dims = 2;
 };
 
-/// The pixels that are highest within min_distance along every axis, by falling value, then by index; of equal ones
-/// nearer than min_distance the first. With labels (integer, of src's shape), each label by itself. Rows of src.ndim
-/// coordinates, image by image.
+/// Finds the pixels that are the maximum within min_distance along every axis, sorted by decreasing value, then by
+/// index. Among equal pixels nearer than min_distance the first is kept. With labels (integer, of src's shape) each
+/// label is searched separately. Returns rows of src.ndim coordinates, image by image.
 FASTCNN_API std::vector<int64_t> peak_local_max(const Context& context, const TensorView& src, const Peaks& options,
                                                 const TensorView* labels);
-/// The same in a fixed shape: coordinates (batch..., K, spatial_dims) int64, -1 behind the last one; counts (batch...)
-/// int64, at most K.
+/// The same with a fixed output shape: coordinates (batch..., K, spatial_dims) int64, filled up with -1; counts
+/// (batch...) int64, at most K.
 FASTCNN_API void peak_local_max_padded(const Context& context, const TensorView& src, const Peaks& options,
                                        const TensorView* labels, const TensorView& coordinates,
                                        const TensorView& counts);

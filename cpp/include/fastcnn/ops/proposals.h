@@ -1,4 +1,4 @@
-// Segments and boxes where objects may be.
+// Segments and boxes that may contain objects.
 #pragma once
 
 #include <cstdint>
