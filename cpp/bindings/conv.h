@@ -3,7 +3,7 @@
 
 namespace fastcnn::bindings {
 
-/// Torch's rule: channels_last where either is.
+/// Torch's rule: the result is channels_last if either argument is.
 template <class Front>
 auto convolved(const Front& front, const TensorView& input, const TensorView& weight, const Sizes& shape) {
   const bool of_weight = weight.ndim == input.ndim && front.is_channels_last(weight);
@@ -82,7 +82,7 @@ Array _pack_convolution(const Array& weight, const Sizes& stride, const Sizes& p
   return packed.array();
 }
 
-/// `out` is a tensor that is there; a program records the call.
+/// `out` is an existing tensor. The call is recorded if a program is active.
 template <class Front, class Array = typename Front::Array>
 void packed_convolution_out(const Array& input, const Array& packed, const std::optional<Array>& bias,
                             const std::optional<Array>& residual, const std::optional<Array>& scale,

@@ -3,7 +3,7 @@
 
 namespace fastcnn::bindings {
 
-/// A result like `image`, of other sides.
+/// A result like `image`, with another height and width.
 template <class Front>
 auto resized(const Front& front, const TensorView& image, int64_t height, int64_t width, const char* op) {
   FASTCNN_CHECK(image.ndim >= 2, op, ": expected image of shape (..., H, W), got ", shape_text(image));

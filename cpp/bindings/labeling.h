@@ -47,7 +47,7 @@ Array clear_border(const Array& labels, int64_t spatial_dims) {
   return result.array();
 }
 
-/// Without intensity its five columns have no rows.
+/// Without intensity, its five columns are empty.
 template <class Front, class A = typename Front::Array>
 std::tuple<A, A, A, A, A, A, A, A, A> region_table(const A& labels, const std::optional<A>& intensity,
                                                    int64_t max_labels, int64_t spatial_dims) {

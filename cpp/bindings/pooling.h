@@ -26,7 +26,8 @@ inline Pooling adaptive(const Sizes& output_size) {
   return pooling;
 }
 
-/// In the input's layout where it is a batch of images: a dimension more (vmap) or less has no channels_last.
+/// The result has the input's layout if the input is a batch of images. With one dimension more (vmap) or less there is
+/// no channels_last.
 template <class Front>
 auto pooled_result(const Front& front, const TensorView& like, const Sizes& shape, int rank, DType dtype) {
   return static_cast<int>(shape.size()) == rank + 2 ? front.result_in_layout_of(like, shape, dtype)
@@ -67,8 +68,8 @@ Array max_pooled_backward(const Array& grad, const Array& input, const Pooling& 
   return result.array();
 }
 
-/// The batch may have more dimensions than the forward's (vmap): only the spatial sizes are the input's. Its layout is
-/// told: a gradient of 1 x 1 pixels has none.
+/// The batch may have more dimensions than in the forward pass (vmap): only the spatial sizes are those of the input.
+/// The layout is an argument because a gradient of 1 x 1 pixels does not determine it.
 template <class Front, class Array = typename Front::Array>
 Array avg_pooled_backward(const Array& grad, const Sizes& spatial, bool channels_last, const Pooling& pooling) {
   Front front("avg_pool");
@@ -82,7 +83,7 @@ Array avg_pooled_backward(const Array& grad, const Sizes& spatial, bool channels
   return result.array();
 }
 
-/// Into a tensor that is there, dense or channels-last; recorded where a program is.
+/// Writes to an existing tensor, dense or channels-last. The call is recorded if a program is active.
 template <decltype(fastcnn::max_pool)* kernel, class Front, class Array = typename Front::Array>
 void pooled_out(const Array& input, const Pooling& pooling, const Array& out) {
   Front front("pool_out");
@@ -165,7 +166,8 @@ void adaptive_avg_pool_out(const Array& input, const Sizes& output_size, const A
 // --- by indices
 // -------------------------------------------------------------------------------------------------------
 
-/// indices' layout is the forward's, src's may have been lost: results follow the indices where values are added up.
+/// The indices have the layout of the forward pass, while src may have lost it. Results follow the layout of the
+/// indices if values are summed.
 template <class Front, class Array = typename Front::Array>
 Array scattered(const char* argument, const Array& values, const Array& indices, const Sizes& spatial,
                 bool accumulate) {

@@ -51,7 +51,7 @@ std::tuple<Array, Array> roi_pool(const Array& input, const Array& rois, double 
   return {result.array(), argmax.array()};
 }
 
-/// What the position-sensitive ops have in common: kernel(context, input, rois, result, mapping).
+/// Shared by the position-sensitive ops: kernel(context, input, rois, result, mapping).
 template <class Front, class Kernel, class Array = typename Front::Array>
 std::tuple<Array, Array> position_sensitive(const char* op, const Array& input, const Array& rois, int64_t height,
                                             int64_t width, const Kernel& kernel) {

@@ -16,7 +16,7 @@ Array threshold_otsu(const Array& image, int64_t nbins, int64_t spatial_dims) {
   return result.array();
 }
 
-/// kernel(context, image, threshold, result); a result of DType::undefined is of the dtype of local thresholds.
+/// kernel(context, image, threshold, result). A result of DType::undefined gets the dtype of local thresholds.
 template <decltype(fastcnn::threshold_local)* kernel, class Front, class Array = typename Front::Array>
 Array local(const char* op, const Array& image, int64_t block_size, const std::string& method, double offset,
             DType dtype) {
