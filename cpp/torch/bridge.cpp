@@ -12,7 +12,7 @@ struct Row {
   ScalarType scalar_type;
   DType dtype;
 };
-/// Types that no kernel takes, for error texts: DLPack's codes.
+/// Types that no kernel supports, for error texts: DLPack's codes.
 struct Foreign {
   ScalarType scalar_type;
   DataType type;
@@ -50,8 +50,8 @@ class TorchContext final : public Context {
 };
 thread_local bool TorchContext::inside = false;
 
-/// A fresh result's pages are faulted in as a kernel writes it: 4096 faults cost 16 MiB more than most kernels take.
-/// NumPy asks for huge pages too (from 4 MiB on), torch does not.
+/// The pages of a fresh result are faulted in while a kernel writes them: the 4096 faults of 16 MiB take longer than
+/// most kernels. NumPy also requests huge pages (from 4 MiB on), torch does not.
 void prefer_huge_pages(const TensorView& fresh) {
 #if defined(__linux__)
   constexpr uintptr_t kPage = 4096, kLeast = 4 << 20;

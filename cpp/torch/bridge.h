@@ -21,12 +21,12 @@ namespace fastcnn::torch_bridge {
 using torch::headeronly::ScalarType;
 using torch::stable::Tensor;
 
-/// Runs kernels on torch's own threads, so that torch.set_num_threads holds and there is one pool.
+/// Runs kernels on torch's own threads, so that torch.set_num_threads applies and there is only one pool.
 const Context& context();
 
 /// A view of a tensor; valid while the tensor lives.
 TensorView view(const Tensor& tensor);
-/// The dtype that torch calls so, for a result.
+/// The torch dtype of a result.
 ScalarType scalar_type(DType dtype);
 
 /// A dense uninitialised result on the input's device.

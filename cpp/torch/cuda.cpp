@@ -1,5 +1,5 @@
-// Kernels on CUDA tensors: torch's current stream, and scratch memory of torch's allocator, which hands it on in the
-// stream's order.
+// Kernels on CUDA tensors: they use torch's current stream, and scratch memory of torch's allocator, which reuses
+// memory in stream order.
 #include "cuda.h"
 
 #include <torch/csrc/stable/accelerator.h>

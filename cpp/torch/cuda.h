@@ -1,4 +1,4 @@
-// Ops with CUDA kernels: what they run with, and their registration.
+// Ops with CUDA kernels: their context and their registration.
 #pragma once
 
 #include "bridge.h"
@@ -8,7 +8,7 @@ namespace fastcnn::torch_bridge {
 /// f(context) with the stream and the memory of the tensor's device.
 void run_on_cuda(const char* op, const Tensor& first, FunctionRef<void(const Context&)> f);
 
-/// Registers implementations for CUDA, where libfastcnn_cuda was loaded before this library.
+/// Registers implementations for CUDA if libfastcnn_cuda was loaded before this library.
 class CudaRegistration {
  public:
   template <class F>

@@ -1,4 +1,4 @@
-// torch's side of cpp/bindings/front.h: what an op is told of its tensors, and how it is registered.
+// torch's side of cpp/bindings/front.h: views of an op's tensors, and its registration.
 #pragma once
 
 #include <type_traits>
@@ -47,7 +47,7 @@ class TorchFront {
   Result channels_last(const std::vector<int64_t>& shape, DType dtype) const {
     return Result(new_channels_last_result(*first_, shape, scalar_type(dtype)));
   }
-  /// As torch's own ops: channels_last where a 4-D or 5-D `like` is that (Tensor::suggest_memory_format;
+  /// As in torch's own ops: channels_last if a 4-D or 5-D `like` is (Tensor::suggest_memory_format;
   /// torch._prims_common.suggest_memory_format in fakes), else contiguous.
   Result result_in_layout_of(const TensorView& like, const std::vector<int64_t>& shape, DType dtype) const {
     return is_channels_last(like) ? channels_last(shape, dtype) : result(shape, dtype);
@@ -66,7 +66,8 @@ class TorchFront {
       f(context());
   }
 
-  /// f(context, pointers to the views, null for missing ones); or what this thread records gets it, a copy of each.
+  /// Calls f(context, pointers to the views, null for missing ones). If this thread records a program, adds the call
+  /// and a copy of each view to it instead.
   template <class F, class... Views>
   void run_or_record(F f, const Views&... views) const {
     Program* program = Program::recording();

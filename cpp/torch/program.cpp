@@ -41,7 +41,7 @@ Programs& programs() {
 
 thread_local std::shared_ptr<Program> current;
 
-// The tensor is what every op needs to be dispatched by.
+// Every op needs a tensor for dispatch.
 int64_t record(const Tensor&) {
   FASTCNN_CHECK(!current, "_program_record: this thread records already");
   current = std::make_shared<Program>();

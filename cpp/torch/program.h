@@ -1,4 +1,4 @@
-// Calls of kernels, recorded once and replayed: neither dispatch nor conversion of arguments, which cost as much as the
+// Calls of kernels, recorded once and replayed without dispatch or conversion of arguments, which cost as much as the
 // small layers of a network.
 #pragma once
 
@@ -13,7 +13,7 @@ namespace fastcnn::torch_bridge {
 
 class Program {
  public:
-  /// What this thread records at the moment, or null. An op that can be recorded asks before it runs.
+  /// The program that this thread is recording, or null. An op that can be recorded checks it before it runs.
   static Program* recording();
 
   /// A copy of a view that lives as long as the program. The memory behind it is the caller's to keep.
