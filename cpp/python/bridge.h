@@ -16,7 +16,8 @@ namespace fastcnn::python_bridge {
 
 namespace py = pybind11;
 
-/// An argument: any strides; copied only where NumPy's layout is not the core's (foreign byte order, misaligned).
+/// An argument with any strides. It is copied only if the core cannot read NumPy's layout (foreign byte order,
+/// misaligned).
 class Input {
  public:
   Input(const py::object& array, const char* op, const char* argument);

@@ -25,7 +25,7 @@ DataType data_type_of(const py::dtype& dtype) {
   }
 }
 
-/// A result of an unknown dtype is never written: the op refuses its argument.
+/// A result of an unknown dtype is never written: the op rejects its argument.
 py::dtype numpy_dtype(DType dtype) {
   return py::dtype(dtype == DType::boolean ? "bool" : dtype == DType::undefined ? "V1" : name_of(dtype));
 }
@@ -39,7 +39,7 @@ Input::Input(const py::object& array, const char* op, const char* argument) {
                      py::str(py::type::of(array).attr("__name__")).cast<std::string>());
   array_ = py::reinterpret_borrow<py::array>(array);
   DataType type = data_type_of(array_.dtype());
-  // No numbers. Others that the op does not take it lists itself.
+  // Dtypes that are not numeric. The op reports other unsupported dtypes itself.
   if (type.bits == 0) refuse(AllTypes{}, op, argument, py::str(array_.dtype()).cast<std::string>());
   const auto item = static_cast<py::ssize_t>(array_.itemsize());
   bool usable =

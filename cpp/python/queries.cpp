@@ -1,4 +1,4 @@
-// The core's answers to Python beside ops: how convolutions would run, and a reference for tests.
+// Functions of the core for Python that are not ops: how convolutions would run, and a reference for tests.
 #include <optional>
 #include <tuple>
 
