@@ -1,4 +1,4 @@
-// The activations one value at a time: the reference's, and what the vector ones are tested against.
+// The activations for single values: used by the reference, and to test the vector versions.
 #pragma once
 
 #include <cmath>

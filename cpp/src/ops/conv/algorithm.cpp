@@ -16,11 +16,11 @@ constexpr const Algorithm* kAlgorithms[] = {
 
 bool is_winograd(const Algorithm& algorithm) { return std::string(algorithm.name).rfind("winograd", 0) == 0; }
 
-/// Transforming the weights costs more than Winograd saves where few tiles use them: measured on 7 x 7 to 28 x 28
-/// images of 64 to 512 channels, it pays from a fifth to a third of a pixel per channel on.
+/// If few tiles use the weights, their transform costs more than Winograd saves. Measured on 7 x 7 to 28 x 28 images of
+/// 64 to 512 channels: it is worthwhile from a fifth to a third of a pixel per channel on.
 bool repays_packing(const Shape& s) { return 4 * s.batch * s.out_pixels() >= std::min(s.channels, s.filters); }
 
-/// The largest part decides for the whole.
+/// The largest part determines the algorithm for all parts.
 const Shape& largest(const std::vector<Part>& parts) {
   return std::max_element(parts.begin(), parts.end(),
                           [](const Part& a, const Part& b) { return a.shape.flops() < b.shape.flops(); })
@@ -115,7 +115,7 @@ const Algorithm& choose_not_finite(bool transposed) { return transposed ? kRefer
 
 void set_conv_algorithm(const std::string& name) {
   conv::check_setting(name, "set_conv_algorithm");
-  conv::current_setting();  // the environment's comes before
+  conv::current_setting();  // the environment variable is applied first
   const std::lock_guard<std::mutex> lock(conv::mutex);
   conv::setting() = name;
 }

@@ -1,4 +1,4 @@
-// What a convolution algorithm is, and the list that one is chosen from (algorithm.cpp).
+// The interface of a convolution algorithm. algorithm.cpp has the list of algorithms.
 #pragma once
 
 #include "fastcnn/context.h"
@@ -18,9 +18,9 @@ struct Routines {
 
 struct Algorithm {
   const char* name;
-  /// Can it compute this shape at all? Looks only at what packing looks at, and at stride and dilation.
+  /// True if it can compute this shape. Depends only on the inputs of packing, and on stride and dilation.
   bool (*fits)(const Shape&);
-  /// Is it the best for this shape, among those that follow in the list?
+  /// True if it is the best for this shape among itself and the algorithms that follow in the list.
   bool (*wins)(const Shape&, int threads);
   Routines<float> f32;
   Routines<double> f64;  ///< pack == nullptr: float32 only

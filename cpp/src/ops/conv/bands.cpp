@@ -3,7 +3,7 @@
 namespace fastcnn::conv {
 namespace {
 
-/// The part of the input that results [first, first + count) see along one dimension.
+/// The part of the input that contributes to results [first, first + count) along one dimension.
 void restrict_to(Band& band, const Shape& whole, int d, int64_t first, int64_t count) {
   const int64_t begin = first * whole.stride[d] - whole.pad[d];
   const int64_t end = begin + (count - 1) * whole.stride[d] + (whole.kernel[d] - 1) * whole.dilation[d] + 1;
@@ -17,7 +17,7 @@ void restrict_to(Band& band, const Shape& whole, int d, int64_t first, int64_t c
 }  // namespace
 
 BandSteps plan_bands(const Shape& s, int64_t limit, int64_t in_bytes, int64_t out_bytes) {
-  // The input that so many results see away from the borders.
+  // The extent of the input for this many results, away from the borders.
   const auto seen = [&](int d, int64_t count) {
     return std::min(s.in[d], (count - 1) * s.stride[d] + (s.kernel[d] - 1) * s.dilation[d] + 1);
   };
@@ -27,7 +27,7 @@ BandSteps plan_bands(const Shape& s, int64_t limit, int64_t in_bytes, int64_t ou
                            steps.depth * steps.rows * steps.columns * out_bytes) <=
            limit;
   };
-  // `multiple`: whole Winograd tiles, on the same pixels whatever the band.
+  // `multiple`: bands consist of whole Winograd tiles, at positions that do not depend on the band.
   const auto halve = [&](int64_t& size, int64_t least, int64_t multiple) {
     while (size > least && !fits()) {
       size = (size + 1) / 2;
@@ -35,7 +35,7 @@ BandSteps plan_bands(const Shape& s, int64_t limit, int64_t in_bytes, int64_t ou
     }
   };
   halve(steps.images, 1, 1);
-  // Neighbouring bands share a border of input: no dimension gets thin before the others.
+  // Neighbouring bands share a border of input, so all dimensions are reduced evenly.
   constexpr int64_t kLeast[][3] = {{4, 8, 128}, {2, 4, 32}, {1, 1, 1}};
   for (const auto& least : kLeast) {
     halve(steps.depth, least[0], 1);

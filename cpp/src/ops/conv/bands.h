@@ -7,17 +7,17 @@
 
 namespace fastcnn::conv {
 
-/// Where a piece begins in both images, and its shape.
+/// The start of a piece in both images, and its shape.
 struct Band {
   int64_t n = 0, out[3] = {0, 0, 0}, in[3] = {0, 0, 0};
   Shape shape;
 };
 
-/// The most images, planes, rows and columns of the result in a band.
+/// The maximum number of images, planes, rows and columns of the result in a band.
 struct BandSteps {
   int64_t images, depth, rows, columns;
 };
-/// As many as `limit` bytes allow, when a pixel of the input and of the result take so many; at least one
+/// The band size that `limit` bytes allow, given the bytes per pixel of the input and of the result; at least one
 /// pixel.
 BandSteps plan_bands(const Shape& shape, int64_t limit, int64_t in_bytes, int64_t out_bytes);
 

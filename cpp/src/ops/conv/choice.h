@@ -10,16 +10,17 @@ namespace fastcnn::conv {
 
 /// Best first.
 FASTCNN_API const std::vector<const Algorithm*>& algorithms();
-/// An error where there is none of this name, or none for this dtype.
+/// The algorithm of this name; an error if there is none, or none for this dtype.
 const Algorithm& algorithm_named(const std::string& name, bool f64, const std::string& op);
-/// Can the algorithm compute one of these parts at least? The others are implicit_gemm's.
+/// True if the algorithm can compute at least one of these parts. implicit_gemm computes the others.
 bool computes(const Algorithm& algorithm, const std::vector<Part>& parts, bool f64);
-/// What computes a part where this algorithm is chosen for the whole. Follows from what packing looks at.
+/// The algorithm that computes a part if `algorithm` is chosen for the whole. Depends only on the inputs of packing.
 const Algorithm& serving(const Algorithm& algorithm, const Part& part);
 /// The algorithm for all these parts.
 const Algorithm& choose(const std::vector<Part>& parts, bool f64, bool packed, int threads);
-/// The one for weights that are not all finite, whatever is set: each infinity and NaN goes to just those results whose
-/// sum has it. A convolution's padding is zeros, which are multiplied; a transposed one has none.
+/// The algorithm for weights that are not all finite, regardless of the setting: each infinity and NaN reaches exactly
+/// those results whose sum contains it. A convolution multiplies the zeros of its padding; a transposed convolution has
+/// no such zeros.
 const Algorithm& choose_not_finite(bool transposed);
 
 }  // namespace fastcnn::conv

@@ -1,4 +1,4 @@
-// Convolution and transposed convolution: checks, choice, packing, and each part's run.
+// Convolution and transposed convolution: checks, choice of the algorithm, packing, and the run of each part.
 #include "fastcnn/ops/conv.h"
 
 #include <algorithm>
@@ -44,7 +44,7 @@ void check_epilogue(const ConvEpilogue& e, const TensorView& input, const Sizes&
   if (e.input_scale) check_tensor(*e.input_scale, input, {input.shape[0], input.shape[1]}, op, "input_scale");
 }
 
-/// A small tensor of any strides and dtype, dense and of type T; null stays null.
+/// Converts a small tensor of any strides and dtype to a dense one of type T; null stays null.
 template <class T>
 const T* dense_vector(const TensorView* view, Scratch& scratch) {
   if (!view) return nullptr;
@@ -103,8 +103,8 @@ struct WeightSource {
     return w;
   }
 
-  /// Are all values finite? A look at the memory between the first and the last, which is a weight's alone but for odd
-  /// strides: then a NaN beside it costs time, no result.
+  /// True if all values are finite. Scans all memory between the first and the last value. With unusual strides it may
+  /// contain foreign values: a NaN there costs time but does not change the result.
   bool finite(const Context& context, const TensorView& view) const {
     int64_t before = 0, behind = 0;
     for (int32_t i = 0; i < view.ndim; ++i) (strides[i] < 0 ? before : behind) += (view.shape[i] - 1) * strides[i];
@@ -171,7 +171,7 @@ void run_parts(const Context& context, const Algorithm& algorithm, const std::ve
   }
 }
 
-/// Float or double: what a dtype is computed in.
+/// The type in which a dtype is computed: float or double.
 template <class F>
 void with_arithmetic(DType dtype, F&& f) {
   if (dtype == DType::float64)
@@ -198,7 +198,7 @@ void convolve(const Context& context, const TensorView& input, const TensorView&
   with_arithmetic(weight.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     const bool finite = [&] {
-      Scratch narrow(context);  // of halves a copy, which is not kept while the convolution runs
+      Scratch narrow(context);  // a copy for half precision, freed before the convolution runs
       return WeightSource<T>(view, weight, narrow).finite(context, view);
     }();
     Scratch scratch(context);
@@ -217,7 +217,7 @@ void convolve(const Context& context, const TensorView& input, const TensorView&
   });
 }
 
-/// Packing needs no image: the parts of the smallest one.
+/// Packing needs no image, so this uses the parts for the smallest one.
 std::vector<Part> packing_parts(const ConvWeight& w, const std::string& op) {
   check_weight(op, w.shape, w.geometry);
   Sizes input{1, w.transposed ? w.shape[0] : w.shape[1] * w.geometry.groups}, dst{1, 0};
@@ -261,7 +261,7 @@ void pack_convolution(const Context& context, const TensorView& view, const Conv
     using T = typename decltype(tag)::type;
     FASTCNN_CHECK_TYPE(dtype_of(packed) == TypeToDType<T>::value, op, ": expected packed weights of dtype ",
                        name_of(TypeToDType<T>::value));
-    std::fill_n(packed.as<T>(), packed.numel(), T(0));  // what no part writes is kept in files too
+    std::fill_n(packed.as<T>(), packed.numel(), T(0));  // elements that no part writes are saved to files too
     pack_parts(context, algorithm_named(name, weight.dtype == DType::float64, op), packing_parts(weight, op), view,
                weight, packed.as<T>());
   });

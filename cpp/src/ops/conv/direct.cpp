@@ -1,12 +1,12 @@
 // Direct convolution as an implicit GEMM: no im2col of the image, which would be `taps` times as large.
 //
-// Tiles of pixels at a constant distance are read where they are. At the borders, where the input is scaled, and where
-// pixels compete for the sets of the L1 cache, a tile's input is copied into a patch first, each value once. Tiles that
-// span rows (narrow images), or share a pass over weights too large for the cache, are gathered term by term, one block
-// of terms at a time; a value is then used once per filter, so that copying costs 1 / filters of the multiply-adds.
+// Tiles of pixels at a constant distance are read in place. A tile's input is first copied into a patch, each value
+// once, at the borders, if the input is scaled, and if pixels compete for the sets of the L1 cache. Tiles that span
+// rows (narrow images), or share a pass over weights too large for the cache, are gathered term by term, one block of
+// terms at a time; a value is then used once per filter, so that copying costs 1 / filters of the multiply-adds.
 //
-// padded_gemm gathers every tile, and so multiplies the zeros around the image as well: what weights that are not
-// finite need, whose products with zero are NaN.
+// padded_gemm gathers every tile, so it also multiplies the zeros around the image. Weights that are not finite need
+// this, because their products with zero are NaN.
 #include "ops/conv/direct.h"
 
 #include <algorithm>
@@ -61,7 +61,7 @@ struct Tile {
   const T* scale[kMaxTilePixels];
 };
 
-/// Segments of all blocks of terms, those of block i from first[i] to first[i + 1].
+/// Segments of all blocks of terms. Those of block i are first[i] to first[i + 1].
 struct Segments {
   Segment* all;
   int64_t* first;
@@ -174,7 +174,7 @@ class Cell {
     ++n;
   }
 
-  /// Input coordinate under the first tap.
+  /// The input coordinate under the first tap.
   int64_t under(int64_t out, int d) const { return out * s_.stride[d] - s_.pad[d]; }
   bool inside(int64_t z, int64_t y, int64_t at_z, int64_t at_y) const {
     const int64_t from_z = under(z, 0) + at_z, from_y = under(y, 1) + at_y;
@@ -217,7 +217,7 @@ class Cell {
     args.block_stride = packing.block_size();
     args.epilogue = &plan_.task.epilogue;
     args.filter = group * s_.filters;
-    // Where tiles share a pass, each panel of weights is used by all of them in turn.
+    // If tiles share a pass, all of them use each panel of weights in turn.
     args.num_panels = count == 1 ? end - begin : 1;
     for (int64_t part = 0; part < packing.term_blocks; ++part) {
       args.first = part == 0;
@@ -238,7 +238,7 @@ class Cell {
     }
   }
 
-  /// Where a tile's input is: in the image, in the patch, or gathered (the first time).
+  /// The location of a tile's input: in the image, in the patch, or gathered (the first time).
   void set_source(int64_t i, int64_t group, int64_t part, bool first_time, TileArgs<T>& args) {
     const Tile<T>& tile = tiles_[i];
     if (tile.in_place || patching_) {
@@ -293,7 +293,7 @@ class Cell {
     }
   }
 
-  /// The input of some groups under a row tile, zeros to the left and right of the image.
+  /// Copies the input of some groups under a row tile, with zeros to the left and right of the image.
   void fill_patch(const Tile<T>& tile, int64_t group, int64_t groups) {
     patch_group_ = group;
     const int64_t values = groups * s_.channels, x = under(tile.x, 2), stride = plan_.task.src.stride[2];
@@ -337,7 +337,7 @@ void run(const Context& context, const Task<T>& task, const T* packed) {
   Scratch scratch(context);
   const DirectPlan<T> plan(task, with_padding, scratch);
   const Shape& s = plan.task.shape;
-  // A grid of threads over tiles and columns: the most even, and of those the one that reads least.
+  // Chooses a grid of threads over tiles and columns: the most even one, and among equals the one that reads least.
   const int64_t threads = context.num_threads(), tiles = plan.num_tiles, columns = plan.num_columns();
   const double weights = static_cast<double>(s.groups * plan.packing.group_size());
   const double inputs = static_cast<double>(s.batch * s.in_pixels() * s.groups * s.channels);

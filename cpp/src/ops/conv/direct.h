@@ -7,10 +7,11 @@
 namespace fastcnn::conv {
 
 /// How the terms of the sum, tap by tap and channel by channel, and the filters are laid out in packed weights:
-/// [group][block of terms][block of filters][term][16]. It depends on nothing but the weights' shape.
+/// [group][block of terms][block of filters][term][16]. The layout depends only on the shape of the weights.
 struct Packing {
   int64_t terms;        ///< channels * taps
-  int64_t term_blocks;  ///< the sum is one of so many sums: bounds the rounding error, and the panels of inputs
+  int64_t term_blocks;  ///< the sum is split into this many sums, which limits the rounding error and the size of input
+                        ///< panels
   int64_t block_terms;  ///< of all but the last, a multiple of kMaxSplit
   int64_t filter_blocks;
   int tail_split;  ///< of the last filter block
@@ -20,17 +21,18 @@ struct Packing {
   int64_t group_size() const { return term_blocks * filter_blocks * block_size(); }
 };
 
-/// What all threads share.
+/// Data that all threads share.
 template <class T>
 struct DirectPlan {
   Task<T> task;
   const Packing packing;
   const TileRoutines<T>& routines;
 
-  /// Tiles within a row where rows are wide enough: their pixels stand at a constant distance. Else across rows.
+  /// If rows are wide enough, tiles lie within a row and their pixels have a constant distance. Otherwise tiles span
+  /// rows.
   bool row_tiles;
   int64_t tiles_per_row, num_tiles;
-  int64_t tile_size, larger_tiles;  ///< so many tiles of a row, the first ones, are one pixel larger
+  int64_t tile_size, larger_tiles;  ///< the first `larger_tiles` tiles of a row are one pixel larger
   /// A group's filters.
   Panel* panels;
   int64_t num_panels;
@@ -39,11 +41,11 @@ struct DirectPlan {
   Segment* segments;  ///< of the runs, in the image
   int64_t* first_run;
   int64_t num_runs;
-  /// Runs can be read as they are: in row tiles, without parting what a split joins. Never where zeros around the image
-  /// have to be multiplied too, since what is read as it is leaves out taps above and below it.
+  /// Runs can be read in place: in row tiles, without separating values that a split joins. Not possible if the zeros
+  /// around the image must be multiplied too, because reading in place omits taps above and below the image.
   bool addressable;
-  /// Layout of a patch, [kernel row][column][channel of some groups], which stands for the image where a row tile
-  /// reaches outside.
+  /// Layout of a patch, [kernel row][column][channel of some groups]. It replaces the image if a row tile reaches
+  /// outside.
   int64_t patch_columns, patch_gap;
   bool patchable;
 

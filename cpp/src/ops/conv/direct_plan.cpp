@@ -1,5 +1,5 @@
-// Layout of the packed weights, tiles, panels and runs of the direct convolution. All of it follows from the shape and
-// the ISA, so that the result does not depend on threads.
+// Layout of the packed weights, tiles, panels and runs of the direct convolution. Everything depends only on the shape
+// and the ISA, so that the result does not depend on threads.
 #include <algorithm>
 
 #include "ops/conv/direct.h"
@@ -37,7 +37,7 @@ DirectPlan<T>::DirectPlan(const Task<T>& t, bool with_padding, Scratch& scratch)
   plan_runs(with_padding, scratch);
 }
 
-/// Joins dimensions of a 1x1 convolution of stride 1 that are adjacent in memory: they are one long row.
+/// Joins dimensions of a 1x1 convolution of stride 1 that are adjacent in memory into one long row.
 template <class T>
 void DirectPlan<T>::join_dimensions() {
   Shape& s = task.shape;
@@ -68,7 +68,7 @@ void DirectPlan<T>::plan_tiles() {
   const Shape& s = task.shape;
   const int64_t width = s.out[2], rows = s.batch * s.out[0] * s.out[1], most = routines.tile_pixels;
   tiles_per_row = ceil_div(width, most);
-  // Few filters do not repay gathering.
+  // Gathering is not worthwhile for few filters.
   row_tiles = rows == 1 || tiles_per_row * most * 3 <= width * 4 || (s.filters <= kBlock && width > 3);
   if (!row_tiles) tiles_per_row = ceil_div(rows * width, most);
   num_tiles = row_tiles ? rows * tiles_per_row : tiles_per_row;
@@ -94,7 +94,7 @@ void DirectPlan<T>::plan_panels(Scratch& scratch) {
   }
 }
 
-/// A row of the kernel is one run where its pixels are adjacent in memory; else each tap is one.
+/// A row of the kernel is one run if its pixels are adjacent in memory; otherwise each tap is a run.
 template <class T>
 void DirectPlan<T>::plan_runs(bool with_padding, Scratch& scratch) {
   const Shape& s = task.shape;
@@ -127,7 +127,7 @@ void DirectPlan<T>::plan_runs(bool with_padding, Scratch& scratch) {
   for (int64_t i = 0; i < num_runs; ++i) segments[i] = runs[i].segment;
 
   addressable = !with_padding && row_tiles && (divisible || packing.tail_split == 1);
-  // A patch is worth its copy where it is smaller than what gathering would write.
+  // Copying a patch is worthwhile if the patch is smaller than the data that gathering would write.
   patch_columns = (routines.tile_pixels - 1) * s.stride[2] + (s.kernel[2] - 1) * s.dilation[2] + 1;
   patchable = patch_columns <= routines.tile_pixels * s.kernel[2];
   // Whole rows of the kernel are read in one go, without gaps.

@@ -1,4 +1,4 @@
-// A phase of a transposed convolution that no tap reaches: the epilogue of zero. Not in the list.
+// A phase of a transposed convolution without taps: its result is the epilogue of zero. Not in the list of algorithms.
 #include <algorithm>
 
 #include "ops/conv/activation.h"
@@ -11,7 +11,7 @@ template <class T>
 void run(const Context& context, const Task<T>& task, const T* packed) {
   const Shape& s = task.shape;
   const Epilogue<T>& e = task.epilogue;
-  // With a residual or a scale every pixel is another.
+  // With a residual or a scale, every pixel is different.
   if (e.residual.data || e.scale) return kReference.routines<T>().run(context, task, packed);
   const int64_t filters = s.groups * s.filters;
   Scratch scratch(context);

@@ -1,8 +1,8 @@
-// What a convolution does to its sums on the way out: bias, residual, activation, scale. Included by *_simd.inl only.
+// The epilogue of a convolution: bias, residual, activation, scale. Included by *_simd.inl only.
 //
-// In registers, free: the bias (let the sums start from it) and none, relu and clamp, which are all a pair of bounds.
-// Everything else is done by finish() in a second pass over a tile that has just been stored and still lies in the L1
-// cache: one load and one store more, in exchange for kernels that are not compiled once for each combination.
+// Some steps are free because they work in registers: the bias (sums start from it), and none, relu and clamp, which
+// are all a pair of bounds. finish() does the rest in a second pass over a tile that has just been stored and is still
+// in the L1 cache. This costs one more load and store, but avoids compiling the kernels once for each combination.
 //
 //   const Bounds<T> bounds = bounds_of(epilogue);
 //   store_first(dst, bound(sum, bounds), filters);                       // filters: how many lanes count
@@ -78,7 +78,7 @@ template <class T>
 FASTCNN_INLINE Bounds<T> no_bounds() {
   return {splat(-FloatTraits<T>::infinity), splat(FloatTraits<T>::infinity)};
 }
-/// None where finish() has to follow.
+/// No bounds if finish() has to follow.
 template <class T>
 FASTCNN_INLINE Bounds<T> bounds_of(const conv::Epilogue<T>& e) {
   const T infinity = FloatTraits<T>::infinity;
@@ -128,8 +128,8 @@ __attribute__((noinline)) void finish_as(T alpha, int64_t pixels, T* const* dst,
     }
 }
 
-/// dst[p][0, filters) = activation(dst[p] + residual[p]) * scale[p] at each of some pixels. `residual` and `scale` are
-/// null where there are none.
+/// dst[p][0, filters) = activation(dst[p] + residual[p]) * scale[p] for each pixel p. `residual` and `scale` may be
+/// null.
 template <class T>
 inline void finish(const conv::Epilogue<T>& e, int64_t pixels, T* const* dst, const T* const* residual,
                    const T* const* scale, int64_t filters) {

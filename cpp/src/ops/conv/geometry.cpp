@@ -13,9 +13,9 @@ using conv::kernel_extent;
 using conv::op_name;
 using Sizes = std::vector<int64_t>;
 
-// The maximum of padding and sizes: positions then fit into 64 bits, even times the values of a pixel.
+// The maximum of padding and sizes: positions then fit into 64 bits, even when multiplied by the values of a pixel.
 constexpr int64_t kMaxSize = int64_t{1} << 38;
-// This exceeds every padded dimension, so that a longer stride has the same result.
+// Exceeds every padded dimension, so that a longer stride has the same result.
 constexpr int64_t kMaxStride = 4 * kMaxSize;
 
 constexpr const char* kSpatial[] = {"", "L", "H, W", "D, H, W"};
@@ -185,7 +185,8 @@ std::vector<Part> transposed_parts(const Sizes& input, const Sizes& weight, cons
     const int64_t common = std::gcd(stride, dilation), step = stride / common;
     std::vector<int64_t> phases(static_cast<size_t>(std::min(stride, dst[from + 2])));
     std::iota(phases.begin(), phases.end(), int64_t{0});
-    // A result smaller than the stride lacks phases, but their taps are packed with the others: they have no pixel.
+    // If the result is smaller than the stride, some phases have no pixels. Their taps are packed with the others
+    // anyway.
     for (int64_t tap = 0; tap < std::min(kernel, step); ++tap) {
       const int64_t phase = ((tap * dilation - g.padding[from]) % stride + stride) % stride;
       if (phase >= dst[from + 2]) phases.push_back(phase);
@@ -194,7 +195,7 @@ std::vector<Part> transposed_parts(const Sizes& input, const Sizes& weight, cons
     std::vector<Part> finer;
     for (const Part& coarse : parts)
       for (const int64_t phase : phases) {
-        // Result pixel o takes tap t of input pixel (o + padding - t * dilation) / stride, where that is whole.
+        // Result pixel o uses tap t with input pixel (o + padding - t * dilation) / stride if that is an integer.
         const int64_t offset = phase + g.padding[from];
         int64_t first = 0, count = 0;
         if (offset % common == 0) {

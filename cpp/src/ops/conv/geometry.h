@@ -1,4 +1,4 @@
-// The checks, and what they check becomes: one forward convolution, or a transposed one's phases.
+// The checks of the arguments, and their conversion to one forward convolution or to the phases of a transposed one.
 #pragma once
 
 #include <string>
@@ -16,10 +16,10 @@ void check_weight(const std::string& op, const std::vector<int64_t>& weight, con
 /// The number of pixels from the first tap to the last one.
 int64_t kernel_extent(const std::string& op, int64_t kernel, int64_t dilation);
 
-/// A convolution with stride 1 over every s-th pixel of the result, or all of it.
+/// A convolution with stride 1 whose results are every s-th pixel of the whole result, or all of it.
 struct Part {
   Shape shape;
-  /// The taps that it uses, in the order that it uses them: first, and step (negative: flipped).
+  /// The taps that it uses, in order: the first, and the step (negative: flipped).
   int64_t first_tap[3] = {0, 0, 0};
   int64_t tap_step[3] = {1, 1, 1};
   // The result's pixels: first, and step.
@@ -31,9 +31,9 @@ struct Part {
 
 std::vector<Part> forward_parts(const std::vector<int64_t>& input, const std::vector<int64_t>& weight,
                                 const std::vector<int64_t>& dst, const ConvGeometry& geometry);
-/// A transposed convolution of stride s is s convolutions of stride 1 in each dimension: each phase of the result sees
-/// its own taps, flipped (Dumoulin and Visin, A guide to convolution arithmetic, 2016). All taps are there, so that
-/// packed weights do not depend on the image: a result smaller than the stride has phases of no pixel.
+/// A transposed convolution of stride s is s convolutions of stride 1 in each dimension: each phase of the result uses
+/// its own taps, flipped (Dumoulin and Visin, A guide to convolution arithmetic, 2016). All taps are included, so that
+/// packed weights do not depend on the image: if the result is smaller than the stride, some phases have no pixels.
 std::vector<Part> transposed_parts(const std::vector<int64_t>& input, const std::vector<int64_t>& weight,
                                    const std::vector<int64_t>& dst, const ConvGeometry& geometry);
 inline std::vector<Part> parts_of(const ConvWeight& weight, const std::vector<int64_t>& input,

@@ -1,5 +1,6 @@
-// Depthwise convolution, and groups of 4 or 8 channels with as many filters; vectors run over channels. Depthwise is
-// bound by memory, so rows follow each other while those they share are in the cache.
+// Depthwise convolution, and groups of 4 or 8 channels with as many filters; vectors run over channels. Depthwise
+// convolution is limited by memory bandwidth, so consecutive rows are processed while the rows that they share are in
+// the cache.
 #include <algorithm>
 
 #include "ops/conv/algorithm.h"
@@ -8,8 +9,8 @@
 namespace fastcnn::conv {
 namespace {
 
-// Input rows under one output row, of the channels that are done together: they stay in the L2 cache for the next row.
-// Fewer channels would fit the L1 cache, but memory wants long stretches.
+// Size limit for the input rows under one output row, of the channels that are processed together: they stay in the L2
+// cache for the next row. Fewer channels would fit the L1 cache, but memory access is faster in long stretches.
 constexpr int64_t kRowsInCache = int64_t{256} << 10;
 
 template <class T>

@@ -2,8 +2,8 @@
 // a register per output pixel.
 //
 // Kernels of width 3 (and 5 and 7, depthwise), stride 1 and 2, are unrolled: each input vector of a row is loaded once
-// and used by all the output pixels that it reaches. In a group, each channel is first spread over the group's lanes by
-// a permutation, which those pixels share, too: of 16 operations, 12 are multiply-adds of 16 useful lanes each. Columns
+// and used by all the output pixels that it reaches. In a group, a permutation first spreads each channel over the
+// group's lanes; the output pixels share it too. 12 of 16 operations are multiply-adds of 16 useful lanes each. Columns
 // outside the image are skipped by branches that are the same for every row and channel, so they are predicted. Other
 // kernels load once per tap.
 #include "core/simd.h"
@@ -111,7 +111,7 @@ FASTCNN_INLINE void add_column(const In& in, int column, const T* w, const Vec<T
 template <class T, int K, int S, int G, bool Inside>
 FASTCNN_INLINE void channels_unrolled(const GroupedTile<T>& t, const Bounds<T>& bounds, int64_t c) {
   constexpr int kColumns = (kPixels - 1) * S + K;
-  // Of the input columns, those that lie inside.
+  // The range of input columns inside the image.
   const int64_t used = (t.pixels - 1) * S + K, from = -t.x, to = t.width - t.x < used ? t.width - t.x : used;
   const T* weights = t.weights + c / kGroupedBlock * kGroupedBlock * t.taps * G + c % kGroupedBlock;
   Vec<T> sum[kPixels] = {};

@@ -1,4 +1,4 @@
-// Images of any layout and dtype, and their way to and from dense channels-last pixels.
+// Images of any layout and dtype, and their conversion to and from dense channels-last pixels.
 #pragma once
 
 #include "core/dtypes.h"
@@ -8,7 +8,7 @@
 
 namespace fastcnn::conv {
 
-/// Every (N, C, D, H, W) image, whatever its strides and dtype.
+/// An (N, C, D, H, W) image of any strides and dtype.
 struct Image {
   char* data = nullptr;
   DType dtype = DType::undefined;
@@ -37,7 +37,7 @@ struct Image {
   }
 };
 
-/// Dense pixels of so many channels.
+/// Dense pixels with this number of channels.
 template <class T>
 Pixels<T> dense_pixels(T* data, const int64_t (&size)[3], int64_t channels) {
   Pixels<T> p;
@@ -52,7 +52,7 @@ Pixels<T> dense_pixels(T* data, const int64_t (&size)[3], int64_t channels) {
 /// Copies `batch` images of `size` pixels, converting dtype and layout.
 template <class T>
 void gather(const Context& context, const Image& from, int64_t batch, const int64_t (&size)[3], const Pixels<T>& to);
-/// The pixels where they lie, or a copy in scratch where their layout or dtype is another.
+/// The pixels in place, or a copy in scratch memory if their layout or dtype differs.
 template <class T>
 Pixels<const T> staged_pixels(const Context& context, const Image& image, int64_t batch, const int64_t (&size)[3],
                               Scratch& scratch) {

@@ -23,7 +23,8 @@ const PlanarRoutines<T>& kernels() {
     return FASTCNN_SELECT(planar_kernels).f64;
 }
 
-/// Result (y, x) is at y * pitch + x of a line; what it sees through a tap, that much further in a plane.
+/// Result (y, x) is at y * pitch + x of a line. The input for a tap has the same position plus the tap's offset in a
+/// plane.
 struct Planes {
   Planes(const Shape& s, int64_t lanes)
       : pitch(s.out[2] + (s.kernel[2] - 1) * s.dilation[2]),
@@ -75,7 +76,7 @@ void copy_planes(const Shape& s, const Planes& p, const Image& src, int64_t n, T
     copy_plane(image, c, s.in[1], s.in[2], s.pad[1], s.pad[2], p.rows, p.pitch, p.plane, to + c * p.plane);
 }
 
-/// A line of results to an image's channel.
+/// Copies a line of results to an image's channel.
 template <class T>
 void copy_line(const Shape& s, const Planes& p, const T* line, const Image& to, int64_t channel) {
   visit(FloatTypes{}, to.dtype, [&](auto tag) {
@@ -161,7 +162,7 @@ bool planar_weight_grad(const Context& context, const Shape& s, const Image& x, 
   T* lines = scratch.get<T>(images * grad_image);
   T* sums = scratch.get<T>(s.filters * p.terms * k.lanes);
   std::fill_n(sums, s.filters * p.terms * k.lanes, T(0));
-  // A tile belongs to one thread, and what it sums does not depend on their number.
+  // A tile belongs to one thread, and its sum does not depend on the number of threads.
   constexpr int64_t kTerms = 12;
   const int64_t filter_blocks = ceil_div(s.filters, kPlanarFilters), term_blocks = ceil_div(p.terms, kTerms);
   const int64_t together = std::max<int64_t>(1, kVectorsInRegisters / p.vectors);

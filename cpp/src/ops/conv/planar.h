@@ -1,9 +1,10 @@
-// Convolutions of many small images with few channels and filters, as LeNet's: too few to fill vectors of channels,
-// which is how every other algorithm here computes. Vectors run along the image instead. Each channel of an image is
-// copied to a plane with its borders; a tap is then an offset in it, the same for all pixels, rows joined: a line of
-// results has a few values between rows that nobody wants. Copying costs 1 / (filters * taps) of the multiply-adds.
+// Convolutions of many small images with few channels and filters, such as LeNet's. They have too few channels to fill
+// the vectors of channels that every other algorithm here uses, so vectors run along the image instead. Each channel of
+// an image is copied to a plane with its borders. Rows are joined, so that a tap is an offset in the plane that is the
+// same for all pixels, and a line of results has a few unused values between rows. Copying costs 1 / (filters * taps)
+// of the multiply-adds.
 //
-// For weights that are packed on every call, as training does. Stride 1, one or two dimensions.
+// Used for weights that are packed in every call, as in training. Stride 1, one or two dimensions.
 #pragma once
 
 #include "fastcnn/context.h"
@@ -13,7 +14,7 @@
 namespace fastcnn::conv {
 
 FASTCNN_API bool planar_fits(const Shape& shape);
-/// Is it the fastest? Does not look at the number of threads: nor may the result.
+/// True if it is the fastest. Ignores the number of threads, because the result must not depend on it.
 bool planar_wins(const Shape& shape);
 bool planar_weight_grad_wins(const Shape& shape);
 
@@ -22,8 +23,8 @@ template <class T>
 FASTCNN_API void planar_convolution(const Context& context, const Shape& shape, const Image& src,
                                     const Weights<T>& weights, const T* bias, const Image& dst);
 
-/// Dense (K, C, kernel...). False where it is not finite, and has to be computed otherwise: values between rows are 0
-/// times what the image has there.
+/// The gradient as dense (K, C, kernel...). Returns false if it is not finite and must be computed in another way:
+/// values between rows are 0 times the image's values there.
 template <class T>
 FASTCNN_API bool planar_weight_grad(const Context& context, const Shape& shape, const Image& x, const Image& grad,
                                     T* dst);

@@ -7,14 +7,14 @@
 
 namespace fastcnn::conv {
 
-/// Filters that are computed together, at most.
+/// Maximum number of filters that are computed together.
 constexpr int kPlanarFilters = 4;
 
 template <class T>
 struct PlanarRoutines {
   int64_t lanes;
-  /// dst[f][i] = bias[f] + the sum over the terms t of weights[t][f] * x[offsets[t] + i], i below vectors * lanes.
-  /// Weights stand kPlanarFilters apart; rows of dst dst_pitch. bias may be null.
+  /// dst[f][i] = bias[f] + the sum over the terms t of weights[t][f] * x[offsets[t] + i], i below vectors * lanes. The
+  /// weights have the pitch kPlanarFilters, the rows of dst dst_pitch. bias may be null.
   void (*forward)(const T* x, const int64_t* offsets, int64_t terms, const T* weights, const T* bias, int filters,
                   int64_t vectors, T* dst, int64_t dst_pitch);
   /// sums[f][t][lane] += the sum over images and vectors of grad[f][i] * x[offsets[t] + i].

@@ -1,4 +1,4 @@
-// A convolution as every algorithm sees it: channels last, sizes per group, everything in elements.
+// The description of a convolution that every algorithm takes: channels last, sizes per group, everything in elements.
 //
 // The layout is NHWC because it needs no conversion at torch's boundary (channels_last) and ties a blocked NCHW16c;
 // other layouts and narrow floats are staged in bands (staging.h). Absent spatial dimensions are 1: a 1-D convolution
@@ -24,8 +24,8 @@ struct Shape {
   int64_t kernel[3] = {1, 1, 1};
   int64_t stride[3] = {1, 1, 1};
   int64_t dilation[3] = {1, 1, 1};
-  /// Before the first pixel; negative crops. What lies behind the last pixel follows from `out`: any position outside
-  /// the input reads as zero.
+  /// Padding before the first pixel; negative values crop. The padding behind the last pixel follows from `out`: any
+  /// position outside the input reads as zero.
   int64_t pad[3] = {0, 0, 0};
 
   int64_t taps() const { return kernel[0] * kernel[1] * kernel[2]; }
@@ -36,7 +36,7 @@ struct Shape {
   }
 };
 
-/// Pixels of groups * channels adjacent values.
+/// Pixels with groups * channels adjacent values each.
 template <class T>
 struct Pixels {
   T* data = nullptr;
@@ -52,7 +52,7 @@ struct Weights {
   int64_t tap_stride[3] = {0, 0, 0};
 };
 
-/// dst = activation(convolution + bias + residual) * scale; what is null is left out.
+/// dst = activation(convolution + bias + residual) * scale; null terms are omitted.
 template <class T>
 struct Epilogue {
   const T* bias = nullptr;   ///< [groups * filters]

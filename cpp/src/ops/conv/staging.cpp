@@ -5,7 +5,7 @@
 namespace fastcnn::conv {
 namespace {
 
-// Of all threads together: the bands, and with them the rounding, must not depend on their number.
+// Limit for all threads together: the bands, and therefore the rounding, must not depend on the number of threads.
 constexpr int64_t kBandBytes = 5 << 18;
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Runs a channels-last algorithm on images of any layout and dtype, without ever holding a converted copy of a large
-// one: band by band of the result, through scratch of a bounded size.
+// Runs a channels-last algorithm on images of any layout and dtype without a converted copy of a large image: it works
+// band by band of the result, with scratch memory of limited size.
 #pragma once
 
 #include "ops/conv/algorithm.h"
@@ -7,7 +7,7 @@
 
 namespace fastcnn::conv {
 
-/// One part's problem on images as they came. The epilogue's channel vectors are already of type T.
+/// The problem of one part on the original images. The channel vectors of the epilogue already have type T.
 template <class T>
 struct Request {
   Shape shape;

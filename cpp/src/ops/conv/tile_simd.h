@@ -6,8 +6,8 @@
 
 namespace fastcnn::conv {
 
-/// Packed weights come in blocks of 16 values: 16 filters of one term of the sum, or, where few filters are left over,
-/// `split` adjacent terms of 16 / split filters, filter by filter, so that no lane idles.
+/// Packed weights are stored in blocks of 16 values: 16 filters of one term of the sum, or, if few filters remain,
+/// `split` adjacent terms of 16 / split filters, filter by filter, so that no lane is unused.
 constexpr int kBlock = 16;
 constexpr int kMaxSplit = 4;
 constexpr int kMaxTilePixels = 14;
@@ -45,14 +45,14 @@ struct TileArgs {
   const T* const* scale;     ///< [pixels] or null
 };
 
-/// What gathering has to know of a segment.
+/// The data of a segment that gathering needs.
 struct Run {
   Segment segment;
   int64_t first;  ///< its first value, counted from the pixel `at`
   int64_t at[3];  ///< depth, height, width from the first tap's
 };
 
-/// One pixel's values, term after term, zeros where they lie outside.
+/// The values of one pixel, term after term, with zeros outside the image.
 template <class T>
 struct GatherArgs {
   const T* src;   ///< pixel under the first tap; never read where it lies outside

@@ -99,7 +99,7 @@ FASTCNN_INLINE void add_terms(const char* const (&base)[4], int64_t stride, cons
   }
 }
 
-/// Sums that start from the bias or, where no panel is whole, from nothing.
+/// Initial sums: the bias or, if no panel is complete, zero.
 template <class T, int P, int V>
 FASTCNN_INLINE void start(const TileArgs<T>& a, int64_t filter, bool whole, Vec<T> (&sum)[P][V]) {
   FASTCNN_UNROLL for (int v = 0; v < V; ++v) {
@@ -109,7 +109,7 @@ FASTCNN_INLINE void start(const TileArgs<T>& a, int64_t filter, bool whole, Vec<
   }
 }
 
-/// Of rows of `width` sums, the first n: adds what is still missing and stores.
+/// Adds the missing terms to the first n sums of rows of `width` sums, and stores them.
 template <class T>
 __attribute__((noinline)) void put_part(const TileArgs<T>& a, const Bounds<T>& bounds, const T* sums, int64_t width,
                                         int64_t filter, int64_t n) {
@@ -143,7 +143,7 @@ FASTCNN_INLINE void put_whole(const TileArgs<T>& a, Bounds<T> bounds, int64_t fi
   }
 }
 
-/// Lanes hold [pixel][filter][N terms]: sums of adjacent lanes, once for each factor 2, leave [pixel][filter].
+/// Lanes hold [pixel][filter][N terms]. Adding adjacent lanes once for each factor 2 leaves [pixel][filter].
 template <class T, int P, int V, int N>
 FASTCNN_INLINE void put_split(const TileArgs<T>& a, const Bounds<T>& bounds, const Panel& panel, Vec<T> (&sum)[P][V]) {
   constexpr int count = (P * V + N - 1) / N * N, width = V * lanes<T> / N;
@@ -164,7 +164,7 @@ __attribute__((noinline)) void tile_of(const TileArgs<T>& a, const Panel& panel,
   constexpr int kStep = N == 1 ? 2 : N;  // terms per round
   const int64_t stride = a.stride * int64_t(sizeof(T)), block_stride = a.block_stride, filter = a.filter + panel.first;
   const bool whole = N == 1 && panel.count >= V * lanes<T>;
-  FASTCNN_UNROLL for (int p = 0; p < P; ++p)  // stores that miss would hold up the next tile
+  FASTCNN_UNROLL for (int p = 0; p < P; ++p)  // cache misses of stores would delay the next tile
       FASTCNN_UNROLL for (int i = 0; i < V * FASTCNN_VECTOR_BYTES / 64; ++i)
           __builtin_prefetch(a.dst[p] + filter + i * (64 / int(sizeof(T))), 1);
   Vec<T> sum[P][V];
@@ -174,7 +174,7 @@ __attribute__((noinline)) void tile_of(const TileArgs<T>& a, const Panel& panel,
     const char* base[4] = {first, first + 4 * stride, first + 8 * stride, first + 12 * stride};
     const T* w = a.weights + panel.weights + s->term / N * kBlock;
     for (int64_t k = s->length / kStep; k > 0; --k) {
-      // Hides how the pointers are related: GCC would keep one for every pixel, on the stack.
+      // Hides the relation of the pointers: GCC would otherwise keep one pointer per pixel on the stack.
       asm("" : "+r"(base[0]), "+r"(base[1]), "+r"(base[2]), "+r"(base[3]), "+r"(w));
       add_terms<T, P, V, N>(base, stride, w, block_stride, sum);
       if constexpr (N == 1) {
@@ -237,7 +237,7 @@ void tile(const TileArgs<T>& a) {
 
 // --- copies of the input --------------------------------------------------------------------------------------------
 
-/// Writes whole vectors: up to one vector behind the end, which what comes next overwrites.
+/// Writes whole vectors: up to one vector behind the end, which the next write overwrites.
 template <class T>
 FASTCNN_INLINE void zero_run(T* dst, int64_t n) {
   for (int64_t i = 0; i < n; i += lanes<T>) store(dst + i, Vec<T>{});

@@ -3,8 +3,8 @@
 // Band by band both images are repacked, so that a tile of dW reads adjacent values: x as [block of
 // channels][row][padded width][channel], grad as [block of filters][row][width][filter]. Then every tile (group,
 // filters, tap, channels) adds its outer products, a few hundred pixels in registers before they go to memory: that
-// bounds the rounding error. Each tile belongs to one thread and bands do not depend on their number, so neither does
-// the result.
+// bounds the rounding error. Each tile belongs to one thread, and neither the bands nor the result depend on the number
+// of threads.
 #include <algorithm>
 #include <cstring>
 #include <vector>
@@ -68,8 +68,8 @@ struct Packing {
   }
 };
 
-/// Blocks of a group's channels as tiles see them. Few channels (a first layer's) are taken together with the kernel's
-/// columns: with a pixel's pitch of C values, kernel_w * C adjacent ones are its window.
+/// Blocks of a group's channels for tiles. Few channels (as in a first layer) are combined with the columns of the
+/// kernel: with a pixel pitch of C values, kernel_w * C adjacent values are the window.
 struct Tiling {
   Tiling(const Shape& s, int64_t channels_per_tile, int64_t filters_per_tile)
       : merged(s.dilation[2] == 1 && s.kernel[2] > 1 && 2 * s.channels <= channels_per_tile),
@@ -112,7 +112,7 @@ class WeightGrad {
     });
   }
 
-  /// To dense (K, C / groups, kernel...).
+  /// Copies the result to dense (K, C / groups, kernel...).
   void store(const TensorView& dst) const {
     const int64_t taps = s_.kernel[0] * s_.kernel[1] * tiling_.columns, blocks = tiling_.channel_blocks;
     visit(FloatTypes{}, dtype_of(dst), [&](auto tag) {
@@ -128,7 +128,7 @@ class WeightGrad {
     int64_t group, filter, tap[3], channel;
   };
   int64_t tile_size() const { return k_.channels * k_.filters; }
-  /// What a row of the result sees.
+  /// The extent of input that contributes to a row of the result.
   static int64_t padded_width(const Shape& s) {
     return (s.out[2] - 1) * s.stride[2] + (s.kernel[2] - 1) * s.dilation[2] + 1;
   }
@@ -170,7 +170,7 @@ class WeightGrad {
     Scratch scratch(context_);
     const int64_t x_rows = b.batch * b.in[0] * b.in[1], grad_rows = b.batch * b.out[0] * b.out[1];
     const int64_t x_row = padded_width(b) * tiling_.pitch, grad_row = b.out[2] * k_.filters;
-    // A window of the last pixel may reach over its row's end by part of a tile: those sums are not kept.
+    // The window of the last pixel may extend past the end of its row by part of a tile. Those sums are discarded.
     T* x = scratch.get<T>(s_.groups * tiling_.panels() * x_rows * x_row + tiling_.channel_blocks * k_.channels);
     T* grad = scratch.get<T>(s_.groups * tiling_.filter_blocks * grad_rows * grad_row);
     std::fill_n(x + s_.groups * tiling_.panels() * x_rows * x_row, tiling_.channel_blocks * k_.channels, T(0));
@@ -241,7 +241,7 @@ class WeightGrad {
     }
   }
 
-  /// The row of x that a result's row sees through a tap; negative outside the image.
+  /// The row of x that a tap reads for a row of the result; negative outside the image.
   static int64_t x_row(const Shape& b, int64_t row, int64_t z_tap, int64_t y_tap) {
     const int64_t n = row / (b.out[0] * b.out[1]);
     const int64_t z = row / b.out[1] % b.out[0] * b.stride[0] - b.pad[0] + z_tap * b.dilation[0];
@@ -259,7 +259,7 @@ class WeightGrad {
   T* const sums_;
 };
 
-/// The results of a row that see the image's row through a tap: begin to end - 1.
+/// The results [begin, end) of a row for which a tap lies inside the image's row.
 struct Columns {
   int64_t offset, begin, end;
   Columns(const Shape& s, int64_t tap) : offset(tap * s.dilation[2] - s.pad[2]) {
@@ -268,7 +268,8 @@ struct Columns {
   }
 };
 
-/// One channel a group: sum[t][c] += x[c] * grad[c], vectors of channels, taps and channels shared out to the threads.
+/// One channel per group: sum[t][c] += x[c] * grad[c] in vectors of channels. Taps and channels are divided among the
+/// threads.
 template <class T>
 void depthwise_weight_grad(const Context& context, const Shape& s, const Image& x, const Image& grad,
                            const TensorView& dst) {
@@ -325,12 +326,12 @@ bool by_winograd(const Shape& shape) {
 template <class T>
 void gradient(const Context& context, Shape shape, Image x, const Image& grad, const TensorView& dst);
 
-/// A padded row would consist mostly of zeros, because taps or steps are far apart.
+/// True if a padded row would consist mostly of zeros because taps or steps are far apart.
 bool is_sparse(const Shape& s) {
   return (s.out[2] - 1) * s.stride[2] + (s.kernel[2] - 1) * s.dilation[2] >= 4 * (s.in[2] + s.out[2]);
 }
 
-/// One column of the kernel at a time, over the pixels that it meets.
+/// Processes one column of the kernel at a time, over the pixels that it covers.
 template <class T>
 void gradient_by_columns(const Context& context, const Shape& s, const Image& x, const Image& grad,
                          const TensorView& dst) {
@@ -365,12 +366,12 @@ void gradient_by_columns(const Context& context, const Shape& s, const Image& x,
 
 template <class T>
 void gradient(const Context& context, Shape shape, Image x, const Image& grad, const TensorView& dst) {
-  // A kernel of one tap sees every stride-th pixel: an image of those.
+  // A kernel of one tap reads only every stride-th pixel, so these form the image.
   for (int d = 0; d < 3; ++d) {
     if (shape.out[d] == 1) shape.stride[d] = 1;  // it takes no step
     if (shape.kernel[d] == 1 && shape.pad[d] == 0) {
       x.stride[d] *= shape.stride[d];
-      // As many as the image has: padding behind it makes more results.
+      // Limited to the pixels of the image: padding behind it adds further results.
       shape.in[d] = std::min(ceil_div(shape.in[d], shape.stride[d]), shape.out[d]);
       shape.stride[d] = 1;
     }

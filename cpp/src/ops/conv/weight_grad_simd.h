@@ -10,8 +10,8 @@ template <class T>
 struct WeightGradKernels {
   int64_t channels;  ///< of a tile
   int64_t filters;
-  /// tile[c][f] += sum over the pixels of all rows of x[c] * grad[f], or = where `fresh`. Row r of x starts at
-  /// offsets[r], or is left out where that is negative; its pixels are x_step apart. grad is dense.
+  /// tile[c][f] += sum over the pixels of all rows of x[c] * grad[f], or = if `fresh`. Row r of x starts at offsets[r]
+  /// and is omitted if that is negative; its pixels have the distance x_step. grad is dense.
   void (*accumulate)(const T* x, const int64_t* offsets, int64_t x_step, const T* grad, int64_t rows, int64_t width,
                      bool fresh, T* tile);
   /// A row's pixels, cut into panels of a tile's channels or filters, `panel` apart.

@@ -1,6 +1,6 @@
-// The weight's gradient as outer products: a tile of channels x filters stays in registers while the pixels go by.
-// 8 x 2 vectors of AVX-512 take 10 loads for 16 fused multiply-adds, 6 x 2 of AVX2 take 8 for 12: the adders are the
-// bound.
+// The weight gradient as outer products: a tile of channels x filters stays in registers during the loop over pixels. 8
+// x 2 vectors of AVX-512 take 10 loads for 16 fused multiply-adds, 6 x 2 of AVX2 take 8 for 12, so the multiply-adds
+// are the limit.
 #include "core/simd.h"
 #include "ops/conv/weight_grad_simd.h"
 

@@ -1,14 +1,14 @@
 // Winograd convolution: blocks of tiles, their input transform, one product per point, and the output transform.
 //
-// Two ways to share the work. Where a thread has enough tiles of its own, or where all transformed filters fit into its
-// L2 cache, each thread goes through its own blocks, without a barrier. Otherwise the threads transform a block of
+// There are two ways to divide the work. If a thread has enough tiles of its own, or if all transformed filters fit
+// into its L2 cache, each thread processes its own blocks without a barrier. Otherwise the threads transform a block of
 // tiles together and then split the filters, so that each filter is read by one thread only: on small images the
 // filters are the larger part of the traffic.
 //
-// A dilated kernel sees every d-th pixel: d x d images of their own, phases, without dilation. Their tiles are taken
-// together, so that small phases fill the registers as well.
+// A dilated kernel reads every d-th pixel, which gives d x d separate images without dilation, called phases. Their
+// tiles are processed together, so that small phases fill the registers as well.
 //
-// What is computed for a pixel does not depend on how the work is divided.
+// The computation for a pixel does not depend on how the work is divided.
 #include "ops/conv/winograd.h"
 
 #include <algorithm>
@@ -16,18 +16,18 @@
 namespace fastcnn::conv {
 namespace {
 
-// In floats: what transformed inputs, and transformed filters, may take of the L2 cache; and each thread's part of the
-// memory where they share inputs.
+// Limits in floats: the share of the L2 cache for transformed inputs and for transformed filters, and the memory of
+// each thread if threads share inputs.
 constexpr int64_t kInputs = int64_t{1} << 18, kFilters = int64_t{1} << 18, kShared = int64_t{5} << 17;
 /// The sum over channels is taken in parts, for accuracy and for the L1 cache.
 constexpr int64_t kChannels = 128;
-/// Tiles that repay reading the filters once, from beyond the L2 cache.
+/// The number of tiles that makes reading the filters once from beyond the L2 cache worthwhile.
 constexpr int64_t kEnough = 20;
 constexpr int64_t kMostGroups = 64, kMostDepths = 8;
 
 int64_t dilation(const Shape& s, int axis) { return s.kernel[axis] > 1 ? s.dilation[axis] : 1; }
 
-/// Images without dilation along one axis; no more than there are results.
+/// The number of phases along one axis; at most the number of results.
 int64_t phases(const Shape& s, int axis) { return std::min(dilation(s, axis), std::max<int64_t>(s.out[axis], 1)); }
 
 /// A piece of the result. Its tiles lie in columns along the axis summed over (the depth of a volume): usually columns
@@ -130,7 +130,7 @@ void Run::input(const Block& b, int64_t slice, int64_t group, int64_t cb, float*
   const int64_t channel = b.group * s_.channels + cb * kWinogradBlock, count = groups(b);
   const Pixels<const float>& src = task_.src;
   WinogradInput in;
-  // Of a dilation beyond the image each phase has one pixel at most.
+  // If the dilation exceeds the image, each phase has at most one pixel.
   in.row_stride = src.stride[axes_.y] * std::min(dilation(s_, axes_.y), s_.in[axes_.y]);
   in.column_stride = src.stride[axes_.x] * std::min(dilation(s_, axes_.x), s_.in[axes_.x]);
   in.channels = std::min(kWinogradBlock, s_.channels - cb * kWinogradBlock);
@@ -167,7 +167,7 @@ void Run::filter(const Block& b, int64_t panel, int64_t r, int64_t channel, int6
   f.channel_stride = s_.taps() * kWinogradBlock;
   f.u_channel_stride = blocks * kWinogradBlock, f.u_point_stride = (channels + 1) * f.u_channel_stride;
   for (int64_t c = 0; c < channels; c += f.channels) {
-    f.channels = std::min<int64_t>(4, channels - c);  // both blocks while what they share is near
+    f.channels = std::min<int64_t>(4, channels - c);  // both blocks, while their shared data is in the cache
     for (int64_t block = 0; block < blocks; ++block) {
       f.taps = taps(b, 2 * panel + block, r, channel + c);
       f.u = u + c * f.u_channel_stride + block * kWinogradBlock;
@@ -211,7 +211,7 @@ void Run::product(const Block& b, int64_t panel, int64_t from, int64_t to, const
     }
 }
 
-/// From M of one group to the result.
+/// Transforms M of one group to the result.
 void Run::output(const Block& b, int64_t panel, int64_t depth, int64_t group, const float* m) const {
   const int64_t filter = b.group * s_.filters + panel * kWinogradPanel, count = groups(b);
   const Epilogue<float>& e = task_.epilogue;
@@ -244,7 +244,8 @@ void Run::output(const Block& b, int64_t panel, int64_t depth, int64_t group, co
   }
 }
 
-/// How many depths can share slices: where they fit into the L2 cache, and each slice fills the registers.
+/// The number of depths that can share slices: the slices must fit into the L2 cache, and each slice must fill the
+/// registers.
 int64_t Run::most_depths() const {
   if (kernel_r_ == 1 || s_.stride[axes_.r] != 1 || columns_in_depth() < tiles_) return 1;
   const int64_t room = kInputs / v_group_ - (kernel_r_ - 1) * dilation_r_;
@@ -284,8 +285,8 @@ void Run::separate(int64_t tiles) {
   });
 }
 
-/// Into how many parts of its tiles a panel's work is split, for even work: three panels and two threads make six
-/// halves.
+/// The number of parts into which the tiles of a panel are split to balance the load: three panels and two threads give
+/// six halves.
 int64_t even_splits(int64_t panels, int64_t threads, int64_t most) {
   int64_t best = 1;
   const auto longest = [&](int64_t n) {
@@ -348,10 +349,11 @@ bool fits(const Shape& s) {
          s.kernel[axes.r] <= kMost / (points * 14 * std::max<int64_t>(s.channels, 1));
 }
 
-// The choice: estimated times, in multiply-adds, of a group. The first term of a product is what the algorithm
-// multiplies; then come transforms or the start of a sum, and reading the filters. Fitted to the times of 2700 random
-// shapes (1-D to 3-D, 8 to 1024 channels, 8 to 512 filters, images of 2 to 16000 pixels a side, batches of 1, 4 and 8);
-// on 620 others within 3 % of the best choice on average, and in 98 of 100 not slower than the direct algorithm.
+// The choice compares estimated times of a group, in multiply-adds. The first term of a product is the multiplications
+// of the algorithm; the others are transforms or the start of a sum, and reading the filters. The estimates were fitted
+// to the times of 2700 random shapes (1-D to 3-D, 8 to 1024 channels, 8 to 512 filters, images of 2 to 16000 pixels a
+// side, batches of 1, 4 and 8). On 620 other shapes they are within 3 % of the best choice on average, and in 98 of 100
+// cases not slower than the direct algorithm.
 double cost(const Shape& s, int64_t m) {
   const WinogradAxes axes = winograd_axes(s, winograd_taps(m));
   const auto tiles_along = [&](int axis) {

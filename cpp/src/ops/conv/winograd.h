@@ -1,4 +1,4 @@
-// Winograd convolution: what packing and running share.
+// Winograd convolution: definitions shared by packing and running.
 #pragma once
 
 #include "ops/conv/algorithm.h"
@@ -6,7 +6,7 @@
 
 namespace fastcnn::conv {
 
-/// Which axis is transformed along the height of a tile, which along its width, and which is only summed over.
+/// The axes: one is transformed along the height of a tile, one along its width, and one is only summed over.
 struct WinogradAxes {
   int r = 0, y = 1, x = 2;
   bool found = false;
@@ -15,7 +15,7 @@ struct WinogradAxes {
 /// For kernels of so many taps.
 WinogradAxes winograd_axes(const Shape& shape, int64_t taps);
 
-/// Taps of a side that tiles of m results are for.
+/// The number of taps per side for tiles of m results.
 constexpr int64_t winograd_taps(int64_t m) { return m == 3 ? 2 : 3; }
 
 /// For tiles of m results a side.
@@ -28,8 +28,8 @@ const WinogradTransforms& winograd_transforms(const Shape& shape) {
 
 /// Elements of the transformed filters.
 int64_t winograd_transformed_size(const Shape& shape, const WinogradTransforms& transforms);
-/// Are the filters packed as they are, a quarter of the memory, and transformed in each call, a part at a time? So are
-/// those that no cache holds until the next call.
+/// True if the filters are packed untransformed, with a quarter of the memory, and transformed part by part in each
+/// call. This is used for filters that no cache holds until the next call.
 bool winograd_packs_taps(const Shape& shape, const WinogradTransforms& transforms);
 
 /// Packed weights are [group][panel][tap along r][point][channel][filter of the panel], or, as taps,

@@ -45,8 +45,8 @@ struct WinogradProduct {
   int64_t channel_stride;  ///< channels of a point
   int64_t channels, blocks;
   bool accumulate;
-  /// Where the filters are transformed for each product: taps of a filter, and where those of the next product lie, of
-  /// each block; they are fetched meanwhile. Otherwise 0, and the next point's u is.
+  /// If the filters are transformed for each product: the taps of a filter, and the location of those of the next
+  /// product for each block, which are prefetched. Otherwise 0, and the next point's u is prefetched.
   int64_t taps;
   const float* next_taps[2];
 };
@@ -64,8 +64,8 @@ struct WinogradOutput {
   int64_t row_stride, column_stride;
 };
 
-/// A run of neighbouring tiles of the result's gradient in a row of tiles, one panel of filters (zeros behind the
-/// last).
+/// A run of neighbouring tiles of the result's gradient in a row of tiles, for one panel of filters (zeros behind the
+/// last filter).
 struct WinogradGradient {
   const float* src;                   ///< the first tile's first pixel
   int64_t row_stride, column_stride;  ///< of src, in elements

@@ -23,13 +23,13 @@
 //
 // Pairs of points share their even and odd parts: 12 operations for B^T d, 12 for A^T m, 6 for G g.
 //
-// The weight's gradient is the same transposed, dg = G^T [ sum over tiles of (B^T d B) * (A dY A^T) ] G: four times
-// fewer multiplications than summing outer products pixel by pixel.
+// The weight gradient is the transposed computation, dg = G^T [ sum over tiles of (B^T d B) * (A dY A^T) ] G: four
+// times fewer multiplications than summing outer products pixel by pixel.
 //
-// The product, one matrix product per point, is where the time goes. Tiles are grouped as the registers hold them (14
-// tiles x 32 filters in 28 of the 32 registers of AVX-512); V has the same group of tiles together for 16 channels, so
-// that a value and its broadcast lie at a constant distance from one pointer. Every array has its sizes in its layout,
-// so that no stride of a power of two piles lines onto one set of a cache.
+// The product, one matrix product per point, takes most of the time. Tiles are grouped to fit the registers (14 tiles x
+// 32 filters in 28 of the 32 registers of AVX-512); V stores a group of tiles together for 16 channels, so that all
+// values to broadcast have a constant distance from one pointer. The layout of every array avoids strides of a power of
+// two, which would map many lines to one set of a cache.
 #include <stdint.h>
 
 #include "core/simd.h"

@@ -3,8 +3,8 @@
 //   m[channel][filter] = sum over the tiles of v[tile][channel] * d[tile][filter]
 //
 // Band by band all tiles are transformed, then each point's product is added to m, which is four times as large as the
-// gradient, as packed filters are. A point's panel of filters belongs to one thread, and bands do not depend on the
-// threads, so neither does the result.
+// gradient, as packed filters are. A point's panel of filters belongs to one thread, and neither the bands nor the
+// result depend on the number of threads.
 #include <algorithm>
 
 #include "core/dtypes.h"
@@ -18,7 +18,7 @@ namespace fastcnn::conv {
 namespace {
 
 constexpr int64_t kTile = 4, kTaps = 9;
-/// Transformed tiles of a band: few enough for the caches, enough to repay reading and writing m.
+/// Number of transformed tiles of a band: few enough for the caches, and enough to justify reading and writing m.
 constexpr int64_t kBandBytes = int64_t{4} << 20;
 
 class WinogradWeightGrad {
@@ -54,7 +54,7 @@ class WinogradWeightGrad {
     });
   }
 
-  /// To dense (K, C / groups, 3, 3).
+  /// Copies the result to dense (K, C / groups, 3, 3).
   void store(float* out) const {
     const LayoutKernels& layout = FASTCNN_SELECT(layout_kernels);
     context_.parallel_for(0, s_.groups * panels_ * channel_blocks_, 1, [&](int64_t begin, int64_t end) {

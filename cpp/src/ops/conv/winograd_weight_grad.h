@@ -7,7 +7,7 @@
 namespace fastcnn::conv {
 
 bool winograd_weight_grad_fits(const Shape& shape);
-/// Is it faster than outer products?
+/// True if it is faster than outer products.
 bool winograd_weight_grad_wins(const Shape& shape);
 void winograd_weight_grad(const Context& context, const Shape& shape, const Image& x, const Image& grad,
                           const TensorView& dst);
