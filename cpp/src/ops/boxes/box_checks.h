@@ -1,4 +1,4 @@
-// Checks that the ops on boxes share.
+// Checks shared by the ops on boxes.
 #pragma once
 
 #include "core/dtypes.h"

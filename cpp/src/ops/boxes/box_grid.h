@@ -1,5 +1,5 @@
-// Where kept boxes lie: grids of their centres, one for each range of sizes, so that a box is compared with those near
-// and of its size only. Nothing that can overlap by more than the threshold is left out:
+// The positions of kept boxes: grids of their centres, one for each range of sizes, so that a box is compared only with
+// boxes near it and of similar size. No box that can overlap by more than the threshold is missed:
 //
 //   IoU <= min(w, w') / max(w, w'), so that widths (and heights, and longer sides) differ by less than 1 / threshold;
 //   the centres' distance along x is at most (w + w') / 2 - IoU * max(w, w'), greatest at w' = w (IoU >= 1/2) or at
@@ -26,12 +26,12 @@ BoxExtent extent_of(const BoxList<T>& boxes, int64_t i) {
   return {x1 / 2 + x2 / 2, y1 / 2 + y2 / 2, x2 - x1, y2 - y1};
 }
 
-/// At most 2 n cells for n boxes. Slots: where a kept box's data lie; those of one cell are neighbours.
+/// At most 2 n cells for n boxes. A slot is the position of the data of a kept box; the slots of one cell are adjacent.
 class BoxGrid {
  public:
   static int64_t cells_for(int64_t n) { return 2 * n; }
 
-  /// For boxes whose extents are extent(0..n-1), and overlaps above `least` (a little less than the threshold). starts
+  /// For boxes with the extents extent(0..n-1), and overlaps above `least` (slightly less than the threshold). starts
   /// and counts: cells_for(n) values each.
   template <class F>
   BoxGrid(int64_t n, double least, int64_t* starts, int64_t* counts, const F& extent)
@@ -58,13 +58,13 @@ class BoxGrid {
     return starts_[cell] + counts_[cell]++;
   }
 
-  /// Is visit(first slot, slots) true for a cell whose boxes may overlap this one?
+  /// True if visit(first slot, slots) is true for a cell whose boxes may overlap this one.
   template <class F>
   bool any(const BoxExtent& box, const F& visit) const {
     const double spread = std::max(1 - least_, (1 / least_ - 1) / 2);  // infinite where the threshold is 0
     for (const Level& level : levels_) {
       if (level.count == 0 || level.most_side < least_ * box.side() || level.least_side * least_ > box.side()) continue;
-      // Never wider than both halves; a little more for the rounding of centres.
+      // Never wider than both halves, with a small margin for the rounding of centres.
       const double rx = std::min(box.width * spread, (box.width + level.most_width) / 2) + level.slack;
       const double ry = std::min(box.height * spread, (box.height + level.most_height) / 2) + level.slack;
       const int64_t left = level.column(box.x - rx), right = level.column(box.x + rx);
@@ -92,13 +92,13 @@ class BoxGrid {
       least_side = std::min(least_side, side), most_side = std::max(most_side, side);
       most_width = std::max(most_width, box.width), most_height = std::max(most_height, box.height);
     }
-    /// Cells of half the largest side, or larger ones where there would be more than two for a box.
+    /// The cell size is half the largest side, or larger if there would be more than two cells per box.
     int64_t lay_out(int64_t next) {
       first = next;
       if (count == 0) return next;
       slack = 1e-12 * (std::abs(x1) + std::abs(x2) + std::abs(y1) + std::abs(y2) + most_side);
       double cell = most_side / 2;
-      // Halves: the difference of two doubles may not be finite.
+      // Uses halves because the difference of two doubles may not be finite.
       const auto across = [&] { return std::floor((x2 / 2 - x1 / 2) / (cell / 2)) + 1; };
       const auto down = [&] { return std::floor((y2 / 2 - y1 / 2) / (cell / 2)) + 1; };
       while (across() * down() > static_cast<double>(2 * count)) cell *= 1.5;
@@ -106,7 +106,7 @@ class BoxGrid {
       per_cell = 1 / cell;
       return first + columns * rows;
     }
-    // Rising functions of the coordinate, so that what lies between two bounds lies between their cells.
+    // Increasing functions of the coordinate, so that a value between two bounds is in a cell between theirs.
     int64_t column(double x) const { return at((x - x1) * per_cell, columns); }
     int64_t row(double y) const { return at((y - y1) * per_cell, rows); }
     static int64_t at(double cell, int64_t n) {
@@ -114,7 +114,7 @@ class BoxGrid {
     }
   };
 
-  /// Ranges of four times the size.
+  /// Each range covers a factor of four in size.
   static int class_of(double side) { return std::ilogb(side) >> 1; }
   int level_of(const BoxExtent& box) const { return std::min(top_ - class_of(box.side()), kLevels - 1); }
   int64_t cell_of(const BoxExtent& box) const {

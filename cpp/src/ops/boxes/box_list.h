@@ -32,15 +32,15 @@ struct BoxList {
   void copy(int64_t i, const BoxList& from, int64_t j) const {
     x1[i] = from.x1[j], y1[i] = from.y1[j], x2[i] = from.x2[j], y2[i] = from.y2[j], area[i] = from.area[j];
   }
-  /// Can it overlap another at all? Not where a coordinate is NaN, or the extent is negative, zero or not finite: then
-  /// the quotient of the intersection and the union is 0 or NaN.
+  /// True if it can overlap another box. False if a coordinate is NaN, or if the extent is negative, zero or not
+  /// finite: then the quotient of the intersection and the union is 0 or NaN.
   bool is_proper(int64_t i) const {
     return x2[i] > x1[i] && y2[i] > y1[i] && area[i] > 0 && area[i] <= std::numeric_limits<T>::max();
   }
   BoxArrays<T> from(int64_t i) const { return {x1 + i, y1 + i, x2 + i, y2 + i, area + i}; }
 };
 
-/// Element `column` of row `i` of a (N, columns) view, as the type that is computed in.
+/// Element `column` of row `i` of a (N, columns) view, in the type of the computation.
 template <class T>
 struct Rows {
   Rows(const TensorView& view, int64_t image)
@@ -53,7 +53,7 @@ struct Rows {
   int64_t row, column;
 };
 
-/// The threshold as `overlap > threshold` has to have it in T: the largest value not above it.
+/// The threshold in T for `overlap > threshold`: the largest value not above the threshold.
 template <class T>
 T threshold_in(double threshold) {
   T value = static_cast<T>(threshold);

@@ -1,6 +1,7 @@
-// Overlaps of all pairs. IoU; generalised IoU (Rezatofighi et al., 2019): less the part of the box around both that
-// neither covers; distance IoU (Zheng et al., 2020): less the centres' squared distance over that box's squared
-// diagonal; complete IoU: less a term of the aspect ratios. O(N * M).
+// Overlaps of all pairs. IoU; generalised IoU (Rezatofighi et al., 2019), which subtracts the share of the enclosing
+// box that neither box covers; distance IoU (Zheng et al., 2020), which subtracts the squared distance of the centres
+// over the squared diagonal of the enclosing box; complete IoU, which also subtracts a term of the aspect ratios. O(N *
+// M).
 #include <algorithm>
 #include <cmath>
 

@@ -1,5 +1,5 @@
-// The box around each mask: one pass over the rows, which reads whole words where they are zero, and of a row only what
-// could widen the box.
+// The bounding box of each mask. One pass over the rows skips zeros in whole words, and reads only the parts of a row
+// that could enlarge the box.
 #include <algorithm>
 #include <cstring>
 

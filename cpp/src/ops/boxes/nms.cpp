@@ -1,8 +1,8 @@
-// Greedy non-maximum suppression, in up to three ways. While each kept box suppresses many, it is compared with all
-// that are left, side by side, and those that are suppressed are taken out. Otherwise a box is compared with the kept
-// ones; when those are many, they stand in a grid (box_grid.h), so that it meets only those near it and of its size:
-// O(n log n) for boxes spread out. Several threads look a block of boxes up at a time; what is left of it is decided in
-// order. Scratch: about 100 bytes a box; never a matrix of pairs.
+// Greedy non-maximum suppression, with three methods. While each kept box suppresses many others, it is compared with
+// all remaining boxes in vectors, and suppressed boxes are removed. Otherwise a box is compared with the kept boxes. If
+// there are many, they are stored in a grid (box_grid.h), so that a box is compared only with boxes near it and of
+// similar size: O(n log n) for scattered boxes. Several threads look up a block of boxes at a time; the remaining boxes
+// of the block are decided in order. Scratch memory: about 100 bytes per box, never a matrix of pairs.
 #include "fastcnn/ops/boxes.h"
 
 #include <algorithm>
@@ -17,13 +17,13 @@ namespace {
 
 using namespace boxes;
 
-/// Boxes looked up in parallel before one is added; kept boxes that need no grid; and boxes that repay waking other
-/// threads, block after block.
+/// The number of boxes looked up in parallel before one is added; the number of kept boxes that need no grid; and the
+/// number of boxes that justifies waking other threads for every block.
 constexpr int64_t kBlock = 512, kFew = 256, kMany = 32768;
-/// Comparing a box with all that are left costs each of those about 0.6 cycles, looking one of them up in a grid 300:
-/// it is repaid where 1 / kSweeps of them fall in kSweeps / 2 rounds.
+/// Comparing a box with all remaining boxes costs about 0.6 cycles for each of them; looking one up in a grid costs
+/// 300. The comparison is worthwhile if 1 / kSweeps of them are suppressed in kSweeps / 2 rounds.
 constexpr int64_t kSweeps = 32;
-/// So few that comparing all is faster than anything else.
+/// For so few boxes, comparing all is the fastest method.
 constexpr int64_t kAll = 512;
 
 template <class T>
@@ -39,7 +39,7 @@ const NmsRows<T>& kernels_of() {
 template <class T>
 class Suppression {
  public:
-  /// `most`: what comes behind so many kept boxes of a class does not matter.
+  /// `most`: boxes after this number of kept boxes of a class are ignored.
   Suppression(const Context& context, int64_t n, double threshold, int64_t most)
       : context_(context),
         scratch_(context),
@@ -94,19 +94,19 @@ class Suppression {
     places_[to] = places_[from];
   }
   bool is_full(const Class& c) const { return c.kept - c.begin >= most_; }
-  /// Whether the next box is kept was decided.
+  /// The next box has been decided.
   void take(Class& c, bool is_kept) {
     keep[places_[c.next]] = is_kept;
     if (is_kept) move(c.kept++, c.next);
     ++c.next;
   }
 
-  /// Takes out what the next kept boxes suppress, while that is much; all, where there are few. False where another way
-  /// is better. Needs kept == next.
+  /// Removes the boxes that the next kept boxes suppress, while these are many; if few boxes remain, processes all.
+  /// Returns false if another method is better. Requires kept == next.
   bool sweep(Class& c) {
-    // Counted from where vectors are aligned; what stands there before the first counts as dead.
+    // Positions are counted from an aligned address; boxes there before the first one count as suppressed.
     const int64_t before = c.next % 64, base = c.next - before, n = c.end - base, words = (n + 63) / 64;
-    auto* dead = reinterpret_cast<uint64_t*>(counts_ + 2 * c.begin);  // the grid is not there yet
+    auto* dead = reinterpret_cast<uint64_t*>(counts_ + 2 * c.begin);  // the grid does not exist yet
     std::fill_n(dead, words, uint64_t{0});
     dead[0] = (uint64_t{1} << before) - 1;
     int64_t k = before, fresh = 0, fallen = before;
@@ -136,7 +136,7 @@ class Suppression {
     return is_worth_it;
   }
 
-  /// Compares each box with all kept ones, until those are so many that a grid is worth it.
+  /// Compares each box with all kept boxes, until there are enough of them for a grid.
   void one_by_one(Class& c) {
     while (c.next < c.end && (c.kept - c.begin < kFew || c.end - c.next < kFew))
       take(c, !is_full(c) && !kernels_of<T>().any(sorted.from(c.begin), c.kept - c.begin, query(c.next)));
@@ -188,7 +188,8 @@ class Suppression {
   int64_t *starts_, *counts_, *places_;
 };
 
-/// The kept ones of n boxes box(i, column), in the order of their scores. classes: of each, or null.
+/// Returns the kept boxes among n boxes box(i, column), in the order of their scores. classes: the class of each box,
+/// or null.
 template <class T, class Box>
 int64_t suppress(const Context& context, int64_t n, const Box& box, const int64_t* order, const int64_t* classes,
                  double threshold, int64_t most, int64_t* kept) {
@@ -213,7 +214,8 @@ int64_t suppress(const Context& context, int64_t n, const Box& box, const int64_
       if (run.keep[k]) kept[count++] = order[k];
     return count;
   }
-  // Classes of many boxes one after the other, all threads at each; the others side by side.
+  // Classes with many boxes are processed one after the other with all threads; the other classes are processed in
+  // parallel.
   int64_t* starts = scratch.get<int64_t>(n + 1);
   int64_t groups = 0;
   for (int64_t k = 0; k < n; ++k)
@@ -258,7 +260,7 @@ int64_t* read_classes(const TensorView* classes, int64_t image, Scratch& scratch
   return values;
 }
 
-/// f(scores as they are computed with).
+/// Calls f(scores in the type of the computation).
 template <class F>
 void with_scores(const TensorView& scores, int64_t image, Scratch& scratch, const F& f) {
   visit(FloatTypes{}, dtype_of(scores), [&](auto tag) {
@@ -313,7 +315,7 @@ void nms_padded(const Context& context, const TensorView& boxes, const TensorVie
                               }) -
                order;
     });
-    // Compact: boxes by rank, so that those below the threshold cost nothing more.
+    // Compacts the boxes by rank, so that those below the threshold have no further cost.
     int64_t* ranks = scratch.get<int64_t>(left);
     for (int64_t k = 0; k < left; ++k) ranks[k] = k;
     int64_t* keys = read_classes(classes, image, scratch);
@@ -343,7 +345,7 @@ void nms_padded(const Context& context, const TensorView& boxes, const TensorVie
     context.parallel_for(0, images, 1, [&](int64_t i, int64_t end) {
       try {
         for (; i < end; ++i) one(serial_context(), i);
-      } catch (const Error&) {  // memory; nothing may leave the region
+      } catch (const Error&) {  // out of memory; no exception may leave the parallel region
         failed = true;
       }
     });

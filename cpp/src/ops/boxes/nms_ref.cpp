@@ -1,4 +1,4 @@
-// The oracle: greedy suppression as torchvision's CPU kernel has it, operation by operation.
+// The oracle: greedy suppression as in torchvision's CPU kernel, operation by operation.
 #include <algorithm>
 
 #include "fastcnn/ops/boxes.h"

@@ -1,5 +1,5 @@
-// One box against many. The quotient decides, in the order of operations of torchvision's kernel; it is taken only
-// where a test without a division is not sure: I / (A + B - I) > t where I > t / (1 + t) * (A + B).
+// One box against many. The decision uses the quotient, in the order of operations of torchvision's kernel. It is
+// computed only if a test without a division is not certain: I / (A + B - I) > t where I > t / (1 + t) * (A + B).
 #include <stdint.h>
 
 #include "core/simd.h"
@@ -22,11 +22,11 @@ struct Query {
         near(splat(box.near)),
         sure(splat(box.sure)) {}
 
-  /// The lanes that overlap by more, as bits.
+  /// The lanes that overlap by more than the threshold, as bits.
   FASTCNN_INLINE uint32_t overlapping(const boxes::BoxArrays<T>& boxes, int64_t i) const {
     const V zero = {}, both = load(boxes.area + i) + area;
     const V width = vmax(zero, vmin(x2, load(boxes.x2 + i)) - vmax(x1, load(boxes.x1 + i)));
-    // Where this is negative, so is the product.
+    // If this is negative, the product is too.
     const V height = vmin(y2, load(boxes.y2 + i)) - vmax(y1, load(boxes.y1 + i));
     const V shared = width * height;
     const uint32_t may = bits_above<true, T>(shared, near * both), must = bits_above<true, T>(shared, sure * both);

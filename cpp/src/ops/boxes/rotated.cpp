@@ -27,7 +27,7 @@ struct Axes {
   Point u, v;
 };
 
-/// The part of a polygon where side(point) >= 0. Returns its corners' number.
+/// Clips a polygon to the part where side(point) >= 0. Returns the number of its corners.
 template <class Side>
 int clip(const Point* from, int n, Point* to, const Side& side) {
   int count = 0;
@@ -57,7 +57,7 @@ BoxExtent Rotated::extent() const {
 }
 
 double rotated_iou(const Rotated& a, const Rotated& b) {
-  // In the coordinates of b's sides, b is the square [-1, 1]: each clip is at a constant.
+  // In the coordinate system of b's sides, b is the square [-1, 1], so each clip is at a constant.
   const Axes of_a(a), of_b(b);
   const double uu = of_b.u.x * of_b.u.x + of_b.u.y * of_b.u.y, vv = of_b.v.x * of_b.v.x + of_b.v.y * of_b.v.y;
   const double dx = a.cx - b.cx, dy = a.cy - b.cy;

@@ -1,4 +1,4 @@
-// A radix sort, least digit first: stable, and linear in the number of boxes.
+// A radix sort, least significant digit first: stable, and linear in the number of boxes.
 #include "ops/boxes/score_order.h"
 
 #include <algorithm>
@@ -19,7 +19,7 @@ struct Item {
   Index index;
 };
 
-/// Sorts by rising key. spare: n items of memory. Returns where the result lies.
+/// Sorts by increasing key. spare: n items of memory. Returns the location of the result.
 template <class Key, class Index>
 Item<Key, Index>* radix_sort(Item<Key, Index>* items, Item<Key, Index>* spare, int64_t n) {
   if (n <= kFew) {
@@ -84,7 +84,7 @@ void order_by_class(const int64_t* classes, int64_t n, int64_t* order, const Con
   std::copy_n(order, n, from);
   const auto [low, high] = std::minmax_element(classes, classes + n);
   const uint64_t range = static_cast<uint64_t>(*high) - static_cast<uint64_t>(*low);
-  if (range < static_cast<uint64_t>(n)) {  // as classes are: one pass
+  if (range < static_cast<uint64_t>(n)) {  // usually true for classes: one pass
     int64_t* starts = scratch.get<int64_t>(static_cast<int64_t>(range) + 1);
     std::fill_n(starts, range + 1, int64_t{0});
     for (int64_t i = 0; i < n; ++i) ++starts[classes[i] - *low];

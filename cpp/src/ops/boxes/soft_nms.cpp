@@ -1,4 +1,4 @@
-// Suppression that lowers scores instead of removing boxes. O(n * results) vector operations, 50 bytes a box; never a
+// Suppression that lowers scores instead of removing boxes. O(n * results) vector operations, 50 bytes per box, never a
 // matrix of pairs.
 #include <algorithm>
 #include <cmath>
@@ -18,7 +18,7 @@ void check_decay(double sigma, Decay decay, double min_score, const char* op) {
   FASTCNN_CHECK(min_score >= 0, op, ": expected min_score of at least 0, got ", min_score);
 }
 
-/// f(boxes, scores), all in the type that is computed in: double where either is.
+/// Calls f(boxes, scores) in the type of the computation: double if either is double.
 template <class F>
 void with_boxes(const Context& context, const TensorView& boxes, const TensorView& scores, const F& f) {
   const int64_t n = boxes.shape[0];
@@ -117,13 +117,13 @@ ScoredBoxes matrix_nms(const Context& context, const TensorView& boxes, const Te
     Scratch scratch(context);
     int64_t* order = scratch.get<int64_t>(n);
     order_by_score(values, n, order, context);
-    // Without what starts too low, and NaN.
+    // Excludes boxes whose initial score is too low, and NaN.
     const int64_t left =
         std::remove_if(order, order + n, [&](int64_t i) { return !(values[i] >= T(min_score)); }) - order;
     const BoxList<T> list = BoxList<T>::in(scratch, left);
     for (int64_t k = 0; k < left; ++k) list.copy(k, unsorted, order[k]);
     T *worst = scratch.get<T>(left), *decayed = scratch.get<T>(left);
-    // The largest overlap of each with a better box; then what each such box takes of it.
+    // Computes the largest overlap of each box with a better box, then the decay by each such box.
     context.parallel_for(0, left, 16, [&](int64_t j, int64_t end) {
       for (; j < end; ++j) {
         worst[j] = 0;
@@ -135,7 +135,7 @@ ScoredBoxes matrix_nms(const Context& context, const TensorView& boxes, const Te
         T least = 1;
         for (int64_t i = 0; i < j; ++i) {
           const T overlap = iou(list, i, j);
-          if (!(overlap > 0)) continue;  // others take nothing, or give back
+          if (!(overlap > 0)) continue;  // other boxes do not lower the score
           const T factor = decay == Decay::gaussian
                                ? std::exp((worst[i] * worst[i] - overlap * overlap) / static_cast<T>(sigma))
                            : worst[i] < 1 ? (1 - overlap) / (1 - worst[i])
