@@ -1,9 +1,9 @@
-// Dalal and Triggs, "Histograms of oriented gradients for human detection", 2005. Two forms: scikit-image's, in which a
-// pixel votes for its cell and its orientation, and theirs, in which it votes for the four nearest cells of each block
-// and the two nearest orientations, weighted by distance and by a Gaussian over the block (constants as in OpenCV's
-// HOGDescriptor). Gradients and votes in double, as scikit-image's, so that orientations on a border fall alike.
-// O(pixels * orientations); interpolated: O(pixels * cells of a block). Scratch: a row of pixels a thread;
-// interpolated: 20 bytes a pixel.
+// Dalal and Triggs, "Histograms of oriented gradients for human detection", 2005. There are two variants. In
+// scikit-image's, a pixel votes for its cell and its orientation. In that of the paper, it votes for the four nearest
+// cells of each block and the two nearest orientations, weighted by distance and by a Gaussian over the block
+// (constants as in OpenCV's HOGDescriptor). Gradients and votes are in double, as in scikit-image, so that orientations
+// on a bin border get the same bin. O(pixels * orientations); interpolated: O(pixels * cells of a block). Scratch: a
+// row of pixels a thread; interpolated: 20 bytes a pixel.
 #include "fastcnn/ops/features.h"
 
 #include <algorithm>
@@ -38,7 +38,7 @@ void read_line(const void* image, int64_t first, int64_t stride, int64_t n, Valu
     for (int64_t x = 0; x < n; ++x) line[x] = static_cast<Value>(from[x * stride]);
 }
 
-/// Differences of neighbours along both axes, of the channel where they are steepest.
+/// Differences of neighbours along both axes, from the channel with the largest gradient.
 template <class Value>
 class Gradients {
  public:
@@ -94,7 +94,7 @@ class Gradients {
 struct Borders {
   explicit Borders(int64_t n) {
     for (int64_t k = 1; k < n; ++k) {
-      // 45 and 90 degrees exactly, where integers' gradients lie.
+      // 45 and 90 degrees are exact, because gradients of integers often have these angles.
       const double angle = kPi * static_cast<double>(k) / static_cast<double>(n);
       sine.push_back(4 * k == n || 4 * k == 3 * n ? std::sqrt(0.5) : std::sin(angle));
       cosine.push_back(2 * k == n       ? 0
@@ -128,7 +128,7 @@ void vote(const Gradients<Value>& gradients, const Borders& borders, const Hog& 
   for (int64_t i = 0; i < cells * o.orientations; ++i) histogram[i] /= pixels;
 }
 
-/// A block's values to unit length, as scikit-image has it.
+/// Normalises the values of a block to unit length, as in scikit-image.
 template <class To>
 void normalise(double* block, int64_t n, BlockNorm norm, To* to) {
   constexpr double kEps = 1e-5;
@@ -157,7 +157,7 @@ struct CellWindow {
   std::vector<float> weights;
 };
 
-/// By distance from the cell's centre, under a Gaussian over the block.
+/// Weights by the distance from the cell's centre and a Gaussian over the block.
 std::vector<CellWindow> windows_of_block(const Hog& o) {
   const int64_t height = o.cell[0] * o.block[0], width = o.cell[1] * o.block[1];
   const double sigma = static_cast<double>(height + width) / 8, scale = 1 / (2 * sigma * sigma);
@@ -172,7 +172,7 @@ std::vector<CellWindow> windows_of_block(const Hog& o) {
       w.row = std::max<int64_t>(0, (row - 1) * o.cell[0]), w.column = std::max<int64_t>(0, (column - 1) * o.cell[1]);
       w.rows = std::min(height, (row + 2) * o.cell[0]) - w.row;
       w.columns = std::min(width, (column + 2) * o.cell[1]) - w.column;
-      // Without the half of a neighbouring cell that gives nothing.
+      // Excludes the half of a neighbouring cell that has weight 0.
       const auto shrink = [&](int64_t& first, int64_t& count, int64_t cell, int64_t index) {
         while (count > 1 && part(first, cell, index) == 0) ++first, --count;
         while (count > 1 && part(first + count - 1, cell, index) == 0) --count;
@@ -180,7 +180,7 @@ std::vector<CellWindow> windows_of_block(const Hog& o) {
       shrink(w.row, w.rows, o.cell[0], row), shrink(w.column, w.columns, o.cell[1], column);
       for (int64_t y = w.row; y < w.row + w.rows; ++y)
         for (int64_t x = w.column; x < w.column + w.columns; ++x) {
-          // From the corner of the block's middle pixel, as OpenCV.
+          // Measured from the corner of the block's middle pixel, as in OpenCV.
           const double dy = static_cast<double>(y) - static_cast<double>(height) / 2;
           const double dx = static_cast<double>(x) - static_cast<double>(width) / 2;
           w.weights.push_back(static_cast<float>(std::exp(-(dx * dx + dy * dy) * scale) * part(y, o.cell[0], row) *
@@ -191,7 +191,7 @@ std::vector<CellWindow> windows_of_block(const Hog& o) {
   return windows;
 }
 
-/// OpenCV's normalisation, with lengths that damp blocks of little contrast.
+/// OpenCV's normalisation, which reduces the values of blocks with low contrast.
 template <class To>
 void normalise_damped(double* block, int64_t n, BlockNorm norm, To* to) {
   if (norm != BlockNorm::l2_hys) return normalise(block, n, norm, to);
@@ -207,7 +207,8 @@ void normalise_damped(double* block, int64_t n, BlockNorm norm, To* to) {
   for (int64_t i = 0; i < n; ++i) to[i] = static_cast<To>(block[i] / length);
 }
 
-/// One image's blocks, interpolated. A thread goes down some rows of blocks with the votes of the pixels of one.
+/// The blocks of one image, interpolated. A thread processes some rows of blocks from top to bottom and keeps the votes
+/// of the pixels of one row.
 template <class Value, class To>
 void interpolate(const Context& context, const Gradients<Value>& gradients, const Hog& o,
                  const std::vector<CellWindow>& windows, int64_t width, int64_t block_rows, int64_t block_columns,
@@ -256,7 +257,8 @@ void run(const Context& context, const TensorView& image, typename Planes<Value>
   const int64_t channels = image.shape[rank - 3], height = image.shape[rank - 2], width = image.shape[rank - 1];
   const int64_t rows = height / o.cell[0], columns = width / o.cell[1], bins = o.orientations;
   const int64_t block_rows = rows - o.block[0] + 1, block_columns = columns - o.block[1] + 1;
-  // Cells and blocks may be larger than the image by far: then there are none, and nothing is as large as they are.
+  // Cells and blocks may be much larger than the image. Then there are no blocks, and no allocation depends on their
+  // size.
   const bool any = block_rows > 0 && block_columns > 0;
   const int64_t block_size = any ? o.block[0] * o.block[1] * bins : 0;
   int64_t images = 1;

@@ -7,15 +7,16 @@
 
 namespace fastcnn::features {
 
-/// A pixel's votes lie side by side, so many to a multiple.
+/// The votes of a pixel are adjacent; their number is rounded up to a multiple of this.
 constexpr int64_t kVotes = 16;
 
 struct HogKernels {
-  /// n gradients, turned into the upper half plane: their length, and how many of some borders they are beyond.
+  /// Rotates n gradients into the upper half plane, and computes their length and the number of bin borders below their
+  /// angle.
   void (*bins)(double* gx, double* gy, int64_t n, const double* sine, const double* cosine, int64_t borders,
                double* length, double* bin);
-  /// n pixels' gradients to votes [pixel][stride], `bins` of them used: the two nearest orientations' share of the
-  /// length.
+  /// Converts the gradients of n pixels to votes [pixel][stride], of which `bins` are used: the length is shared
+  /// between the two nearest orientations.
   void (*votes)(const float* gx, const float* gy, int64_t n, int64_t bins, int64_t stride, float* votes);
   /// to[stride] = the votes of a window, weights [rows][columns]; line[i]: votes of row i from the first column on.
   void (*sum)(const float* const* line, int64_t rows, int64_t columns, const float* weights, int64_t stride, float* to);
