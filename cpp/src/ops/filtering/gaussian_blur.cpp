@@ -32,7 +32,7 @@ template <class Types>
 void filter_batch(Types, const char* op, const char* argument, const Context& context, const TensorView& src,
                   const GaussianBlur& blur, const TensorView& dst, bool transposed) {
   SeparableFilter filter = checked_gaussian(op, argument, src, blur, dst);
-  // Symmetric taps are their own transpose where the border continues both sides of an edge alike.
+  // Symmetric taps are their own transpose if the border continues both sides of an edge in the same way.
   filter.adjoint = transposed && (blur.border == Border::mirror || blur.border == Border::replicate);
   const int spatial_dims = static_cast<int>(blur.sigma.size());
   const BatchShape batch(src, spatial_dims, op, argument);

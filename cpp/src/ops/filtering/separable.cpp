@@ -1,6 +1,6 @@
 // The passes run strip by strip: a block of rows is filtered down the columns into a buffer that stays in cache, then
-// each of its rows along x. Borders cost nothing inside: outside rows are pointers to the rows that they repeat, and
-// the buffer's ends are filled before the x pass.
+// each of its rows along x. Borders cost nothing in the interior: rows outside the image are pointers to the rows that
+// they repeat, and the ends of the buffer are filled before the x pass.
 //
 // Transposed: out[i] = sum_k w[k] in[c(i + k)], with c the border rule, turns into g[e] = sum_k w[k] in[e - k] on the
 // extended line, with zeros outside, and out[j] = sum of g[e] over all e with c(e) = j.
@@ -18,7 +18,7 @@ namespace {
 
 constexpr int64_t kBlock = 8;          // rows filtered together down the columns
 constexpr int64_t kGrain = 16384;      // pixels that are worth a thread
-constexpr int64_t kVectorPad = 128;    // bytes that the row kernel may read too far
+constexpr int64_t kVectorPad = 128;    // bytes that the row kernel may read past the end
 constexpr int64_t kChunk = 256 << 10;  // elements of a volume's chunk of columns, to stay in the L2 cache
 
 int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
@@ -48,9 +48,9 @@ struct Line {
     taps = w;
   }
 
-  /// Which element stands at coordinate e; -1: a zero.
+  /// The index of the element at coordinate e; -1 for a zero.
   int64_t source(int64_t e) const { return continued(e, n, adjoint ? Border::constant : border); }
-  /// Transposed: where the sum at e, outside the line, is added.
+  /// Transposed: the element to which the sum at e, outside the line, is added.
   int64_t target(int64_t e) const { return continued(e, n, border); }
 
   const A* taps;
@@ -94,12 +94,12 @@ void filter_columns(const SeparableRows<A>& kernels, const Line<A>& line, const 
   for (int64_t e = line.n; e < line.n + line.after; ++e) fold(e);
 }
 
-/// Filters along x. The rows to filter are written into a buffer, which has room for what lies outside.
+/// Filters along x. The rows to filter are written into a buffer with room for the border.
 template <class A>
 class RowFilter {
  public:
   RowFilter(const Line<A>& line, Scratch& scratch) : line_(line) {
-    // Transposed, the extended line is computed: zeros as wide as the taps around it.
+    // The transposed filter computes the extended line, with zeros as wide as the taps around it.
     const int64_t extension = line.adjoint ? line.before + line.after : 0;
     constexpr int64_t kAlign = 64 / static_cast<int64_t>(sizeof(A));
     left_ = round_up(line.before + extension, kAlign);
@@ -145,7 +145,7 @@ class RowFilter {
   int64_t* outside_;
 };
 
-/// The rows of one plane as A, converted as they are needed; the last `capacity` of them are kept.
+/// The rows of one plane as A, converted on demand; the last `capacity` rows are kept.
 template <class A>
 class RowWindow {
  public:
@@ -162,7 +162,7 @@ class RowWindow {
     plane_ = plane;
     next_ = e;
   }
-  /// Makes the rows before coordinate `end` available.
+  /// Provides the rows before coordinate `end`.
   void advance(const Line<A>& line, int64_t end) {
     for (; next_ < end; ++next_) {
       const int64_t i = line.source(next_);
@@ -182,7 +182,8 @@ class RowWindow {
   int64_t next_ = 0;
 };
 
-/// The z pass: planes are the "rows". Chunks of columns, so that the planes of a chunk stay in cache.
+/// The z pass, in which planes are the "rows". It processes chunks of columns, so that the planes of a chunk stay in
+/// cache.
 template <class A>
 void filter_planes(const Context& context, const char* src, int64_t item, void (*load)(const void*, int64_t, A*),
                    int64_t plane, const Line<A>& line, A* dst) {
@@ -256,7 +257,7 @@ void separable_filter(const Context& context, const void* src, DType dtype, cons
     std::fill_n(zeros, width, A(0));
     A* extended = local.get<A>(along.extended() + kVectorPad / static_cast<int64_t>(sizeof(A)));
     A* finished = local.get<A>(width);
-    // Uninitialised pads would be harmless, but NaN or denormal by chance.
+    // Uninitialised padding does not affect results, but may contain NaN or slow denormal values.
     A* buffer = local.get<A>(count * along.pitch());
     std::fill_n(buffer, count * along.pitch(), A(0));
     RowWindow<A> loaded(load, item, load ? window : 0, width, local);

@@ -17,14 +17,14 @@ struct SeparableFilter {
   bool adjoint = false;  ///< apply the transpose of the operator, border included
 };
 
-/// Takes row `row` (counted through the planes) of the result; called once per row, from any thread. Must not throw.
+/// Receives row `row` (numbered across planes) of the result. Called once per row, from any thread. Must not throw.
 template <class A>
 using RowSink = FunctionRef<void(int64_t row, const A* values)>;
 
-/// Filters the dense image src, whose dtype separable_kernels can load as A (float or double). The result goes to dst,
-/// a dense image of A, or row by row to `sink` where dst is null. The result does not depend on the number of threads.
-/// Scratch: a few rows per thread; 4 (8 for double) bytes per pixel more for volumes and for small or transposed
-/// images.
+/// Filters the dense image src, whose dtype separable_kernels can load as A (float or double). The result is written to
+/// dst, a dense image of A, or passed row by row to `sink` if dst is null. The result does not depend on the number of
+/// threads. Scratch: a few rows per thread; 4 (8 for double) bytes per pixel more for volumes and for small or
+/// transposed images.
 template <class A>
 void separable_filter(const Context& context, const void* src, DType dtype, const Extent& extent,
                       const SeparableFilter& filter, A* dst, RowSink<A> sink);

@@ -11,7 +11,7 @@ template <class A>
 struct SeparableRows {
   /// dst[j][x] = sum over t < n of taps[t] * rows[j + t][x], for j < count, x < width; rows of dst are `stride` apart.
   void (*columns)(const A* const* rows, const A* taps, int64_t n, int64_t count, int64_t width, A* dst, int64_t stride);
-  /// dst[x] = sum over t < n of taps[t] * src[x + t], for x < width. Reads up to a vector (64 bytes) too far.
+  /// dst[x] = sum over t < n of taps[t] * src[x + t], for x < width. Reads up to a vector (64 bytes) past the end.
   void (*row)(const A* src, const A* taps, int64_t n, int64_t width, A* dst);
   /// Rows of other dtypes, by DType; null where there is no conversion. Integers are rounded to nearest (ties to even)
   /// and clamped to their range.
