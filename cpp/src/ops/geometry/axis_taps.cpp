@@ -1,6 +1,6 @@
-// The formulas of torch.nn.functional.interpolate with align_corners=False, whose antialiased ones are Pillow's. The
-// cubic is R. Keys's, "Cubic convolution interpolation for digital image processing", 1981: a = -0.75, or -0.5 with
-// antialias, where Pillow has that.
+// The formulas of torch.nn.functional.interpolate with align_corners=False, whose antialiased modes are the same as
+// Pillow's. The cubic is that of R. Keys, "Cubic convolution interpolation for digital image processing", 1981: a =
+// -0.75, or -0.5 with antialias, as in Pillow.
 #include "ops/geometry/axis_taps.h"
 
 #include <algorithm>
@@ -23,7 +23,7 @@ struct Range {
   std::vector<double> weights;
 };
 
-/// `weights` of neighbours from `first` on, each on the nearest input that exists.
+/// Adds `weights` of neighbours from `first` on; a neighbour outside is replaced by the nearest existing input.
 Range clamped(int64_t first, const std::vector<double>& weights, int64_t inputs) {
   const auto at = [&](int64_t i) { return std::clamp<int64_t>(i, 0, inputs - 1); };
   const auto n = static_cast<int64_t>(weights.size());
@@ -67,7 +67,7 @@ AxisTaps axis_taps(int64_t inputs, int64_t outputs, const Resize& options) {
   AxisTaps taps(inputs);
   for (int64_t i = 0; i < outputs; ++i) {
     if (options.mode == Interpolation::nearest || options.mode == Interpolation::nearest_exact) {
-      // In single precision, as torch, to take the pixels that it takes.
+      // In single precision, as in torch, to select the same pixels.
       const float place = static_cast<float>(i) + (options.mode == Interpolation::nearest ? 0.0f : 0.5f);
       const auto from = static_cast<int64_t>(std::floor(place * static_cast<float>(scale)));
       ranges.push_back({std::min(from, inputs - 1), {1.0}});

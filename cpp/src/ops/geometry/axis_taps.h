@@ -20,7 +20,8 @@ struct AxisTaps {
 
 AxisTaps axis_taps(int64_t inputs, int64_t outputs, const Resize& options);
 
-/// Inputs and outputs exchanged. Ranges rise with the output, so that those that hold an input are a range too.
+/// The same with inputs and outputs exchanged. Ranges increase with the output, so the outputs whose range contains an
+/// input are a range too.
 AxisTaps transposed(const AxisTaps& taps);
 
 }  // namespace fastcnn

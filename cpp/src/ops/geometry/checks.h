@@ -9,7 +9,7 @@
 
 namespace fastcnn::geometry {
 
-/// The sizes of an image batch and of its result; an image without pixels cannot become one with some.
+/// The sizes of an image batch and of its result; an empty image cannot be resized to a non-empty one.
 struct Sizes {
   Sizes(const char* op, const char* argument, const TensorView& src, const TensorView& dst) {
     const BatchShape batch(src, 2, op, argument);

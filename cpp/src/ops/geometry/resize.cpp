@@ -1,5 +1,5 @@
-// Both axes apart: rows are summed into one, which a cache holds, and its ranges into the result's. O(results * taps).
-// Scratch: the rows of a range, for each thread.
+// Processes the axes separately: rows are summed into one row, which fits the cache, and its ranges are summed into a
+// row of the result. O(results * taps). Scratch memory: the rows of a range, for each thread.
 #include <algorithm>
 #include <cstring>
 
@@ -31,7 +31,7 @@ const SeparableRows<A>& conversions_of() {
     return FASTCNN_SELECT(separable_kernels).f64;
 }
 
-/// Rows of one image as A. The last few stay converted: an output shares most of its rows with the one before.
+/// Rows of one image as A. The last few stay converted, because consecutive outputs share most of their rows.
 template <class T, class A>
 class Rows {
  public:
@@ -94,7 +94,7 @@ void resample(const Context& context, const TensorView& src, const AxisTaps& dow
       A* result = scratch.get<A>(columns);
       for (int64_t y = begin; y < end; ++y) {
         const auto first = static_cast<int64_t>(down.first[static_cast<size_t>(y)]);
-        int64_t n = 0;  // without rows of the weight 0, which must not count, be they NaN
+        int64_t n = 0;  // rows of weight 0 are excluded, because they may be NaN
         for (int64_t k = 0; k < down.count[static_cast<size_t>(y)]; ++k) {
           used[n] = of_rows[y * down.most + k];
           if (used[n] != 0) range[n++] = lines.row(first + k);

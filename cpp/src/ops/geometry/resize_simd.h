@@ -11,8 +11,8 @@ template <class A>
 struct ResizeRows {
   /// dst[x] = sum over k < n of weights[k] * rows[k][x].
   void (*columns)(const A* const* rows, const A* weights, int64_t n, int64_t width, A* dst);
-  /// dst[x] = sum over k < n of weights[k * width + x] * src[first[x] + k]. Where a weight is 0 its element does not
-  /// count, be it NaN.
+  /// dst[x] = sum over k < n of weights[k * width + x] * src[first[x] + k]. An element of weight 0 is ignored, even if
+  /// it is NaN.
   void (*row)(const A* src, const int32_t* first, const A* weights, int64_t n, int64_t width, A* dst);
 };
 

@@ -1,5 +1,5 @@
-// Weighted sums of rows, compiled once per ISA. Loops without branches, which the compiler turns into vectors, and the
-// gathers of a row where the ISA has them.
+// Weighted sums of rows, compiled once per ISA. Loops without branches that the compiler vectorises, and gathers of a
+// row if the ISA has them.
 #include <stdint.h>
 
 #include "core/simd.h"

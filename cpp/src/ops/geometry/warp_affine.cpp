@@ -1,5 +1,5 @@
-// Affine maps of images, a result's pixel at a time: O(results). The gradients: of the image by scattering, plane by
-// plane, of the maps by sums in double; neither depends on the number of threads.
+// Affine maps of images, one pixel of the result at a time: O(results). The gradient of the image is scattered plane by
+// plane, the gradient of the maps is summed in double. Neither depends on the number of threads.
 #include <algorithm>
 #include <cmath>
 
@@ -17,11 +17,11 @@ using geometry::Sizes;
 template <class T>
 using Sum = std::conditional_t<std::is_same_v<T, double> || (std::is_integral_v<T> && sizeof(T) >= 4), double, float>;
 
-/// A dtype's nearest value: integers by rounding, ties to even, within their range.
+/// The nearest value of a dtype: integers are rounded, ties to even, and clamped to their range.
 template <class T, class A>
 T rounded(A value) {
   if constexpr (std::is_integral_v<T>) {
-    // NaN becomes 0. The greatest integer of 64 bits is no double: the next one above is.
+    // NaN becomes 0. The maximum 64-bit integer is not representable as a double; the next integer above it is.
     constexpr T kLeast = std::numeric_limits<T>::min(), kMost = std::numeric_limits<T>::max();
     const A nearest = std::nearbyint(value);
     if (nearest >= static_cast<A>(kMost)) return kMost;
@@ -31,7 +31,7 @@ T rounded(A value) {
   }
 }
 
-/// Where a result's pixel lies in the image: the pixel up and left of it and how far beyond, or outside.
+/// The position of a result pixel in the image: the pixel above and to the left with the fractional offset, or outside.
 struct Place {
   int64_t y, x;
   double below, right;
@@ -41,7 +41,7 @@ class Map {
  public:
   Map(const double* m, const Sizes& image) : m_(m), height_(image.height), width_(image.width) {}
 
-  /// False outside, from a pixel's distance on (and for NaN).
+  /// Returns false outside, at a distance of one pixel or more (and for NaN).
   bool bilinear(int64_t row, int64_t column, Place& p) const {
     double y, x;
     at(row, column, y, x);
@@ -50,7 +50,7 @@ class Map {
     p = {static_cast<int64_t>(top), static_cast<int64_t>(left), y - top, x - left};
     return true;
   }
-  /// The nearest pixel; of two the right and the lower one. False outside.
+  /// Finds the nearest pixel; ties go to the right and the lower one. Returns false outside.
   bool nearest(int64_t row, int64_t column, Place& p) const {
     double y, x;
     at(row, column, y, x);
@@ -78,7 +78,7 @@ A between(A a, A b, A weight) {
   return weight == 0 ? a : weight == 1 ? b : a * (1 - weight) + b * weight;
 }
 
-/// The four pixels around a place, with the fill outside of the image.
+/// The four pixels around a position, with the fill value outside the image.
 template <class A, class T>
 void corners(const Map& map, const T* image, const Place& p, A fill, A (&v)[4]) {
   for (int k = 0; k < 4; ++k) {
@@ -101,7 +101,7 @@ const double* map_of(const TensorView& maps, int64_t plane, int64_t planes) {
   return maps.as<double>() + plane * maps.shape[0] / planes * 6;
 }
 
-/// How many images a batch has.
+/// The number of images in a batch.
 int64_t planes_of(const TensorView& batch) {
   int64_t planes = 1;
   for (int d = 0; d < batch.ndim - 2; ++d) planes *= batch.shape[d];
