@@ -1,6 +1,6 @@
 // Position-sensitive pooling: Dai, Li, He and Sun, "R-FCN", 2016; with samples: Li et al., "Light-head R-CNN", 2017.
-// Each bin reads one channel. O(K * C / bins * pixels or samples under the region). The gradient goes channel by
-// channel in the regions' order.
+// Each bin reads one channel. O(K * C / bins * pixels or samples under the region). The gradient is computed channel by
+// channel, in the order of the regions.
 #include "fastcnn/ops/roi.h"
 
 #include "ops/roi/roi_checks.h"
@@ -17,7 +17,7 @@ struct Averages {
   std::vector<Region<T>> regions;
 };
 
-/// Samples as roi_align with aligned pixels has them.
+/// Samples as in roi_align with aligned pixels.
 template <class T>
 Averages<T> sampled(const TensorView& rois, const TensorView& map, double spatial_scale, int64_t sampling_ratio,
                     int64_t height, int64_t width, const char* op) {
@@ -35,7 +35,7 @@ Averages<T> sampled(const TensorView& rois, const TensorView& map, double spatia
   return all;
 }
 
-/// Whole pixels, each of the same weight. As torchvision has them: the last row and column are never read.
+/// Whole pixels of equal weight. As in torchvision, the last row and column are never read.
 template <class T>
 class PixelAxis {
  public:
@@ -51,7 +51,7 @@ class PixelAxis {
   std::vector<int64_t> begins, ends;
 };
 
-/// Which input channel a bin of an output channel reads.
+/// The input channel that a bin of an output channel reads.
 int64_t channel_read(const TensorView& bins, int64_t c, int64_t y, int64_t x) {
   return (c * bins.shape[2] + y) * bins.shape[3] + x;
 }
@@ -171,7 +171,7 @@ struct Pixels {
       x[k].of(regions[k].x1 * scale, regions[k].x2 * scale, bins.shape[3], map.shape[3]);
     }
   }
-  /// f(row, column) of a bin's pixels; returns their number.
+  /// Calls f(row, column) for the pixels of a bin; returns their number.
   template <class F>
   int64_t each(size_t k, int64_t row, int64_t column, const F& f) const {
     const auto i = static_cast<size_t>(row), j = static_cast<size_t>(column);

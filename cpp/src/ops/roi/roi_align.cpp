@@ -1,7 +1,7 @@
 // RoIAlign: He, Gkioxari, Dollar and Girshick, "Mask R-CNN", 2017. O(K * C * (bins + pixels under the region));
-// torchvision takes every sample of every bin. Channels are computed in blocks, side by side. In the gradient each
-// thread has blocks of its own and adds the regions in their order, so that the sums do not depend on the threads.
-// Scratch: one block of the feature map for each thread.
+// torchvision reads every sample of every bin. Channels are computed in blocks, in parallel lanes. In the gradient each
+// thread has its own blocks and adds the regions in order, so that the sums do not depend on the threads. Scratch: one
+// block of the feature map for each thread.
 #include "fastcnn/ops/roi.h"
 
 #include "ops/roi/roi_checks.h"

@@ -26,7 +26,7 @@ const RoiKernels1<T>& kernels() {
     return k.f64;
 }
 
-/// Regions in the type that is computed in.
+/// Regions in the type of the computation.
 template <class T>
 struct Region {
   int64_t image;
@@ -40,14 +40,14 @@ std::vector<Region<T>> read_regions(const TensorView& rois, int64_t images, cons
 extern template std::vector<Region<float>> read_regions(const TensorView&, int64_t, const char*);
 extern template std::vector<Region<double>> read_regions(const TensorView&, int64_t, const char*);
 
-/// A coordinate as a pixel; what lies outside of int32, or is NaN, at its ends.
+/// Converts a coordinate to a pixel; values outside int32, and NaN, are clamped to its limits.
 template <class T>
 int64_t pixel(T coordinate) {
   const T rounded = std::round(coordinate);
   return rounded > T(-1e9) ? rounded < T(1e9) ? static_cast<int64_t>(rounded) : 1000000000 : -1000000000;
 }
 
-/// Taps of all samples of an axis, as torchvision's roi_align places them, merged where they fall on one pixel.
+/// The taps of all samples of an axis, placed as in torchvision's roi_align, and merged if they fall on the same pixel.
 template <class T>
 class SampledAxis {
  public:
@@ -84,7 +84,8 @@ class SampledAxis {
   }
 
  private:
-  /// Which samples can lie inside at all: a region of a billion pixels has as many.
+  /// The range of samples that can lie inside the image. Without this limit, a region of a billion pixels would have a
+  /// billion samples.
   static std::pair<int64_t, int64_t> inside(T origin, T step, int64_t samples, int64_t pixels) {
     if (samples < 4096) return {0, samples};
     const double a = (-1.0 - static_cast<double>(origin)) / static_cast<double>(step);
@@ -120,7 +121,8 @@ int64_t samples_of(T size, int64_t bins, int64_t sampling_ratio) {
   return samples > 0 && samples < T(1e15) ? static_cast<int64_t>(samples) : 0;
 }
 
-/// kBlock channels from `channel` on of every image, pixel by pixel: in place where they lie so, else copied.
+/// The channels [channel, channel + kBlock) of every image, pixel by pixel: in place if the layout allows it, otherwise
+/// copied.
 template <class T>
 class ChannelBlocks {
  public:
@@ -129,7 +131,7 @@ class ChannelBlocks {
     if (!in_place(0, map.shape[1]) || map.shape[1] % kBlock != 0)
       memory_ = scratch.get<C>(map.shape[0] * map.shape[2] * map.shape[3] * kBlock);
   }
-  /// Makes the block ready; a parallel region of its own.
+  /// Prepares the block in its own parallel region.
   void select(int64_t channel);
   Plane<const C> plane(int64_t image) const { return {data_ + image * image_stride_, row_stride_, pixel_stride_}; }
 

@@ -15,7 +15,7 @@ template <class T>
 struct BinRuns {
   std::vector<int64_t> first, last;
 
-  /// As torchvision has them.
+  /// The same bins as in torchvision.
   void of(int64_t start, int64_t end, int64_t bins, int64_t pixels) {
     const T bin = static_cast<T>(std::max<int64_t>(end - start + 1, 1)) / static_cast<T>(bins);
     for (int64_t b = 0; b < bins; ++b) {

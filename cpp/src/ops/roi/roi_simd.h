@@ -7,10 +7,10 @@
 
 namespace fastcnn::roi {
 
-/// Channels that are computed together; they lie side by side.
+/// The number of channels that are computed together; they are adjacent in memory.
 constexpr int64_t kBlock = 32;
 
-/// One axis of a region: bin b is the sum of weight[k] times what lies at index[k], for k in [begin[b], begin[b + 1]).
+/// One axis of a region: bin b is the sum of weight[k] times the value at index[k], for k in [begin[b], begin[b + 1]).
 template <class T>
 struct Taps {
   int64_t bins;
