@@ -1,10 +1,10 @@
-// Integers: exact sums over the block, moved down by one row at a time: the difference of the row that enters and the
-// one that leaves is summed along x and added. All of it is integer arithmetic in the narrowest type that holds it.
+// Integers use exact sums over the block, which moves down by one row at a time: the difference of the entering and the
+// leaving row is summed along x and added. All arithmetic uses the narrowest integer type that holds it.
 //
-// Floats: a running sum would carry the rounding errors of everything it has passed, and one NaN for ever. Rows are
+// Floats do not use a running sum, because it would accumulate all rounding errors and keep a NaN forever. Rows are
 // summed along x in a tree; down the columns, rows are grouped into runs as long as the block, and every block is the
 // end of one run plus the start of the next (van Herk, Pattern Recognition Letters 13, 1992, with + in place of max).
-// The runs lie at fixed rows, so that threads do not change the rounding.
+// The runs start at fixed rows, so that the rounding does not depend on the threads.
 #include "ops/thresholding/local_mean.h"
 
 #include <algorithm>
@@ -58,7 +58,7 @@ SumPlan plan_of(int64_t size) {
   return best;
 }
 
-/// A row with what lies outside it, for sums along x.
+/// A row with its border on both sides, for sums along x.
 template <class R>
 class PaddedRow {
  public:
@@ -77,7 +77,8 @@ class PaddedRow {
   }
   R* pixels() const { return data_ + window_.before(); }
 
-  /// dst[x] = the sum over the window at x, less the whole periods, which are returned: they are the same for every x.
+  /// dst[x] = the sum over the window at x without the whole periods. Their sum is the return value; it is the same for
+  /// every x.
   R sum(SumKernel<R> kernel, R* dst) const {
     R* row = pixels();
     const int64_t before = window_.before(), after = window_.after();
@@ -126,8 +127,9 @@ class RowMask {
   S* converted_;
 };
 
-/// Whether "pixel > float(sum) / float(area) - offset" is, for every pixel and sum of a narrow uint8 block, the integer
-/// comparison sum < pixel * area + bound. The right side falls as the sum grows, so the two sums at the edge decide.
+/// True if, for every pixel and sum of a narrow uint8 block, "pixel > float(sum) / float(area) - offset" equals the
+/// integer comparison sum < pixel * area + bound. The test is monotonic in the sum, so checking the two sums at the
+/// edge is sufficient.
 bool integer_bound(int64_t area, double offset, int32_t* bound) {
   const auto divisor = static_cast<float>(area), subtracted = static_cast<float>(offset);
   const double exact = std::ceil(static_cast<double>(subtracted) * static_cast<double>(area));
@@ -203,7 +205,7 @@ bool all_finite(const A* values, int64_t n) {
   return finite;
 }
 
-/// False where a threshold is not finite.
+/// Returns false if a threshold is not finite.
 template <class A>
 bool float_mean(const Context& context, const FloatMeanKernels<A>& kernels, const void* src, DType dtype,
                 const Extent& e, const LocalMean& mean) {
@@ -222,7 +224,7 @@ bool float_mean(const Context& context, const FloatMeanKernels<A>& kernels, cons
   const int64_t row_bytes = width * static_cast<int64_t>(size_of(dtype)), run = down.size;
 
   std::atomic<bool> finite{true};
-  // A thread keeps a run of rows and sums another at its start.
+  // A thread keeps one run of rows, and first sums another one.
   const int64_t grain = std::max<int64_t>(run, (kGrain + width - 1) / width);
   context.parallel_for(0, height, grain, [&](int64_t begin, int64_t end) {
     Scratch scratch(context);
@@ -291,8 +293,8 @@ bool float_mean(const Context& context, const FloatMeanKernels<A>& kernels, cons
 
 namespace {
 
-/// Means of floats. Where a block's sum overflows, once more on the image divided by a power of two, which changes no
-/// other bit.
+/// Means of floats. If a block's sum overflows, the computation is repeated on the image divided by a power of two,
+/// which does not change any other bit.
 template <class A>
 void safe_mean(const Context& context, const FloatMeanKernels<A>& kernels, const void* src, DType dtype,
                const Extent& e, const LocalMean& mean) {
@@ -314,7 +316,7 @@ void safe_mean(const Context& context, const FloatMeanKernels<A>& kernels, const
   float_mean(context, kernels, scaled, TypeToDType<A>::value, e,
              {mean.block_size, std::ldexp(mean.offset, -bits), threshold, nullptr});
   for (int64_t i = 0; i < n; ++i) threshold[i] = std::ldexp(threshold[i], bits);
-  // The pixels as they are: of those divided, some are 0 now.
+  // Uses the original pixels, because some of the divided ones are 0.
   if (mean.mask)
     visit(FloatTypes{}, dtype, [&](auto tag) {
       const auto* pixels = static_cast<const typename decltype(tag)::type*>(src);

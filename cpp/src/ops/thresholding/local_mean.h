@@ -1,4 +1,5 @@
-// The mean over a block around every pixel of one image, the border reflected; its cost hardly depends on the block.
+// The mean over a block around every pixel of one image, with a reflected border. Its cost hardly depends on the block
+// size.
 #pragma once
 
 #include <cstdint>
@@ -18,9 +19,8 @@ struct LocalMean {
   uint8_t* mask;
 };
 
-/// src: a dense image. The result does not depend on the number of threads.
-/// Scratch: integers a few rows per thread; floats as many rows per thread as the block has, 16 bytes per pixel at
-/// most.
+/// src: a dense image. The result does not depend on the number of threads. Scratch memory: a few rows per thread for
+/// integers; for floats, as many rows per thread as the block has, at most 16 bytes per pixel.
 void local_mean(const Context& context, const void* src, DType dtype, const Extent& extent, const LocalMean& mean);
 
 }  // namespace fastcnn

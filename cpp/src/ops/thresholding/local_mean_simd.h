@@ -1,4 +1,4 @@
-// The kernels of sliding means: row differences, sums of neighbours along a row, and what is made of the sums.
+// The kernels of sliding means: row differences, sums of neighbours along a row, and conversion of the sums to results.
 #pragma once
 
 #include <cstdint>

@@ -78,8 +78,8 @@ void threshold_narrow(const int32_t* __restrict column, int64_t n, double area, 
   for (int64_t x = 0; x < n; ++x) dst[x] = static_cast<float>(column[x]) / divisor - offset;
 }
 
-// The area is odd, so a quotient is no tie between two floats: it is off by 2^-25 / area of its size at least. Below an
-// area of 2^26 the error of a product with the reciprocal does not reach that far.
+// The area is odd, so a quotient is never a tie between two floats: its relative distance from a tie is at least 2^-25
+// / area. Below an area of 2^26 the error of a product with the reciprocal is smaller than that.
 void threshold_wide(const double* __restrict column, int64_t n, double area, float offset, float* __restrict dst) {
   const double scale = 1 / area;
   if (area < 0x1p26)
@@ -104,8 +104,8 @@ void threshold_sum(const A* a, const A* b, int64_t n, A scale, A offset, A* __re
   for (int64_t x = 0; x < n; ++x) dst[x] = (a[x] + b[x]) * scale - offset;
 }
 
-// The products are made by the 16-bit multiply-add (the pixel beside a zero): one instruction, where a 32-bit product
-// takes two or more. The masks are narrowed to bytes at the end.
+// The products use the 16-bit multiply-add (the pixel beside a zero), which is one instruction; a 32-bit product takes
+// two or more. The masks are narrowed to bytes at the end.
 #if defined(__AVX512BW__)
 // maskz: GCC 12 warns of the undefined register inside the plain intrinsic.
 FASTCNN_INLINE __mmask16 above16(const int32_t* column, const uint8_t* src, __m512i area, __m512i bound) {

@@ -11,9 +11,10 @@
 
 namespace fastcnn {
 
-/// Which of n bins (in rising order; count(i) pixels at center(i), the first and the last not empty) separates best:
-/// it maximises the variance between the classes [0, i] and (i, n). Empty bins may be left out: they only repeat the
-/// value of their predecessor, and the first of equals wins. M is NumPy's type for float32 count * center.
+/// Finds the bin i that maximises the variance between the classes [0, i] and (i, n). The n bins are in increasing
+/// order with count(i) pixels at center(i); the first and the last are not empty. Empty bins may be omitted: they only
+/// repeat the value of their predecessor, and the first of equal bins wins. M is NumPy's type for float32 count *
+/// center.
 template <class M, class Count, class Center>
 int64_t otsu_bin(int64_t n, const Count& count, const Center& center, Scratch& scratch) {
   float* weight_above = scratch.get<float>(n);
@@ -46,9 +47,9 @@ int64_t otsu_bin(int64_t n, const Count& count, const Center& center, Scratch& s
   return best;
 }
 
-/// The power of two that values are divided by before the criterion, of which its squares come from where they would
-/// overflow or vanish: 0 as long as they are safe, so that the arithmetic is skimage's there. `most` is their greatest
-/// magnitude, finite and not 0.
+/// The exponent of the power of two by which values are divided before the criterion, so that its squares neither
+/// overflow nor vanish. It is 0 if the values are safe, so that the arithmetic is the same as skimage's. `most` is the
+/// maximum magnitude, finite and not 0.
 template <class F>
 int otsu_exponent(F most) {
   constexpr int kSafe = std::numeric_limits<F>::max_exponent / 4;
@@ -56,7 +57,7 @@ int otsu_exponent(F most) {
   return std::abs(exponent) <= kSafe ? 0 : exponent;
 }
 
-/// An integer as a double; from the least one where doubles do not hold them all.
+/// An integer as a double; relative to the minimum if doubles cannot represent all integers.
 template <class T>
 struct OtsuOrigin {
   OtsuOrigin(T least, T greatest) : least(least), exact(sizeof(T) < 8 || (holds(least) && holds(greatest))) {}
@@ -71,8 +72,8 @@ struct OtsuOrigin {
   static bool holds(T value) { return std::abs(static_cast<double>(value)) < 0x1p53; }
 };
 
-/// numpy.histogram_bin_edges: edges[i], i <= n, between finite first < last. Where the range has too few floats for n
-/// bins (NumPy refuses it), n is halved until it has. Returns n; 1 where first and last are neighbours.
+/// numpy.histogram_bin_edges: edges[i], i <= n, between finite first < last. If the range has too few floats for n bins
+/// (NumPy raises an error), n is halved until it has enough. Returns n; 1 where first and last are neighbours.
 template <class F>
 int64_t histogram_edges(F first, F last, int64_t n, F* edges) {
   for (;; n /= 2) {

@@ -35,7 +35,7 @@ void check_local_threshold(const char* op, const char* argument, const TensorVie
 
 namespace {
 
-/// Thresholds to `threshold` or, where that is null, the comparison with them to `mask`.
+/// Writes the thresholds to `threshold` or, if that is null, the comparison with them to `mask`.
 template <class A>
 void gaussian_image(const Context& context, const void* src, DType dtype, const Extent& e,
                     const SeparableFilter& filter, A offset, A* threshold, uint8_t* mask) {
@@ -75,7 +75,7 @@ void gaussian_image(const Context& context, const void* src, DType dtype, const 
   }
 }
 
-/// dst: thresholds, or a mask where it is bool.
+/// dst: the thresholds, or a mask if it is bool.
 void apply(const char* op, const char* argument, const Context& context, const TensorView& src,
            const LocalThreshold& threshold, const TensorView& dst) {
   const BatchShape batch(src, 2, op, argument);

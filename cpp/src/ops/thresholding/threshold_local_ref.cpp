@@ -1,4 +1,4 @@
-// The readable oracle: every pixel of the block through the border rule, in float64. O(pixels x block) per axis.
+// The readable oracle: applies the border rule to every pixel of the block, in float64. O(pixels x block) per axis.
 #include <vector>
 
 #include "core/border.h"

@@ -1,6 +1,6 @@
 // N. Otsu, A threshold selection method from gray-level histograms, IEEE Trans. SMC 9, 1979.
 //
-// O(pixels + bins). Integers whose values spread wider than there are pixels are sorted instead: O(pixels log pixels).
+// O(pixels + bins). Integers are sorted instead if their range exceeds the number of pixels: O(pixels log pixels).
 #include "ops/thresholding/threshold_otsu.h"
 
 #include <algorithm>
@@ -30,8 +30,8 @@ T missing() {
     return T::from(std::numeric_limits<float>::quiet_NaN());
 }
 
-/// Adds up the tables that tally(begin, end, table) fills for pieces of [0, n). Each thread's table is worth at least
-/// eight times as many pixels as it has entries.
+/// Sums the tables that tally(begin, end, table) fills for pieces of [0, n). Each thread processes at least eight times
+/// as many pixels as its table has entries.
 template <class Tally>
 int64_t* histogram(const Context& context, int64_t n, int64_t entries, const Tally& tally, Scratch& scratch) {
   int64_t* total = scratch.get<int64_t>(entries);
@@ -49,8 +49,8 @@ int64_t* histogram(const Context& context, int64_t n, int64_t entries, const Tal
   return total;
 }
 
-/// Four tables for neighbouring pixels, which are often equal: a counter cannot be raised again while it is being
-/// stored.
+/// Neighbouring pixels use four separate tables because they are often equal: incrementing a counter again has to wait
+/// for its store.
 void tally_bytes(const uint8_t* src, int64_t n, int64_t* table) {
   int64_t counts[4][256] = {};
   int64_t i = 0;
@@ -129,7 +129,7 @@ template <class F>
 F otsu_finite(const Context& context, const OtsuRows<F>& kernels, const F* src, int64_t n, F least, F greatest,
               int64_t nbins);
 
-/// Least and greatest first: what they say of the image.
+/// The conclusions from the minimum and the maximum, which are computed first.
 template <class F>
 F otsu_floats(const Context& context, const F* src, int64_t n, int64_t nbins) {
   const OtsuRows<F>* kernels;
@@ -180,7 +180,7 @@ F otsu_finite(const Context& context, const OtsuRows<F>& kernels, const F* src, 
       for (int64_t i = 0; i < count; ++i) {
         const F v = src[from + i];
         int64_t bin = std::min<int64_t>(bins[i], nbins - 1);
-        // The edges decide (numpy.histogram): the division may be off by one at them.
+        // Compares with the edges as numpy.histogram does: the division may be off by one there.
         bin -= v < edges[bin];
         bin += v >= edges[bin + 1] && bin != nbins - 1;
         ++table[bin];

@@ -1,4 +1,4 @@
-// The readable oracle: an ordered map of the values, or of the bins that a search in the edges finds.
+// The readable oracle: an ordered map of the values, or of the bins found by a search in the edges.
 #include <algorithm>
 #include <cmath>
 #include <limits>
