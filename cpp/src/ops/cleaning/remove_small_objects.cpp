@@ -11,7 +11,7 @@ namespace {
 
 constexpr const char* kOp = "remove_small_objects";
 
-/// Drops the labels of `bound` pixels or fewer.
+/// Removes the labels of `bound` pixels or fewer.
 template <class T>
 void filter_labels(const Context& context, Scratch& scratch, const T* image, int64_t size, int64_t bound, T* dst) {
   const LabelValues<T> values(context, scratch, image, size);
@@ -47,7 +47,7 @@ void remove_objects(const Context& context, const TensorView& src, int64_t size,
   check_not_negative(context, src, spatial_dims, kOp, "mask");
   const ImageSource images(src, spatial_dims);
   const int64_t pixels = batch.extent.size();
-  visit_bits(LabelTypes{}, src, kOp, "mask", [&](auto tag) {  // what is not negative is its own bits
+  visit_bits(LabelTypes{}, src, kOp, "mask", [&](auto tag) {  // non-negative values equal their unsigned bits
     using T = typename decltype(tag)::type;
     for_each_image(context, batch.count, [&](const Context& inner, int64_t i) {
       Scratch scratch(inner);
