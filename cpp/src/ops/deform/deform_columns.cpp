@@ -1,5 +1,5 @@
-// O(N * C * taps * oh * ow). The gradient goes through the input's channels in blocks, each of one thread, and through
-// the offsets pixel by pixel, so that no sum depends on the threads.
+// O(N * C * taps * oh * ow). The input gradient is computed in blocks of channels, each by one thread, and the gradient
+// of the offsets pixel by pixel, so that no sum depends on the threads.
 #include "fastcnn/ops/deform.h"
 
 #include <algorithm>
@@ -67,7 +67,7 @@ class Geometry {
             height, width};
   }
   int64_t offset_group(int64_t channel) const { return channel / (channels / o.offset_groups); }
-  /// Where a column has a channel's value at a tap.
+  /// The position in a column of a channel's value at a tap.
   int64_t place(int64_t channel, int64_t tap) const {
     const int64_t of_group = channels / o.groups;
     return (channel / of_group * taps + tap) * of_group + channel % of_group;
@@ -91,7 +91,7 @@ void check(const TensorView& input, const TensorView& offset, const TensorView* 
                 " channels, got ", shape_text(input));
   FASTCNN_CHECK(o.offset_groups > 0 && input.shape[1] % o.offset_groups == 0, kOp,
                 ": expected offset of groups that divide the input's channels, got ", shape_text(offset));
-  // Bounds that no product below overflows.
+  // These bounds prevent overflow in the products below.
   static constexpr int64_t kMost = int64_t{1} << 24;
   const auto check_number = [](int64_t value, int64_t least, const char* argument) {
     FASTCNN_CHECK(value >= least && value <= kMost, kOp, ": expected ", argument, " from ", least, " to ", kMost,
