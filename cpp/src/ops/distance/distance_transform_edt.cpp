@@ -15,7 +15,7 @@ namespace {
 template <class T>
 constexpr bool has_sign = std::is_floating_point_v<T> || std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>;
 
-/// False where a square does not fit.
+/// Returns false if a square does not fit.
 template <class T>
 bool transform(const Context& context, const T* mask, Extent e, int spatial_dims, const double* sampling,
                const EdtResult& dst) {

@@ -17,7 +17,7 @@ int64_t next_zero(const EdtImage& image, int64_t from, int64_t n) {
 
 }  // namespace
 
-// From one zero to the next: the first half of what lies between is nearer to the former.
+// Between two consecutive zeros, the first half of the pixels is nearer to the first zero.
 EdtOutcome edt_1d(const EdtImage& image) {
   const int64_t n = image.size();
   int64_t after = next_zero(image, 0, n);

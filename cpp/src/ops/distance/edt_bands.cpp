@@ -1,17 +1,17 @@
 // Exact Euclidean distances, one axis after the other.
 // A. Meijster, J. Roerdink, W. Hesselink, "A general algorithm for computing distance transforms in linear time", 2000.
 //
-// First axis: the gap to the nearest zero along it. It is cut into bands. One pass over the mask notes for each band
-// and column the first and the last zero; linked up, they say how far the zeros outside a band are; a second pass then
-// finishes a band while it stays in the second-level cache. No intermediate image is kept.
+// First axis: computes the gap to the nearest zero along it. The axis is cut into bands. One pass over the mask records
+// the first and the last zero of each band and column. These give the distance from a band to the zeros outside it. A
+// second pass then completes a band while it is in the second-level cache. No intermediate image is stored.
 //
-// Further axes: d(x) = min over u of f(u) + (x - u)^2. Where all distances of 64 pixels are small, directly, in 16-bit
-// vectors (edt_near.inl); elsewhere by the monotony of the minimising u (edt_envelope.inl). O(n log n) at worst, but
-// the logarithm's part is small and vectorised.
+// Other axes: d(x) = min over u of f(u) + (x - u)^2. If all distances of 64 pixels are small, it is computed directly
+// in 16-bit vectors (edt_near.inl), otherwise by the monotonicity of the minimising u (edt_envelope.inl). O(n log n) in
+// the worst case, but the logarithmic part is small and vectorised.
 //
-// Scratch: a few bytes per pixel of the bands in flight, and lines; as many threads take part as 24 bytes per pixel of
-// the image allow, which limits them only where one axis is very short. A volume's planes lie in the coordinates'
-// places where those are asked.
+// Scratch memory: a few bytes per pixel of the bands in progress, and lines. The number of threads is limited by 24
+// bytes per pixel of the image, which matters only if one axis is very short. If coordinates are requested, the planes
+// of a volume use the memory of the coordinates.
 #include <algorithm>
 #include <atomic>
 
@@ -72,7 +72,7 @@ class Transform {
     });
     if (!found) return {false, true};
 
-    // Bands in parallel, or where there are too few, each band with all threads.
+    // Bands run in parallel or, if there are too few, each band with all threads.
     const bool across = plan_.bands >= context_.num_threads();
     make_workers(across);
     if (across) {
@@ -150,7 +150,7 @@ class Transform {
     }
   }
 
-  /// Calls body(worker, workers) once for each, at the same time.
+  /// Calls body(worker, workers) once for each worker, concurrently.
   template <class F>
   void for_each_worker(const Context& context, const F& body) const {
     const int64_t workers = std::min<int64_t>(count_, context.num_threads());
@@ -180,9 +180,9 @@ class Transform {
     }
   }
 
-  /// With the workers from `base` on, as many as the context has threads for.
+  /// Uses the workers from `base` on, one for each thread of the context.
   void finish_plane(const Context& context, int64_t z, const void* above, const void* below, int64_t base) {
-    // A row of coordinates has room for one of costs, whatever their type.
+    // A row of coordinates is large enough for a row of costs of any type.
     void* plane = workers_[base].plane;
     void* ranks = nullptr;
     int64_t pitch = plan_.width;

@@ -8,7 +8,7 @@ namespace fastcnn {
 
 inline constexpr char kEdt[] = "distance_transform_edt";
 
-/// Where an image's results go: one of distance and squared, and indices or null.
+/// The destinations of an image's results: one of distance and squared, and indices or null.
 struct EdtResult {
   float* distance;
   int32_t* squared;
@@ -18,7 +18,7 @@ struct EdtResult {
 BatchShape check_edt(const TensorView& src, int spatial_dims, const double* sampling, const TensorView& dst,
                      const TensorView* indices);
 EdtResult edt_result(const TensorView& dst, const TensorView* indices, int spatial_dims, int64_t pixels, int64_t image);
-/// The error of a squared distance that does not fit.
+/// Raises the error for a squared distance that does not fit.
 void check_edt_fits(bool fits);
 
 }  // namespace fastcnn

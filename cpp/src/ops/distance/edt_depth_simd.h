@@ -6,7 +6,7 @@
 
 namespace fastcnn {
 
-/// No zero in the slice. With the square of any depth that edt_volume takes it still fits int32.
+/// The value for a slice without a zero. Its sum with the square of any depth that edt_volume takes still fits int32.
 inline constexpr int32_t kEdtFar = 1 << 30;
 inline constexpr int64_t kEdtTile = 64;
 
@@ -25,7 +25,7 @@ struct EdtDepthWorkspace {
 };
 
 struct EdtDepthKernels {
-  /// Through the whole depth at `count` pixels of the plane, no more than kEdtTile.
+  /// Processes the whole depth for `count` pixels of the plane, at most kEdtTile.
   void (*tile)(const EdtDepth&, const EdtDepthWorkspace&, int64_t begin, int64_t count);
 };
 

@@ -6,9 +6,9 @@
 namespace fastcnn::FASTCNN_ISA {
 namespace {
 
-constexpr int kReach = 32;  // a longer one costs more than the envelope does
+constexpr int kReach = 32;  // a longer reach is slower than the envelope
 
-/// The minimum over |k| <= kReach; returns whether every result is certain.
+/// The minimum over |k| <= kReach. Returns true if every result is certain.
 bool min_plus(const int32_t* tile, int32_t* dst, int64_t depth) {
   constexpr int n = lanes<int32_t>;
   bool all = true;
@@ -34,7 +34,7 @@ bool min_plus(const int32_t* tile, int32_t* dst, int64_t depth) {
 
 void tile(const EdtDepth& plan, const EdtDepthWorkspace& w, int64_t begin, int64_t count) {
   const int64_t n = plan.depth;
-  // Squares and distances share their place: it is read and written as bytes.
+  // Squares and distances share memory, which is read and written as bytes.
   const auto bytes = static_cast<size_t>(count) * 4;
   char* const volume = static_cast<char*>(plan.volume) + begin * 4;
   for (int64_t z = 0; z < n; ++z) {

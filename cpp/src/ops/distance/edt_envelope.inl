@@ -1,6 +1,6 @@
-// The minimum over u of cost[u] + square[x - u] for every x of a line: the lower envelope of parabolas, by the monotony
-// of the minimising u instead of a stack of parabolas with its divisions and unpredictable branches.
-// A. Aggarwal, M. Klawe, S. Moran, P. Shor, R. Wilber, "Geometric applications of a matrix-searching algorithm", 1987.
+// The minimum over u of cost[u] + square[x - u] for every x of a line: the lower envelope of parabolas. It uses the
+// monotonicity of the minimising u, because a stack of parabolas needs divisions and unpredictable branches. A.
+// Aggarwal, M. Klawe, S. Moran, P. Shor, R. Wilber, "Geometric applications of a matrix-searching algorithm", 1987.
 #pragma once
 
 #include "core/simd.h"
@@ -66,8 +66,8 @@ FASTCNN_INLINE T least_lane(Vec<T> v) {
   }
 }
 
-/// The u in [first, last] that serves x best. May look at up to 31 more behind `last`; the number does not depend on
-/// the instruction set, so that neither does the result where costs are rounded.
+/// The u in [first, last] with the minimum cost for x. May read up to 31 more behind `last`. Their number does not
+/// depend on the instruction set, so the result does not depend on it either, even for rounded costs.
 template <class Cost, bool track>
 FASTCNN_INLINE int64_t best_source(const Line<Cost>& line, int64_t x, int64_t first, int64_t last) {
   using Rank = RankType<Cost>;
@@ -162,7 +162,7 @@ FASTCNN_INLINE void solve_block(const Line<Cost>& line, int64_t x, int64_t first
   }
 }
 
-/// A source further from x than this costs more than x's own.
+/// A source at a larger distance from x has a higher cost than x itself.
 template <class Cost>
 FASTCNN_INLINE int64_t reach(const Line<Cost>& line, int64_t x) {
   const double steps = __builtin_sqrt(static_cast<double>(line.cost[x])) * line.inverse + 1.0;
@@ -172,10 +172,10 @@ FASTCNN_INLINE int64_t reach(const Line<Cost>& line, int64_t x) {
 template <class Cost, bool track>
 constexpr int kBlock = sizeof(Cost) == 4 && !track ? 2 * kEdtBlock : kEdtBlock;
 
-/// Calls emit(x, count, Solved) for the pixels of [begin, end), up to a block at a time.
-/// The best source never moves back as x moves on. So a block between two edges need only look at the sources between
-/// theirs; edges are found by bisection. Over a line the blocks look at n + blocks sources, each with full vectors,
-/// whatever the distances are.
+/// Calls emit(x, count, Solved) for the pixels of [begin, end), up to a block at a time. The best source never
+/// decreases when x increases. A block between two edges therefore only needs the sources between those of the edges;
+/// edges are found by bisection. For a whole line the blocks read n + blocks sources, each with full vectors, for any
+/// distances.
 template <class Cost, bool track, class Emit>
 FASTCNN_INLINE void solve_line(const Line<Cost>& line, int64_t begin, int64_t end, int64_t* edges, const Emit& emit) {
   constexpr int block = kBlock<Cost, track>;
@@ -204,8 +204,8 @@ FASTCNN_INLINE void solve_line(const Line<Cost>& line, int64_t begin, int64_t en
   }
 }
 
-/// Rounded once. Up to 2^24 the conversion to float is exact. Above, the root goes through double: rounding twice is
-/// harmless there, since 53 >= 2 * 24 + 2 bits.
+/// The result is rounded once. Up to 2^24 the conversion to float is exact. Above that, the root is computed in double:
+/// rounding twice gives the same result there, since 53 >= 2 * 24 + 2 bits.
 template <int n, class Cost>
 FASTCNN_INLINE void roots(const Cost* cost, float* root) {
   bool narrow = sizeof(Cost) == 4;

@@ -6,8 +6,8 @@ namespace {
 
 FASTCNN_INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
-// Columns are independent: vectors run across them, so many at a time that the running gaps stay in the first-level
-// cache.
+// Columns are independent, so vectors run across them. The number of columns at a time is chosen so that the running
+// gaps stay in the first-level cache.
 constexpr int64_t kColumns = 4096;
 
 template <class Mask, class Gap>
@@ -81,7 +81,7 @@ void sweep_band(const EdtPlan& plan, int64_t band, void* gaps) {
   }
 }
 
-/// Moves the gaps to the next zero on to this slice.
+/// Updates the gaps to the next zero for this slice.
 template <class Gap>
 void step_below(const void* gaps, void* gaps_below, int64_t n) {
   const Gap* __restrict above = static_cast<const Gap*>(gaps);

@@ -7,7 +7,7 @@
 namespace fastcnn::FASTCNN_ISA {
 namespace {
 
-/// More than any real cost, for a column without a zero.
+/// A value above all real costs, for a column without a zero.
 template <class Cost>
 Cost infinite_cost(const EdtPlan& plan) {
   if constexpr (is_real<Cost>) {
@@ -50,7 +50,7 @@ void pad_line(const EdtPlan& plan, const Line<Cost>& line) {
     for (int i = 0; i < kEdtPad; ++i) line.rank[line.n + i] = 0;
 }
 
-/// Writes the first `count` of n costs as results. False where one did not fit.
+/// Writes the first `count` of n costs as results. Returns false if one did not fit.
 template <int n, class Cost>
 FASTCNN_INLINE bool finish(const EdtPlan& plan, const Cost* cost, int64_t offset, int64_t count) {
   bool fits = true;
@@ -86,7 +86,7 @@ bool finish_far_row(const EdtPlan& plan, const EdtWorkspace& w, int64_t row, con
   return fits;
 }
 
-/// Blocks of kEdtNear pixels by solve_near where it serves, stretches of others by solve_line.
+/// Solves blocks of kEdtNear pixels with solve_near if it is sufficient, and stretches of other blocks with solve_line.
 void finish_mixed_row(const EdtPlan& plan, const EdtWorkspace& w, int64_t row, const uint16_t* __restrict above,
                       const uint16_t* __restrict below) {
   const int64_t n = plan.length;
@@ -98,7 +98,7 @@ void finish_mixed_row(const EdtPlan& plan, const EdtWorkspace& w, int64_t row, c
   }
   const int64_t blocks = (n + kEdtNear - 1) / kEdtNear;  // the last may overlap the one before it
   const auto start = [&](int64_t block) { return least(block * kEdtNear, n - kEdtNear); };
-  // Distances change by at most 1 from row to row, so it is known for how many rows solve_near will fail.
+  // Distances change by at most 1 from row to row, so the number of rows for which solve_near will fail is known.
   if (row % plan.band_slices == plan.band_slices - 1 || row == plan.slices - 1)
     for (int64_t i = 0; i < blocks; ++i) w.slack[i] = 0;
 
@@ -151,7 +151,7 @@ bool finish_row(const EdtPlan& plan, const EdtWorkspace& w, int64_t row, const v
   return finish_far_row<Cost, Gap, track>(plan, w, row, above, below);
 }
 
-/// z and y as one number, in the order of both.
+/// z and y as one number that is ordered by z, then y.
 template <class Rank>
 constexpr int kRankShift = 4 * sizeof(Rank);
 
@@ -207,7 +207,7 @@ bool plane_rows(const EdtPlan& plan, const EdtWorkspace& w, int64_t z, const voi
   pad_line<Cost, track>(plan, line);
   bool fits = true;
   for (int64_t y = begin; y < end; ++y) {
-    // Costs and ranks may lie where the row's coordinates go to: they are copied first.
+    // Costs and ranks may share memory with the coordinates of the row, so they are copied first.
     const auto bytes = static_cast<size_t>(n) * sizeof(Cost);
     __builtin_memcpy(line.cost, static_cast<const Cost*>(costs) + y * pitch, bytes);
     if constexpr (track) __builtin_memcpy(line.rank, static_cast<const Rank*>(ranks) + y * pitch, bytes);

@@ -1,4 +1,5 @@
-// Small distances of integer cost: the minimum over |k| <= kReach, in 16 bits, and only as far as a block needs.
+// Small distances with integer cost: the minimum over |k| <= kReach in 16 bits, with the reach limited to the need of
+// each block.
 #pragma once
 
 #include "core/simd.h"
@@ -29,8 +30,8 @@ FASTCNN_INLINE bool any_greater(Vec<uint16_t> a, Vec<uint16_t> b) {
 #endif
 }
 
-/// The kEdtNear pixels from cost on; cost has kEdtPad readable elements on both sides. False where kReach did not
-/// suffice.
+/// Solves the kEdtNear pixels from cost on; cost has kEdtPad readable elements on both sides. Returns false if kReach
+/// was not sufficient.
 FASTCNN_INLINE bool solve_near(const uint16_t* cost, int32_t* best) {
   constexpr int L = lanes<uint16_t>, N = kEdtNear / L;
   Vec<uint16_t> v[N];

@@ -1,4 +1,4 @@
-// How edt_bands goes about an image, as its kernels see it.
+// The plan of edt_bands for an image, as an argument of its kernels.
 #pragma once
 
 #include <stdint.h>
@@ -29,7 +29,7 @@ struct EdtPlan {
   int64_t* nearest[3];  ///< or null
 };
 
-/// Scratch of one thread. Lines have kEdtPad elements to spare on both sides.
+/// Scratch memory of one thread. Lines have kEdtPad extra elements on both sides.
 struct EdtWorkspace {
   int64_t columns;       ///< of a plane that are solved together
   int64_t stride;        ///< from one column's line to the next

@@ -6,7 +6,7 @@
 
 namespace fastcnn {
 
-/// For all k that a line of n pixels asks for, of both signs; points at k = 0.
+/// Returns the costs for all k that a line of n pixels needs, of both signs. The pointer is at k = 0.
 template <class Cost>
 const Cost* edt_squares(Scratch& scratch, int64_t n, double spacing) {
   const int64_t reach = n + kEdtPad;
@@ -18,7 +18,8 @@ const Cost* edt_squares(Scratch& scratch, int64_t n, double spacing) {
   return squares;
 }
 
-/// Whether int32 holds all costs: sums of an infinite one, which is more than any real one, and one more axis.
+/// True if int32 can represent all costs, including the sum of the infinite cost, which exceeds all real ones, and the
+/// cost of one more axis.
 inline bool edt_fits_int32(const int64_t* extent, int dims) {
   double most = 0;
   for (int i = 0; i < dims; ++i)

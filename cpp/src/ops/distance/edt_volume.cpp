@@ -1,6 +1,6 @@
-// Volumes with unit spacing: every slice by itself, then the depth, a min-plus pass over the near slices where
-// distances are small and the lower envelope elsewhere. Squares are as wide as distances, so they are worked out in the
-// result itself. Scratch: that of the slices in flight, and 2 bytes per pixel.
+// Volumes with unit spacing: first every slice separately, then the depth. The depth pass is a min-plus pass over the
+// near slices if distances are small, otherwise the lower envelope. Squares have the same size as distances, so they
+// are computed in the memory of the result. Scratch memory: that of the slices in progress, and 2 bytes per pixel.
 #include <algorithm>
 #include <atomic>
 
