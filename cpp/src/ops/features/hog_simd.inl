@@ -1,5 +1,5 @@
-// Votes: a fixed number of steps for a pixel, which compilers turn into vectors; the arc tangent is Cephes' atanf
-// (Moshier, 1989), good to 2e-7. Sums: one vector of votes for a pixel, weighted; no bin is looked up.
+// Votes take a fixed number of steps per pixel, which compilers vectorise. The arc tangent is Cephes' atanf (Moshier,
+// 1989), accurate to 2e-7. Sums use one weighted vector of votes per pixel, without a lookup of bins.
 #include <stdint.h>
 
 #include "core/simd.h"
