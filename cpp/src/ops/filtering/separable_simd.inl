@@ -1,13 +1,11 @@
 // Correlation of rows and columns, compiled once per ISA.
 //
-// Both directions are bound by multiply-adds (two per cycle) unless loads get in the way, so both are blocked in
+// Both directions are limited by multiply-adds (two per cycle) if loads are not the bottleneck, so both are blocked in
 // registers to use every loaded vector several times:
-//   - columns: a block of R rows x N vectors; an input row feeds all R outputs. Symmetric folding, (a + b) * w, would
-//   not
-//     help where there is a fused multiply-add: an addition costs as much.
-//   - along a row: taps t and t + lanes read the same vectors, one block further. All taps of one residue class modulo
-//   the
-//     lane count therefore share loads, which nearly all cross cache lines and are the bottleneck.
+//   - columns: a block of R rows x N vectors; an input row contributes to all R outputs. Symmetric folding,
+//     (a + b) * w, does not help if there is a fused multiply-add, because an addition costs as much.
+//   - along a row: taps t and t + lanes read the same vectors, one block further. All taps of one residue class
+//     modulo the lane count therefore share loads, which nearly all cross cache lines and are the bottleneck.
 #include <stdint.h>
 
 #include "core/simd.h"
@@ -32,8 +30,8 @@ constexpr int kRows = 4, kColumnVectors = 2, kRowVectors = 8;
 // --- down the columns
 // -------------------------------------------------------------------------------------------------
 
-// Input row t adds taps[t - j] to output j. The first and the last R - 1 input rows reach only some outputs; zero taps
-// instead would turn an infinity outside the window into NaN.
+// Input row t adds taps[t - j] to output j. The first and the last R - 1 input rows contribute to some outputs only;
+// zero taps instead would turn an infinity outside the window into NaN.
 template <class A, int R, int N, int From, int To>
 FASTCNN_INLINE void add_row(const A* row, const A* taps, Vec<A> (&sum)[R][N]) {
   Vec<A> in[N];
@@ -132,7 +130,7 @@ FASTCNN_INLINE void row_block(const A* src, const A* taps, int64_t n, Vec<A> (&s
   }
 }
 
-// Blocks of N vectors from x on, as many as fit; returns where they end.
+// Processes as many blocks of N vectors as fit, from x on; returns their end.
 template <class A, int N>
 int64_t row_blocks(const A* src, const A* taps, int64_t n, int64_t x, int64_t width, A* dst) {
   for (; x + N * lanes<A> <= width; x += N * lanes<A>) {
@@ -164,8 +162,8 @@ void row(const A* src, const A* taps, int64_t n, int64_t width, A* dst) {
 // --- rows of other dtypes
 // ---------------------------------------------------------------------------------------------
 
-// Widening and narrowing loops vectorise by themselves; what else is done to the values is written with vectors, on
-// runs of this many values in a buffer.
+// Compilers vectorise widening and narrowing loops. Other operations on the values use vectors, on runs of this many
+// values in a buffer.
 constexpr int64_t kRun = 256;
 
 template <class T, class A>

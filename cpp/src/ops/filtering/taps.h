@@ -18,11 +18,11 @@ struct Taps {
   bool identity() const { return size() == 1 && first == 0 && weights[0] == 1.0; }
 };
 
-/// SciPy's Gaussian: the radius is int(truncate * sigma + 0.5). Throws where the arguments are out of range.
+/// The Gaussian as in SciPy: the radius is int(truncate * sigma + 0.5). Throws if the arguments are out of range.
 Taps gaussian_taps(double sigma, double truncate, const char* op);
 
 /// The same operator on lines of n elements, with |offsets| at most n: a continued line is periodic (reflect, mirror)
-/// or constant beyond that. It bounds time and scratch for kernels longer than the image.
+/// or constant beyond that. This limits time and scratch memory for kernels longer than the image.
 Taps folded(const Taps& taps, int64_t n, Border border);
 
 }  // namespace fastcnn
