@@ -1,5 +1,4 @@
-// The rows around a row of an image, each with a margin, for kernels that look at neighbours without asking for
-// borders.
+// The rows around a row of an image, each with a margin, for kernels that read neighbours without checking for borders.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +24,7 @@ struct DenseRows {
 template <class T, class Rows = DenseRows<T>>
 class RowWindow {
  public:
-  /// `outside` stands for what lies beyond the image.
+  /// `outside` is the value of pixels beyond the image.
   RowWindow(Scratch& scratch, const T* image, const Extent& extent, T outside)
       : RowWindow(scratch, DenseRows<T>{image, extent.width}, extent, outside) {}
   RowWindow(Scratch& scratch, Rows rows, const Extent& extent, T outside)
@@ -58,7 +57,7 @@ class RowWindow {
   }
 
  private:
-  static constexpr int64_t kMargin = 64;  // one pixel is looked at, whole vectors are read
+  static constexpr int64_t kMargin = 64;  // one pixel is needed, but whole vectors are read
   Rows rows_;
   Extent extent_;
   int planes_;

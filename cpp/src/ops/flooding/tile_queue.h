@@ -1,4 +1,4 @@
-// Tiles that wait for their turn, the one with the least pending key first. Not thread-safe.
+// A queue of waiting tiles; the tile with the minimum pending key is first. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -30,8 +30,8 @@ struct TileGrid {
   }
 };
 
-/// A binary heap that knows each tile's place, so that keys can fall. Tiles beside one that is taken are passed over:
-/// they share pixels.
+/// A binary heap that records the position of each tile, so that keys can decrease. Tiles beside a taken tile are
+/// skipped, because they share pixels.
 template <class K>
 class TileQueue {
  public:
@@ -48,7 +48,7 @@ class TileQueue {
     }
   }
 
-  /// Tile `tile` waits, with `key` or what it waits with already, whichever is less.
+  /// Adds tile `tile` with the minimum of `key` and its current key.
   void wait(int64_t tile, K key) {
     if (key >= key_[tile]) return;
     const bool parked = key_[tile] != kNothing && place_[tile] == kOut;
@@ -58,8 +58,8 @@ class TileQueue {
     rise(place_[tile]);
   }
 
-  /// The waiting tile of least key that lies beside no taken one, or -1. Tiles that do are parked, out of the heap,
-  /// until their neighbours are back.
+  /// Takes the waiting tile with the minimum key that is not beside a taken tile; returns -1 if there is none. Tiles
+  /// beside a taken tile are removed from the heap until their neighbours are returned.
   int64_t take() {
     while (size_ > 0) {
       const int64_t tile = heap_[0];
@@ -72,7 +72,7 @@ class TileQueue {
     }
     return -1;
   }
-  /// The tile that take() would look at first, or -1.
+  /// The tile that take() would check first, or -1.
   int64_t peek() const { return size_ ? heap_[0] : -1; }
 
   void give_back(int64_t tile) {

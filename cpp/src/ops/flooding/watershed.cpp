@@ -1,22 +1,23 @@
 // Marker-controlled watershed by topographic order, independent of threads, queue order and ISA.
 //
-//   level(p)       a marker's value; else the least over paths from a marker of the greatest value or marker level
-//   generation(p)  0 for markers and beside a lower level; else 1 + the least generation among neighbours of its level
-//   parent(p)      the neighbour least by (level, generation, raster index); labels come down from the markers
+//   level(p)       a marker's value; else the minimum over paths from a marker of the maximum value or marker level
+//   generation(p)  0 for markers and beside a lower level; else 1 + the minimum among neighbours of equal level
+//   parent(p)      the neighbour with the minimum (level, generation, raster index); labels propagate from the markers
 //
 // It is the flood of L. Vincent, P. Soille, "Watersheds in digital spaces", PAMI 13(6), 1991, and of scikit-image's
-// queue, with ties decided by position and not by the age of a queue entry. Where they compute it in the order of
-// levels, a pixel at a time, we solve
+// queue, with ties decided by position and not by the age of a queue entry. They compute it in the order of levels, one
+// pixel at a time. This file solves
 //
 //   key(p) = max(value(p), least key among the neighbours + 1),   key = level << shift | generation,
 //
-// as a fix point: it is unique, so any order of relaxation reaches it. Relaxation sweeps run over vectors, in tiles
-// that stay in the cache, and tiles take turns with the least pending key first (watershed_flood.h). Types of 8 and 16
-// bits have room for both in a key. Wider ones get their levels first (key = max(value, least key)), then the
-// generations among equal levels; so does an image whose plateaus are too deep for the bits left. Parents follow from
-// the keys, row by row, and labels from the trees of parents (watershed_label.h).
+// as a fixed point. It is unique, so any order of relaxation reaches it. Relaxation sweeps run over vectors, in tiles
+// that stay in the cache; the tile with the minimum pending key is next (watershed_flood.h). For types of 8 and 16 bits
+// a key has room for both level and generation. For wider types, and for images whose plateaus are too deep for the
+// remaining bits, the levels are computed first (key = max(value, least key)), then the generations among equal levels.
+// Parents are derived from the keys, row by row, and labels from the trees of parents (watershed_label.h).
 //
-// Time: O(pixels) for each visit of a tile, 1.5-4 visits on images. Scratch: at most 24 bytes a pixel.
+// Time: O(pixels) if each tile is visited once; real images need 1.5-4 visits. Scratch memory: at most 24 bytes per
+// pixel.
 #include <algorithm>
 #include <optional>
 
@@ -66,7 +67,7 @@ struct WatershedImage {
     return {extent.depth, extent.height, extent.width, connectivity, fixed, key, static_cast<K>((K(1) << shift) - 1)};
   }
 
-  /// False where a generation does not fit below the level.
+  /// Returns false if a generation does not fit below the level.
   template <class K>
   bool combined(const FloodKernels<K>& of_key, int shift) const {
     constexpr K kNone = static_cast<K>(~K(0));
@@ -96,7 +97,7 @@ struct WatershedImage {
     {
       Scratch flood(context);
       TileQueue<K> queue(flood, grid);
-      K* value = generation;                                         // the generations come when the values have served
+      K* value = generation;  // the generations are computed after the values are no longer needed
       const bool full = image.integral && image.bytes == sizeof(K);  // may use every key
       const K gap = full ? unused_key<K>(context, image, extent) : kNone;
       start_flood(context, of_key, extent, grid, image, roots, mask, 0, gap, kNone, value, level, queue);
@@ -204,7 +205,7 @@ void watershed(const Context& context, const TensorView& image, const TensorView
     mask_source.emplace(*mask, spatial_dims);
   }
   visit(AllTypes{}, image, op, "image", [](auto) {});
-  // Labels are copied and asked whether they are zero: their bits do, in 32 or 64 of them.
+  // Labels are only copied and compared with zero, so 32 or 64 raw bits are sufficient.
   visit_bits(IntegerTypes{}, markers, op, "markers", [&](auto marker_tag) {
     using Marker = typename decltype(marker_tag)::type;
     using Label = std::conditional_t<sizeof(Marker) == 8, int64_t, int32_t>;

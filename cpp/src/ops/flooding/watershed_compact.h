@@ -13,7 +13,7 @@
 
 namespace fastcnn {
 
-/// A binary heap, to the letter of scikit-image's: where markers tie, its shape decides. Grows by blocks.
+/// A binary heap exactly as in scikit-image, because its structure resolves ties between markers. Grows by blocks.
 class CompactHeap {
  public:
   struct Item {
@@ -63,7 +63,7 @@ void watershed_compact(const Context& context, const Extent& e, const Neighborho
                        FunctionRef<double(int64_t)> pixel, const Label* markers, const TruthRows& mask, Label* labels) {
   Scratch scratch(context);
   CompactHeap heap(scratch, e.size() * (neighbors.count / 2 + 1));
-  // NaN, which has no place in an order, floods with +inf.
+  // NaN has no place in the order, so it floods with +inf.
   const auto value = [&](int64_t p) {
     const double v = pixel(p);
     return std::isnan(v) ? HUGE_VAL : v;

@@ -1,4 +1,4 @@
-// From image, markers and mask to level and generation of every pixel.
+// Computes level and generation of every pixel from image, markers and mask.
 #pragma once
 
 #include <algorithm>
@@ -48,7 +48,7 @@ class TruthRows {
   Row row_ = nullptr;
 };
 
-/// Rows of an image's ordered keys, from any dtype. Whatever follows knows only how wide the keys are.
+/// Rows of an image's ordered keys, from any dtype. Later steps depend only on the key size.
 class KeyRows {
  public:
   template <class T>
@@ -81,13 +81,13 @@ class KeyRows {
   } rows_;
 };
 
-/// A bit a pixel: where the markers are that lie inside the mask.
+/// One bit per pixel: the markers inside the mask.
 class Roots {
  public:
   Roots(Scratch& scratch, const Extent& e) : stride_((e.width + 7) / 8) {
     bits_ = scratch.get<uint8_t>(stride_ * e.depth * e.height);
   }
-  /// 0 or 1 a pixel; readable and writable up to the next multiple of 8.
+  /// 0 or 1 per pixel; readable and writable up to the next multiple of 8.
   void set(int64_t row, const uint8_t* root) {
     for (int64_t i = 0; i < stride_; ++i) {
       uint64_t eight;
@@ -123,9 +123,9 @@ struct Flooded {
   K* generation = nullptr;
 };
 
-/// Relaxes tiles, the least pending key first, until nothing can fall any more. Whatever the order, the same fix point
-/// is reached; this order visits each tile 1.5 to 4 times where rounds over all tiles need up to 60.
-/// False where a generation reached its limit.
+/// Relaxes tiles in order of the minimum pending key until no key can decrease. Every order reaches the same fixed
+/// point. This order visits each tile 1.5 to 4 times; rounds over all tiles need up to 60. Returns false if a
+/// generation reached its limit.
 template <class K>
 bool flood_to_rest(const Context& context, TileKernel<K> kernel, int64_t workspace_bytes, const FloodField<K>& field,
                    const TileGrid& grid, TileQueue<K>& queue) {
@@ -133,7 +133,7 @@ bool flood_to_rest(const Context& context, TileKernel<K> kernel, int64_t workspa
   const int64_t workers = std::max<int64_t>(1, std::min<int64_t>(context.num_threads(), grid.count() / 4));
   char* workspaces = scratch.get<char>(workers * workspace_bytes);
   std::mutex mutex;
-  std::atomic<int64_t> returned{0};  // tiles given back: what a worker without work waits on
+  std::atomic<int64_t> returned{0};  // number of returned tiles: a worker without work waits for a change
   bool overflow = false;
   context.parallel_for(0, workers, 1, [&](int64_t worker, int64_t) {
     TileReport<K> report;
@@ -172,8 +172,9 @@ void for_tile_rows(const Context& context, const Extent& e, const TileGrid& grid
   });
 }
 
-/// A wide integer image may use every key; the fill needs one that stands for "not reached". By the pigeonhole some
-/// key in 0..pixels is unused: those above it move down by one. That key, or ~0 where nothing has to move.
+/// A wide integer image may use every key, but the flood needs one that means "not reached". By the pigeonhole
+/// principle some key in 0..pixels is unused, and the keys above it move down by one. Returns that key, or ~0 if
+/// nothing has to move.
 template <class K>
 K unused_key(const Context& context, const KeyRows& image, const Extent& e) {
   constexpr K kAll = static_cast<K>(~K(0));
@@ -231,7 +232,7 @@ void start_flood(const Context& context, const FloodKernels<K>& kernels, const E
     if (least[t] < far) queue.wait(t, least[t]);
 }
 
-/// Generation 0 where a marker is or a neighbour has a lower level; tiles with other pixels wait.
+/// Sets generation 0 for markers and for pixels with a neighbour of a lower level. Tiles with other pixels are queued.
 template <class K>
 void start_spread(const Context& context, const FloodKernels<K>& kernels, const Extent& e, const TileGrid& grid,
                   const Neighborhood& neighbors, const Roots& roots, const K* level, K* generation,

@@ -1,4 +1,4 @@
-// From level and generation to labels: parents, then the trees below the markers.
+// Computes labels from level and generation: first parents, then the trees below the markers.
 #pragma once
 
 #include <algorithm>
@@ -19,7 +19,7 @@ void for_rows(const Context& context, const Extent& e, const F& body) {
   context.parallel_for(0, e.depth * e.height, std::max<int64_t>(1, (1 << 14) / e.width), body);
 }
 
-/// Roots get no parent. True where all pixels were reached.
+/// Roots get no parent. Returns true if all pixels were reached.
 inline bool settle_roots(const uint8_t* __restrict found, const uint8_t* __restrict root, int64_t n,
                          uint8_t* __restrict parent) {
   uint8_t unreached = 0;
@@ -30,8 +30,8 @@ inline bool settle_roots(const uint8_t* __restrict found, const uint8_t* __restr
   return !unreached;
 }
 
-/// Each pixel's parent, as an index into the neighbours; kNoParent for markers and for what was not reached. Labels of
-/// the latter become 0; `seed` gives roots their labels and all others 0.
+/// The parent of each pixel as an index into the neighbours; kNoParent for markers and for unreached pixels. Labels of
+/// unreached pixels become 0; `seed` sets the labels of roots, and 0 for all others.
 template <class K, class Label>
 void find_parents(const Context& context, const FloodKernels<K>& kernels, const Extent& e,
                   const Neighborhood& neighbors, const Flooded<K>& flooded, const Roots& roots, const Label* markers,
@@ -54,8 +54,8 @@ void find_parents(const Context& context, const FloodKernels<K>& kernels, const 
   });
 }
 
-/// A first-in first-out queue of (marker pixel << 32 | pixel). Its memory comes in segments from a pool that all
-/// threads share and goes round within a thread, so that it stays in the cache.
+/// A first-in first-out queue of (marker pixel << 32 | pixel). Its memory consists of segments from a pool that all
+/// threads share. A thread reuses its segments, so that they stay in the cache.
 class Frontier {
  public:
   static constexpr int64_t kAhead = 64;  // entries to prefetch ahead, which stay in the segment
@@ -69,10 +69,10 @@ class Frontier {
     Segment* segments;
     std::atomic<int64_t> used{0};
   };
-  /// Roots to enter at a time.
+  /// The number of roots that are added at a time.
   static constexpr int64_t kSeeds = 256;
-  /// Segments that suffice for all threads: a pixel has at most `degree` - 1 children, so that no more than this share
-  /// of the pixels can wait at a time.
+  /// The number of segments that is sufficient for all threads: a pixel has at most `degree` - 1 children, which limits
+  /// the share of pixels that can wait at a time.
   static int64_t segments_for(int64_t pixels, int degree, int64_t threads) {
     const int64_t waiting = pixels / (degree - 1) * (degree - 2) + 2 * degree;
     return waiting / (kEntries - degree) + 1 + threads * (4 + 2 * kSeeds / (kEntries - degree));
@@ -83,14 +83,14 @@ class Frontier {
   uint64_t* head;
   uint64_t* tail;
 
-  /// Where `tail` moves on to when there is no room left for `degree` entries.
+  /// The next position of `tail` if there is no room for `degree` entries.
   uint64_t* limit(int degree) const { return last_->entries + kEntries - degree; }
   void extend() {
     last_->end = tail;
     last_ = last_->next = fresh();
     tail = last_->entries;
   }
-  /// The end of what can be read at head in one go; head itself where the queue is empty.
+  /// The end of the entries that can be read contiguously from head; head itself if the queue is empty.
   uint64_t* readable() {
     while (first_ != last_) {
       if (head != first_->end) return first_->end;
@@ -117,7 +117,8 @@ class Frontier {
   Segment* last_;
 };
 
-/// Labels what hangs below the pixels in the queue. A byte of children a pixel, and no branch that depends on them.
+/// Labels the descendants of the pixels in the queue. Uses one byte of child bits per pixel, and no branch that depends
+/// on them.
 template <class Label, int degree>
 void grow_trees(Frontier& frontier, const LinearOffsets& offsets, const Label* markers, const uint8_t* child,
                 Label* labels) {
@@ -136,7 +137,8 @@ void grow_trees(Frontier& frontier, const LinearOffsets& offsets, const Label* m
         tail = frontier.tail;
         limit = frontier.limit(degree);
       }
-      const uint32_t soon = static_cast<uint32_t>(head[Frontier::kAhead]);  // or what was left there: a hint
+      const uint32_t soon =
+          static_cast<uint32_t>(head[Frontier::kAhead]);  // possibly an old entry; it is only a prefetch hint
       __builtin_prefetch(labels + soon, 1);
       __builtin_prefetch(child + soon);
       const uint64_t entry = *head;
@@ -179,8 +181,8 @@ void label_trees(const Context& context, const Extent& e, const LinearOffsets& o
   });
 }
 
-/// For the 18 and 26 neighbours of a volume, whose children fill no byte: every pixel goes up to the next labelled one.
-/// Threads may meet; they write the same label.
+/// For the 18 and 26 neighbours of a volume, whose child bits do not fit a byte: every pixel follows its parents to the
+/// next labelled pixel. Threads may write to the same pixel, but they write the same label.
 template <class Label>
 void label_paths(const Context& context, const Extent& e, const LinearOffsets& offsets, const uint8_t* parent,
                  Label* labels) {
@@ -201,8 +203,8 @@ struct RootRows {
   void operator()(int64_t row, uint8_t* buffer) const { roots.get(row, buffer); }
 };
 
-/// Where two neighbours have different labels, the greater by (level, generation, index) becomes 0; a marker stays, and
-/// the other goes in its place.
+/// If two neighbours have different labels, the one with the greater (level, generation, index) becomes 0. A marker
+/// keeps its label, and the other pixel becomes 0 instead.
 template <class K, class Label>
 void draw_lines(const Context& context, const Extent& e, const Neighborhood& neighbors, const Flooded<K>& flooded,
                 const Roots& roots, uint8_t* line, Label* labels) {

@@ -1,6 +1,6 @@
-// The oracle: the definition in watershed.cpp as three fix points, swept over the image until nothing changes.
-// O(pixels x longest path). Only the order of pixels counts, so that they are numbered by it: one instance serves every
-// dtype.
+// The oracle: the definition in watershed.cpp as three fixed points, with sweeps over the image until nothing changes.
+// O(pixels x longest path). Only the order of pixel values matters, so values are replaced by their rank, and one
+// instance works for every dtype.
 #include <algorithm>
 #include <vector>
 
@@ -73,7 +73,7 @@ class Reference {
       }
     }
 
-    // Raster order settles what level and generation leave open.
+    // Raster order resolves ties of level and generation.
     const auto smaller = [&](int64_t a, int64_t b) {
       if (level[a] != level[b]) return level[a] < level[b];
       return generation[a] != generation[b] ? generation[a] < generation[b] : a < b;

@@ -1,4 +1,5 @@
-// Vector kernels of the watershed: tiles brought to their fix point, and rows of parents. See watershed.cpp.
+// Vector kernels of the watershed: they relax tiles to their fixed point and compute rows of parents. See
+// watershed.cpp.
 #pragma once
 
 #include <stdint.h>
@@ -11,12 +12,12 @@ namespace fastcnn {
 inline constexpr int kTileSide = 32;
 inline constexpr int kTileDepth = 8;
 
-/// One image on its way to the fix point; dense planes of depth x height x width.
+/// The state of one image during relaxation; dense planes of depth x height x width.
 template <class T>
 struct FloodField {
   int64_t depth, height, width;
   int connectivity;  // 1..3
-  const T* fixed;    // per rule: what a pixel's key may not fall below, or the level that it keeps
+  const T* fixed;    // depends on the rule: the lower bound of a pixel's key, or its fixed level
   T* key;
   T generation_mask;  // a combined key's generation bits
 };
@@ -33,8 +34,8 @@ struct TilePlace {
   int64_t z, y, x;
 };
 
-/// Relaxes a tile until nothing changes; `workspace` is tile_bytes large and 64-byte aligned. `next` is the tile that
-/// probably comes next: its pixels are fetched into the cache meanwhile.
+/// Relaxes a tile until nothing changes; `workspace` has tile_bytes and is 64-byte aligned. `next` is the probable next
+/// tile, whose pixels are prefetched into the cache.
 template <class T>
 using TileKernel = void (*)(const FloodField<T>& field, const TilePlace& tile, const TilePlace& next, void* workspace,
                             TileReport<T>* report);
@@ -66,11 +67,13 @@ struct FloodKernels {
   /// Levels, then generations among equal levels (of 32 and 64 bits).
   TileKernel<T> fill, spread;
 
-  /// Keys and fixed values before the flood, from values, roots (markers inside the mask) and mask: values above `gap`
-  /// move down by one, then all up by `shift`. Lowers least[x / kTileSide] to the keys.
+  /// Computes keys and fixed values before the flood from values, roots (markers inside the mask) and mask. Values
+  /// above `gap` are reduced by one, then all are shifted left by `shift`. Lowers least[x / kTileSide] to the minimum
+  /// key.
   void (*start)(const T* value, const uint8_t* root, const uint8_t* inside, int shift, T gap, T far, int64_t width,
                 T* fixed, T* key, T* least);
-  /// Generation 0 for roots and beside a lower level, else ~T(1). Sets open[x / kTileSide] where there is one of those.
+  /// Sets generation 0 for roots and beside a lower level, otherwise ~T(1). Sets open[x / kTileSide] if there is a
+  /// pixel of the latter kind.
   void (*source)(const RowsAround<T>& level, const Neighborhood& neighbors, const uint8_t* root, int64_t width,
                  T* generation, uint8_t* open);
   /// The index of each pixel's least neighbour; kNoParent for pixels that were not reached. Without generations, levels
@@ -83,7 +86,7 @@ struct WatershedKernels {
   FloodKernels<uint16_t> keys16;
   FloodKernels<uint32_t> keys32;
   FloodKernels<uint64_t> keys64;
-  /// From the parents' rows, a bit for each neighbour (at most 8) whose parent a pixel is.
+  /// Computes from the rows of parents one bit for each neighbour (at most 8) that is a child of the pixel.
   void (*children)(const RowsAround<uint8_t>& parent, const Neighborhood& neighbors, int64_t width, uint8_t* child);
   /// Truth values of 32- and 64-bit numbers.
   void (*nonzero32)(const void* src, int64_t n, uint8_t* dst);

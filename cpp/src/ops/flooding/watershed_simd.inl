@@ -1,6 +1,6 @@
-// See watershed.cpp for what is computed. A tile lies in the first-level cache with a ring of its neighbours' pixels.
-// Sweeps carry keys down and up its columns, a row per vector; the tile is transposed to carry them along its rows; a
-// volume's tile has sweeps across its planes too. It is at rest when none of them changes anything.
+// See watershed.cpp for the definition. A tile and a ring of its neighbours' pixels are in the first-level cache.
+// Sweeps propagate keys down and up its columns, one row per vector; the tile is transposed to propagate them along its
+// rows. A tile of a volume also has sweeps across its planes. It has converged if no sweep changes a key.
 #include <string.h>
 
 #include "core/simd.h"
@@ -46,7 +46,7 @@ FASTCNN_INLINE bool any_bit(Vec<T> v) {
   for (uint64_t word : words) bits |= word;
   return bits != 0;
 }
-/// The least lane, where it is less than `least`. Most often none is.
+/// The minimum lane, if it is less than `least`, which is rare.
 template <class T>
 FASTCNN_INLINE T least_lane(Vec<T> v, T least) {
   if (!any_bit<T>((Vec<T>)(v < least))) return least;
@@ -96,15 +96,15 @@ void transpose(const T (*src)[S], T (*dst)[S]) {
 
 // --- rules ---
 
-// A neighbour makes an offer, from its key and its own fixed value; the least offer decides. All work on scalars and on
-// vectors.
+// A neighbour makes an offer from its key and its own fixed value; the minimum offer wins. All rules work on scalars
+// and on vectors.
 
-/// key = min(key, max(fixed, least neighbour's key + step)). With level << shift | generation in the key and step 1 the
-/// fix point is level and generation at once; with step 0 it is the level.
+/// key = min(key, max(fixed, least neighbour's key + step)). With level << shift | generation in the key and step 1,
+/// the fixed point is level and generation together; with step 0 it is the level.
 template <class T_, int step>
 struct Flood {
   using T = T_;
-  // The key of what was not reached, and the fixed value that keeps a pixel so. Adding the step may not wrap.
+  // The key of an unreached pixel, and the fixed value that keeps a pixel unreached. Adding the step must not wrap.
   static constexpr T kFar = T(~T(0) - step);
   static constexpr T kBarrier = kFar;
   static constexpr bool kCounts = step != 0;
@@ -192,7 +192,7 @@ struct Relaxation {
       }
   }
 
-  /// A hint; nothing that lies outside is touched.
+  /// A prefetch hint; nothing outside is accessed.
   FASTCNN_INLINE void prefetch(const TilePlace& tile) const {
     const int64_t z0 = tile.z * Z, y0 = tile.y * S, x0 = tile.x * S;
     for (int64_t z = z0 - 1; z <= z0 + Z; ++z)
@@ -434,7 +434,7 @@ struct Relaxation {
     for (int i = 0; i < 27; ++i) report->offer[i] = kNone<T>;
     for (int z = 0; z < depth; ++z) turn_fixed(z);
 
-    // Planes whose rows, columns have to be swept, since their pixels changed after the last time.
+    // Bits of planes whose rows or columns must be swept because their pixels changed after the last sweep.
     const uint32_t all = (1u << depth) - 1;
     uint32_t rows = all, columns = all;
     bool planes = depth > 1 || field.depth > 1;
