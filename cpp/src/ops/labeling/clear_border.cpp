@@ -20,7 +20,8 @@ BatchShape check(const TensorView& src, int spatial_dims, const TensorView& dst)
 }
 
 /// Clears what is reachable from the border through equal labels, row stretch by row stretch (Smith, Tint Fill, 1979):
-/// work is linear in what is cleared. A stretch is cleared when it is found, so that each is on the stack once at most.
+/// the work is linear in the number of cleared pixels. A stretch is cleared when it is found, so that each is on the
+/// stack at most once.
 template <class T>
 class BorderFlood {
  public:

@@ -31,7 +31,8 @@ void label_images(const Context& context, const TensorView& src, int spatial_dim
 }  // namespace
 
 // Run-based two-scan labelling (He, Chao, Suzuki, A Run-Based Two-Scan Labeling Algorithm, 2008) over bit masks, with
-// the threads' strips joined at their borders. Linear in the pixels but for union-find's inverse Ackermann factor.
+// the threads' strips joined at their borders. Linear in the number of pixels, except for union-find's inverse
+// Ackermann factor.
 void label(const Context& context, const TensorView& src, int64_t connectivity, int spatial_dims,
            const TensorView& labels, const TensorView& counts) {
   check_spatial_dims(spatial_dims, "label");

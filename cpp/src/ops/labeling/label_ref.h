@@ -1,5 +1,4 @@
-// The readable oracle of everything that rests on connected components: flooding from each unseen pixel in raster
-// order.
+// The readable oracle of all ops based on connected components: flood fill from each unvisited pixel in raster order.
 #pragma once
 
 #include <algorithm>
@@ -9,7 +8,7 @@
 
 namespace fastcnn {
 
-/// Numbers the components of the pixels with object(p), where neighbours p and q belong together if same(p, q).
+/// Numbers the components of the pixels with object(p), where neighbours p and q are connected if same(p, q).
 template <class Object, class Same>
 int32_t flood_components(const Extent& extent, int connectivity, Scratch& scratch, const Object& object,
                          const Same& same, int32_t* labels) {

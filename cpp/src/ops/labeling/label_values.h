@@ -1,4 +1,4 @@
-// The distinct labels of an image, in rising order: what needs numbering by value rests on it.
+// The distinct labels of an image in increasing order, for ops that number labels by value.
 #pragma once
 
 #include <algorithm>
@@ -8,8 +8,8 @@
 
 namespace fastcnn {
 
-/// Ranks the positive values of an image from 1. A table where they are small against the pixels, otherwise a
-/// sorted list; 8 bytes per pixel at most. No value may be negative.
+/// Ranks the positive values of an image from 1. Uses a table if the values are small compared with the number of
+/// pixels, otherwise a sorted list; 8 bytes per pixel at most. No value may be negative.
 template <class T>
 class LabelValues {
  public:
@@ -27,7 +27,7 @@ class LabelValues {
     if (table_) return table_[value];
     return value == 0 ? 0 : std::lower_bound(sorted_, sorted_ + count_, value) - sorted_ + 1;
   }
-  /// Calls body(rank, value) in rising order.
+  /// Calls body(rank, value) in increasing order.
   template <class Body>
   void for_each(const Body& body) const {
     if (table_) {
@@ -45,7 +45,7 @@ class LabelValues {
     std::fill_n(table_, largest + 1, 0);
     context.parallel_for(0, size, 1 << 16, [&](int64_t begin, int64_t end) {
       for_each_stretch(image, begin, end, [&](int64_t, int64_t, T value) {
-        // Threads may meet here; all of them write the same.
+        // Threads may write the same element, but they write the same value.
         if (!__atomic_load_n(table_ + value, __ATOMIC_RELAXED)) __atomic_store_n(table_ + value, 1, __ATOMIC_RELAXED);
       });
     });

@@ -1,4 +1,4 @@
-// Checks that the ops of this family and of cleaning share.
+// Checks shared by the ops of this family and of cleaning.
 #pragma once
 
 #include <algorithm>
@@ -32,7 +32,7 @@ void fill(const TensorView& dst, T value) {
   std::fill_n(dst.as<T>(), dst.numel(), value);
 }
 
-/// The image's pixels, whatever their type.
+/// The pixels of an image of any type.
 inline const void* pixels_of(const ImageSource& images, const TensorView& src, int64_t i, Scratch& scratch) {
   switch (size_of(dtype_of(src))) {
     case 1: return images.image<uint8_t>(i, scratch);
@@ -42,7 +42,7 @@ inline const void* pixels_of(const ImageSource& images, const TensorView& src, i
   }
 }
 
-/// An Error where a label is negative, before anything is written.
+/// Raises an Error if a label is negative, before anything is written.
 void check_not_negative(const Context& context, const TensorView& labels, int spatial_dims, const char* op,
                         const char* argument);
 

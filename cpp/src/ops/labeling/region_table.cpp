@@ -8,7 +8,8 @@
 namespace fastcnn {
 namespace {
 
-// Scratch for the partial tables stays within this many bytes per pixel: many labels are measured in several passes.
+// Limit of the scratch memory for partial tables, in bytes per pixel. If there are many labels, they are measured in
+// several passes.
 constexpr int64_t kTableBytes = 8;
 constexpr int64_t kMostParts = 16;
 constexpr int64_t kLeastPart = 1 << 15;  // pixels
@@ -30,7 +31,7 @@ struct Intensity {
   int64_t argmin, argmax;
 };
 
-/// NaN comes before and after everything, and the first one stays.
+/// NaN is both the minimum and the maximum, and the first NaN is kept.
 template <class V>
 bool comes_before(V a, V b) {
   return a < b || (a != a && b == b);
@@ -56,7 +57,7 @@ class RegionPass {
   RegionPass(const Extent& extent, RowReader read_row, const V* intensity, int64_t first, int64_t n)
       : extent_(extent), read_row_(read_row), intensity_(intensity), first_(first), n_(n) {}
 
-  /// Returns the largest label seen. `stretches` has room for a row.
+  /// Returns the largest label found. `stretches` has room for a row.
   int64_t measure(int64_t row_begin, int64_t row_end, Stretch* stretches, Region* regions, Intensity<V>* values) const {
     std::fill_n(regions, n_, Region{});
     int64_t largest = 0;
@@ -84,7 +85,7 @@ class RegionPass {
     } else {
       r.x1 = std::min(r.x1, x1), r.x2 = std::max(r.x2, x2), r.y1 = std::min(r.y1, row);
     }
-    r.y2 = std::max(r.y2, row + 1), r.z2 = slice + 1;  // slices rise
+    r.y2 = std::max(r.y2, row + 1), r.z2 = slice + 1;  // slices are visited in increasing order
     const int64_t n = x2 - x1;
     r.area += n;
     r.sum_x += n * (int64_t{x1} + x2 - 1) / 2;
@@ -161,8 +162,8 @@ void write(const Intensity<V>* value, int64_t area, const RegionTableViews& dst,
   dst.argmax.as<int64_t>()[at] = value ? value->argmax : -1;
 }
 
-/// Float sums are taken in parts of the image that depend on its size and the number of labels alone, so that they are
-/// the same for any number of threads.
+/// Float sums are computed for parts of the image that depend only on its size and the number of labels, so that they
+/// are the same for any number of threads.
 template <class V>
 int32_t measure_image(const Context& context, Scratch& scratch, const Extent& extent, int spatial_dims,
                       RowReader read_row, const V* intensity, int64_t most, const RegionTableViews& dst, int64_t at) {

@@ -7,7 +7,7 @@
 namespace fastcnn {
 namespace {
 
-// A strip should be worth waking a thread for.
+// The minimum size of a strip that justifies waking a thread.
 constexpr int64_t kLeastPixels = 1 << 15;
 
 int64_t most_runs(int64_t width) { return (width + 1) / 2; }

@@ -1,7 +1,7 @@
 // Connected components over runs. The image is cut into bands of one or two rows, a row is a bit mask, and a run is a
 // maximal set of neighbouring columns in which the band has an object pixel: in a band of two rows all its pixels are
-// 8-connected, so that such bands halve the rows and, on noise, cut the runs by more than that (the 2 x 2 blocks of
-// Grana et al., Optimized Block-Based Connected Components Labeling With Decision Trees, 2010, without the trees).
+// 8-connected. Such bands halve the number of rows and, on noise, reduce the number of runs even more (the 2 x 2 blocks
+// of Grana et al., Optimized Block-Based Connected Components Labeling With Decision Trees, 2010, without the trees).
 // Runs have consecutive numbers within a strip of bands; one strip is one thread's share.
 #pragma once
 
@@ -24,7 +24,7 @@ struct RunImage {
   uint64_t* bits;    // [band][row][word]
   int32_t* first;    // [band][word + 1]: the first run that begins in this word or behind it
   int32_t* parent;   // [run]: a run of the same component with a smaller number, or itself: the root
-  int32_t* value;    // [run], meaningful at roots: what is measured, later the label
+  int32_t* value;    // [run], valid at roots: the measurement, later the label
 };
 
 struct RunStrips {
@@ -33,8 +33,8 @@ struct RunStrips {
   int32_t* roots;        // [count]: components that begin in the strip
 };
 
-/// Where the pixels come from: `bytes` per pixel, an object where (pixel & significant) is not zero, or is with
-/// `invert`.
+/// The source of the pixels: `bytes` per pixel. A pixel belongs to an object if (pixel & significant) is not zero, or
+/// is zero with `invert`.
 struct RunSource {
   const void* pixels;
   int32_t bytes;
@@ -42,8 +42,8 @@ struct RunSource {
   uint64_t significant;
 };
 
-/// Keeps a component where (value <= bound) == keep_up_to; writes a pixel as 1 where it belongs to a kept one, or
-/// does not with `invert`.
+/// Keeps a component if (value <= bound) == keep_up_to. Writes 1 for pixels of kept components, or for all other pixels
+/// with `invert`.
 struct RunFilter {
   int32_t bound;
   bool keep_up_to, invert;
@@ -53,7 +53,7 @@ struct RunKernels {
   /// Finds the runs of bands [begin, end), joins them among themselves, makes every parent a root, and measures the
   /// components. Returns the number of roots.
   int32_t (*scan)(const RunImage& image, const RunSource& source, RunMeasure measure, int64_t begin, int64_t end);
-  /// Joins the components of the strips and adds up what is measured.
+  /// Joins the components of the strips and sums their measurements.
   void (*join)(const RunImage& image, const RunStrips& strips);
   /// Numbers the components whose first pixel lies in bands [begin, end), in raster order, from `label` on.
   void (*number)(const RunImage& image, int64_t begin, int64_t end, int32_t label);

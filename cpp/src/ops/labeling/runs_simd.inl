@@ -88,8 +88,8 @@ FASTCNN_INLINE uint64_t face(const Band<Rows>& band, int64_t word) {
   return F == Face::top ? band.row0[word] : F == Face::bottom ? band.row1[word] : band.any(word);
 }
 
-/// Calls join(a's run, b's run) once for every pair of neighbouring runs of two bands that face each other. Where the
-/// runs that begin in a word are each other's only neighbours, join.block(a's first, b's first, n) may take them all.
+/// Calls join(a's run, b's run) once for every pair of neighbouring runs of two adjacent bands. If the runs that begin
+/// in a word are each other's only neighbours, join.block(a's first, b's first, n) may process all of them.
 template <bool Diagonal, Face A, Face B, int Rows, class Join>
 FASTCNN_INLINE void for_each_contact(const Band<Rows>& band_a, const Band<Rows>& band_b, int64_t words, Join join) {
   FirstOfRun first_of_overlap;
@@ -104,7 +104,7 @@ FASTCNN_INLINE void for_each_contact(const Band<Rows>& band_a, const Band<Rows>&
     const uint64_t starts_a = runs_a & ~from_left(runs_a, runs_a_before);
     const uint64_t starts_b = runs_b & ~from_left(runs_b, runs_b_before);
 
-    // Two runs overlap in one stretch of columns at most, or meet at one corner.
+    // Two runs overlap in at most one stretch of columns, or touch at one corner.
     uint64_t touching = a & b, corner_left = 0, corner_right = 0;
     if (Diagonal) {
       const uint64_t a_left = from_left(a, a_before), a_right = from_right(a, a_behind);
@@ -149,7 +149,7 @@ FASTCNN_INLINE void join_by_splicing(int32_t* parent, int32_t a, int32_t b) {
   }
 }
 
-/// Joins within a strip; Fresh where b's band has not been joined to any yet.
+/// Joins within a strip. Fresh: b's band has not been joined to any band yet.
 template <bool Fresh>
 struct Splice {
   static constexpr bool kBlocks = Fresh;
@@ -166,7 +166,7 @@ FASTCNN_INLINE int32_t find_halving(int32_t* parent, int32_t run) {
   return run;
 }
 
-/// After scan and join a run is two steps from its root at most.
+/// After scan and join a run is at most two steps from its root.
 FASTCNN_INLINE int32_t find(const int32_t* parent, int32_t run) { return parent[parent[run]]; }
 
 /// Calls join for all contacts of a band with the bands before it in raster order whose index is in [begin, end);
@@ -176,7 +176,7 @@ FASTCNN_INLINE void join_band(const RunImage& image, int64_t band, int64_t begin
   const int64_t per_slice = image.bands_per_slice, words = image.words, index = band % per_slice;
   const Band<Rows> here(image, band);
   const auto inside = [=](int64_t i) { return i >= begin && i < end; };
-  if constexpr (Rows == 2) {  // everything that may touch does: 8 neighbours in 2-D, 26 in 3-D
+  if constexpr (Rows == 2) {  // all adjacent pixels are neighbours: 8 in 2-D, 26 in 3-D
     if (index > 0 && inside(band - 1))
       for_each_contact<true, Face::bottom, Face::top>(Band<Rows>(image, band - 1), here, words, first);
     if (band < per_slice) return;
@@ -307,7 +307,7 @@ int32_t scan(const RunImage& image, const RunSource& source, RunMeasure measure,
                          : scan_bands<2>(image, source, measure, begin, end);
 }
 
-/// Joins across strips, and keeps a list of the roots that lost, through their values, which nobody needs any more.
+/// Joins across strips. The replaced roots form a linked list through their values, which are no longer needed.
 struct JoinStrips {
   static constexpr bool kBlocks = false;
   const RunImage& image;
@@ -337,7 +337,7 @@ void join_strips(const RunImage& image, const RunStrips& strips) {
   int32_t lost = -1;
   for (int64_t strip = 1; strip < strips.count; ++strip) {
     const int64_t begin = strips.begin[strip];
-    int64_t end = begin + (image.depth > 1 ? image.bands_per_slice + 1 : 1);  // those that reach back beyond the strip
+    int64_t end = begin + (image.depth > 1 ? image.bands_per_slice + 1 : 1);  // bands with neighbours before the strip
     if (end > strips.begin[strip + 1]) end = strips.begin[strip + 1];
     const JoinStrips join{image, strips, strip, &lost};
     for (int64_t band = begin; band < end; ++band) join_band<Rows>(image, band, 0, begin, join, join);
@@ -350,7 +350,7 @@ void join(const RunImage& image, const RunStrips& strips) {
   image.rows == 1 ? join_strips<1>(image, strips) : join_strips<2>(image, strips);
 }
 
-/// Without branches: on noise nobody can predict which run is a root.
+/// Without branches, because on noise it is unpredictable which run is a root.
 FASTCNN_INLINE void take_label(int32_t& value, bool is_root, int32_t& label) {
   const int32_t takes = static_cast<int32_t>(is_root) & static_cast<int32_t>(value == 0);
   value |= label & -takes;

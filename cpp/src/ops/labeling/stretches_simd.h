@@ -1,4 +1,4 @@
-// Where the values of a row change, as bits: the way to its stretches of equal values.
+// The positions where the values of a row change, as bits. They give its stretches of equal values.
 #pragma once
 
 #include <cstdint>
