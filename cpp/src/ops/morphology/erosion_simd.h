@@ -27,7 +27,7 @@ struct WindowPlane {
   int64_t outside;            ///< key of what is outside, which the maps call -1
   int64_t key_bias;           ///< of float keys
   bool floats;                ///< src and dst hold floats, of which the keys are made
-  int64_t panel;              ///< columns done at a time, so that the rows in flight stay in the cache
+  int64_t panel;              ///< number of columns processed at a time, so that the active rows stay in the cache
 };
 
 /// A row of extrema over `length` columns, made of a shorter one: C[x] = extremum(F[x], F[x + shift]).
