@@ -1,6 +1,6 @@
-// Regional maxima in two steps. First every pixel by itself: no neighbour is higher (and is any equal?). Then plateaus:
-// a plateau one of whose pixels has a higher neighbour is none, and is taken out by flooding from those pixels.
-// O(pixels). Scratch: up to 8 bytes per pixel, where everything is plateaus.
+// Regional maxima in two steps. The first step tests every pixel separately: no neighbour is higher. The second step
+// handles plateaus: a plateau with a pixel that has a higher neighbour is not a maximum, and is removed by flooding
+// from those pixels. O(pixels). Scratch memory: up to 8 bytes per pixel if the whole image consists of plateaus.
 #include <algorithm>
 #include <atomic>
 #include <vector>
@@ -36,7 +36,7 @@ bool beats(T neighbor, T pixel) {
   return maxima ? neighbor > pixel : neighbor < pixel;
 }
 
-// dst = 1 where no neighbour beats the pixel, else 0.
+// dst = 1 if no neighbour is higher than the pixel, otherwise 0.
 template <bool maxima, class T>
 void candidates(const T* src, Extent e, const Neighbors& neighbors, int64_t z, int64_t y, uint8_t* dst) {
   const T* row = src + (z * e.height + y) * e.width;
@@ -63,7 +63,7 @@ void extrema(const Context& context, const T* src, Extent e, const Neighbors& ne
     }
     if (some) beaten = true;
   });
-  // Nothing beats anything, and nothing is NaN: one value throughout.
+  // No pixel is higher than a neighbour, and no pixel is NaN: the image is constant.
   if (!beaten) {
     std::fill_n(dst, e.size(), 0);
     return;
@@ -96,7 +96,7 @@ void extrema(const Context& context, const T* src, Extent e, const Neighbors& ne
   };
   for (int64_t p = 0; p < e.size(); ++p) {
     if (!dst[p]) continue;
-    // A candidate beside a beaten pixel of its own value starts the flood of its plateau.
+    // A candidate beside an eliminated pixel of the same value starts the flood of its plateau.
     bool beside = false;
     each_equal(p, [&](int64_t q) { beside = beside || !dst[q]; });
     if (beside) take_out(p);

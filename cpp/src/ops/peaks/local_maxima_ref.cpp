@@ -1,4 +1,4 @@
-// The oracle: every plateau is flooded from its first pixel, and all neighbours of its pixels are looked at.
+// The oracle: floods every plateau from its first pixel and checks all neighbours of its pixels.
 #include <cstdlib>
 #include <vector>
 

@@ -1,7 +1,7 @@
 // Peaks: equal to the maximum of their window, above the threshold, thinned to the distance. skimage.feature
 // .peak_local_max with exclude_border=False, rule for rule, except that with labels all peaks are ordered together.
-// O(pixels) for the window's maximum, O(n log n) in the candidates. Scratch: the image's item size per pixel, and 8
-// bytes per candidate.
+// O(pixels) for the window's maximum, O(n log n) in the candidates. Scratch memory: the image's item size per pixel,
+// and 8 bytes per candidate.
 #include <algorithm>
 #include <type_traits>
 #include <unordered_map>
@@ -24,7 +24,7 @@ struct Point {
 
 Point point_of(int64_t p, Extent e) { return {p / e.width / e.height, p / e.width % e.height, p % e.width}; }
 
-// The labels of one image as int64, whatever their dtype.
+// The labels of one image as int64, converted from any dtype.
 class Labels {
  public:
   template <class T>
@@ -36,7 +36,7 @@ class Labels {
   /// Equal where labels are, 0 where there is none.
   int64_t operator[](int64_t p) const { return read_(data_, p); }
 
-  /// Whether an opening with the smallest cross takes this pixel out of its label.
+  /// True if an opening with the smallest cross removes this pixel from its label.
   bool isolated(int64_t p) const {
     if (core(p)) return false;
     bool beside = false;
@@ -68,8 +68,8 @@ class Labels {
   int64_t (*read_)(const void*, int64_t);
 };
 
-// Greedy, in order: a peak falls to an earlier one nearer than min_distance (of its label). Cells of that size hold
-// the peaks kept; their neighbours alone can be too near.
+// Greedy, in order: a peak is removed if an earlier peak (of its label) is nearer than min_distance. The kept peaks are
+// stored in cells of that size, so only neighbouring cells can contain peaks that are too near.
 void thin(std::vector<int64_t>& peaks, const Extent& e, int64_t d, const Labels* labels) {
   const int64_t rows = e.height / d + 1, columns = e.width / d + 1;
   std::unordered_map<int64_t, std::vector<int64_t>> cells;
@@ -125,7 +125,7 @@ class Finder {
     std::vector<int64_t> found;
     for (int64_t p = 0; p < e_.size(); ++p)
       if (image_[p] == window_max_[p]) found.push_back(p);
-    // Every pixel of more than one, as in an image of one value: nothing stands out.
+    // If every pixel is a candidate, as in a constant image, there is no peak (unless there is only one pixel).
     if (static_cast<int64_t>(found.size()) == e_.size() && e_.size() > 1) found.clear();
     return found;
   }
@@ -161,7 +161,7 @@ class Finder {
     return found;
   }
 
-  // The window's maximum may belong to another label. Near pixels first: they settle most cases.
+  // The window's maximum may belong to another label. Near pixels are checked first because they decide most cases.
   bool highest_of_label(int64_t p, int64_t label) const {
     const T value = image_[p];
     if (value != value) return false;
@@ -217,7 +217,7 @@ void each_image(const Context& context, const TensorView& src, Peaks options, co
       from.dtype = data_type(TypeToDType<Comparable<T>>::value);
       TensorView to = from;
       to.data = window_max;
-      // No wider than the image: the core's running maximum would walk what is outside.
+      // Not wider than the image, because the core's running maximum would also process the outside.
       const auto window = [&](int64_t n) { return 2 * std::min(options.min_distance, n) + 1; };
       const Footprint box{options.spatial_dims == 3 ? window(e.depth) : 1, window(e.height), window(e.width), nullptr};
       dilation(inner, from, 3, box, Border::geodesic, 0, to);
