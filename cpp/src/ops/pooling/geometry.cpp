@@ -9,7 +9,7 @@ namespace {
 
 constexpr int64_t kMost = int64_t{1} << 31;  // of kernel, stride, padding and dilation: no sum below overflows
 
-/// ceil and floor division of non-negative numerators are enough here, but for a negative size.
+/// Ceiling and floor division of non-negative numerators are sufficient here, except for a negative size.
 int64_t floor_divide(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
 
 void check_each(const std::vector<int64_t>& values, int rank, int64_t least, const std::string& op,
@@ -32,7 +32,7 @@ PoolAxis sliding(int64_t in, const Pooling& p, size_t d, const std::string& op) 
   if (p.ceil_mode && (a.out - 1) * a.stride >= in + a.padding) --a.out;
   FASTCNN_CHECK(a.out >= 1, op, ": expected input at least as large as kernel_size: an axis of ", in, " with padding ",
                 a.padding, " gives an output of size ", a.out, " under a kernel that reaches over ", reach);
-  // If a padded line would consist mostly of padding, each window is read alone.
+  // If a padded line would consist mostly of padding, each window is read separately.
   a.uniform = (a.out + 16) * a.stride + reach + a.padding <= 32 * (in + a.out) + 4096;
   return a;
 }
@@ -71,8 +71,8 @@ PoolTable sliding_windows(const PoolAxis& a, bool count_include_pad) {
     const int64_t start = o * a.stride - a.padding, stop = start + reach;
     // The first tap inside: taps are `dilation` apart.
     const int64_t begin = start < 0 ? start + (-start + a.dilation - 1) / a.dilation * a.dilation : start;
-    // Dilation can step over a narrow axis: such a window is empty, and begins inside all the same, where kernels may
-    // point.
+    // Dilation can step over a narrow axis. Such a window is empty, but still begins inside, so that kernels form a
+    // valid pointer.
     const bool empty = begin >= std::min(stop, a.in);
     table.begin.push_back(empty ? std::min(std::max<int64_t>(begin, 0), a.in - 1) : begin);
     table.end.push_back(empty ? table.begin.back() : std::min(stop, a.in));
@@ -87,7 +87,8 @@ PoolTable adaptive_windows(const PoolAxis& a) {
   PoolTable table;
   table.axis = a;
   for (int64_t o = 0; o < a.out; ++o) {
-    // o * in may overflow for no image that exists: in * out is at most the elements of input times output.
+    // o * in cannot overflow for an image that fits in memory: in * out is at most the number of elements of input
+    // times output.
     table.begin.push_back(o / a.out * a.in + o % a.out * a.in / a.out);
     table.end.push_back(1 + ((o + 1) * a.in - 1) / a.out);
     table.divisor.push_back(static_cast<double>(table.end.back() - table.begin.back()));
@@ -128,7 +129,7 @@ PoolTable PoolTable::transposed() const {
   std::swap(result.axis.in, result.axis.out);
   result.begin.resize(static_cast<size_t>(axis.in));
   result.end.resize(static_cast<size_t>(axis.in));
-  size_t first = 0, last = 0;  // windows [first, last) hold pixel i: their ends and beginnings do not fall
+  size_t first = 0, last = 0;  // windows [first, last) contain pixel i: their ends and beginnings never decrease
   for (int64_t i = 0; i < axis.in; ++i) {
     while (first < end.size() && end[first] <= i) ++first;
     while (last < begin.size() && begin[last] <= i) ++last;

@@ -1,4 +1,4 @@
-// From a Pooling to the tables that kernels read.
+// Converts a Pooling to the tables that kernels read.
 #pragma once
 
 #include <string>
@@ -15,11 +15,11 @@ struct PoolTable {
   std::vector<int64_t> begin, end;
   std::vector<double> divisor;
 
-  /// The same windows from the pixels' side: which outputs hold each. Dilation 1 only.
+  /// The same windows from the perspective of pixels: the outputs whose window contains each pixel. Dilation 1 only.
   PoolTable transposed() const;
 };
 
-/// All of one plane's: z, y, x; axes that are missing, or folded into their neighbour, have size 1.
+/// The axes z, y, x of one plane. Axes that are missing, or folded into their neighbour, have size 1.
 struct PoolGeometry {
   PoolTable z, y, x;
   std::vector<int64_t> out;  ///< the result's spatial sizes

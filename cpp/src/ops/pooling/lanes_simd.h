@@ -1,5 +1,5 @@
-// Vectors of the type that a dtype is computed in: float16 and bfloat16 in float, others in themselves or wider.
-// Included by *_simd.inl only (see core/simd.h).
+// Vectors of the type in which a dtype is computed: float for float16 and bfloat16, the same type or a wider one for
+// others. Included by *_simd.inl only (see core/simd.h).
 #pragma once
 
 #include "core/simd.h"
@@ -194,7 +194,7 @@ FASTCNN_INLINE Vec<A> odds(Vec<A> a, Vec<A> b) {
 template <class A>
 inline constexpr bool is_float = same<A, float> || same<A, double>;
 
-/// The least value: what a maximum starts from.
+/// The minimum value, which is the initial value of a maximum.
 template <class A>
 FASTCNN_INLINE constexpr A least() {
   if constexpr (is_float<A>)

@@ -132,7 +132,7 @@ void max_pool_backward(const Context& context, const TensorView& grad, const Ten
   const PlaneSource source(src, checked.rank, layout), grads(grad, checked.rank, layout);
   const auto kind = static_cast<int>(plan.dtype);
   const int64_t size = elements(plan.job.z, plan.job.y, plan.job.x) * layout.inner, width = plan.job.x.out;
-  // Whole planes, whose windows overlap: the sum's order is the rows' for any number of threads.
+  // Each piece is whole planes, because windows overlap: sums follow the order of the rows for any number of threads.
   for_each_piece(context, layout, 1, plan.kBlock, size, false, [&](const auto& next) {
     Scratch scratch(serial_context());
     char* buffer = scratch.get<char>(plan.bytes);

@@ -1,4 +1,4 @@
-// Where indices lead: the inverse of max_pool_with_indices, its gradient and both gradients' own.
+// Operations by index: the inverse of max_pool_with_indices, its gradient, and the derivatives of both gradients.
 #include <atomic>
 
 #include "core/dtypes.h"
@@ -53,7 +53,7 @@ void add(T& to, T value) {
   to = static_cast<T>(to + value);
 }
 
-/// n pixels of one plane; false where an index lies outside, which is then in `wrong`.
+/// Processes n pixels of one plane. Returns false if an index lies outside, and stores it in `wrong`.
 template <bool kAccumulate, class T, class S>
 bool scatter(const T* src, const int64_t* at, int64_t n, int64_t inner, int64_t c0, int64_t c1, int64_t size, S* dst,
              std::atomic<int64_t>& wrong) {

@@ -35,7 +35,7 @@ PoolLayout::PoolLayout(const TensorView& dst, std::initializer_list<const Tensor
 }
 
 namespace {
-/// The distance of pixels whose channels are adjacent and whose rows follow each other; 0 where they do not.
+/// The distance between pixels if their channels are adjacent and their rows contiguous; otherwise 0.
 int64_t pixel_pitch(const TensorView& view, int rank) {
   if (view.shape[1] > 1 && view.stride(1) != 1) return 0;
   int64_t pitch = 0, next = 0;

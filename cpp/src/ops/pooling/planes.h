@@ -16,12 +16,12 @@ struct PoolLayout {
   bool channels_last = false;
   int64_t planes = 1, inner = 1;
 
-  /// The layout that dst has; where its shape leaves both open, the one that the first source has.
+  /// The layout of dst; if its shape is valid for both layouts, the layout of the first source.
   PoolLayout(const TensorView& dst, std::initializer_list<const TensorView*> sources, int rank, const char* op);
 };
 
-/// Reads planes in place where they are dense, else packed into scratch one at a time. `pitched`: the kernel can read
-/// pixels at a distance, as the channels of a slice have them (part of a concatenation), so those are not packed.
+/// Reads planes in place if they are dense, otherwise packed into scratch memory one at a time. `pitched`: the kernel
+/// can read pixels with a larger pitch, as in a slice of channels (part of a concatenation), so these are not packed.
 class PlaneSource {
  public:
   PlaneSource(const TensorView& view, int rank, const PoolLayout& layout, bool pitched = false);

@@ -15,9 +15,9 @@ struct PoolPiece {
   int64_t plane, first, last, c0, c1;
 };
 
-/// Cuts planes x rows x channels into the threads' pieces and calls body(inner context, next), where next(piece) gives
-/// one thread's pieces, one after the other. Channels are cut only where there are few rows, in whole blocks. A piece
-/// ends with its plane, unless `spanning`: planes may be tiny.
+/// Divides planes x rows x channels into pieces for the threads and calls body(inner context, next), where next(piece)
+/// returns the pieces of one thread, one after the other. Channels are divided only if there are few rows, in whole
+/// blocks. A piece ends with its plane unless `spanning`, which is for tiny planes.
 template <class F>
 void for_each_piece(const Context& context, const PoolLayout& layout, int64_t rows, int64_t block, int64_t work_per_row,
                     bool spanning, const F& body) {
@@ -31,7 +31,7 @@ void for_each_piece(const Context& context, const PoolLayout& layout, int64_t ro
   const int64_t units = layout.planes * rows * columns;
   const int64_t grain = std::max<int64_t>(1, 32768 * columns / std::max<int64_t>(work_per_row, 1));
   context.parallel_for(0, units, grain, [&](int64_t begin, int64_t end) {
-    // Columns are outermost, so that rows stay together.
+    // Columns are outermost, so that rows stay contiguous.
     int64_t column = begin / (layout.planes * rows), at = begin % (layout.planes * rows);
     int64_t plane = at / rows, row = at % rows, left = end - begin;
     body([&](PoolPiece& piece) {

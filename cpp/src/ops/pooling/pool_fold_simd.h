@@ -11,13 +11,13 @@
 
 namespace fastcnn::FASTCNN_ISA {
 
-/// The greater of two: the first at ties, NaN where there is one.
+/// The maximum of two values: the first if they are equal, NaN if there is one.
 template <class V>
 FASTCNN_INLINE V greater(V kept, V x) {
   return ((x > kept) | (x != x)) ? x : kept;
 }
 #if defined(__AVX512F__)
-// The instruction's maximum is its second operand where either is NaN.
+// The maximum instruction returns its second operand if either is NaN.
 FASTCNN_INLINE Vec<float> greater(Vec<float> kept, Vec<float> x) {
   const __m512 a = (__m512)kept, b = (__m512)x;
   return (Vec<float>)_mm512_mask_max_ps(b, _mm512_cmp_ps_mask(b, b, _CMP_ORD_Q), b, a);

@@ -1,8 +1,8 @@
-// Maxima with their places, compiled once per ISA.
+// Maxima with their positions, compiled once per ISA.
 //
 // Every lane is an output: its window is read tap by tap in raster order, so that the first maximum and the last NaN
-// win as in torch. Lanes are neighbouring channels, or neighbouring columns (whose taps are `stride` apart); an output
-// with a window of its own kind, or a wide one, takes its lanes along the window instead.
+// win as in torch. Lanes are neighbouring channels, or neighbouring columns (whose taps are `stride` apart); for an
+// output with an irregular or a wide window, lanes run along the window instead.
 #include <stdint.h>
 
 #include "ops/pooling/pool_fold_simd.h"
@@ -62,7 +62,8 @@ struct Index {
   using I = typename IndexOf<sizeof(W)>::type;
   using Sum = Lane<T>;  // of gradients
   static constexpr int64_t kLanes = lanes<W>;
-  // The value of a window that is wholly in the padding: the narrow type's, which W's cut off would not be.
+  // The value of a window entirely in the padding: the minimum of the narrow type, which a truncated minimum of W would
+  // not be.
   static constexpr W kLeast = narrowest<T, W>();
 
   const PoolJob& job;
@@ -81,7 +82,7 @@ struct Index {
     for (int64_t z = z_begin; z < z_end; z += job.z.dilation)
       for (int64_t y = y_begin; y < y_end; y += job.y.dilation) f((z * job.y.in + y) * job.x.in);
   }
-  /// Where the search in window o begins: its first pixel, or nowhere where it lies wholly in the padding.
+  /// The start of the search in window o: its first pixel, or none if it lies entirely in the padding.
   FASTCNN_INLINE I start(int64_t o) const {
     const PoolAxis& x = job.x;
     if (z_begin == z_end || y_begin == y_end || x.begin[o] == x.end[o]) return I(kNowhere);
@@ -132,7 +133,8 @@ struct Index {
     }
   }
 
-  /// Adds the gradient of N vectors of one pixel to where their maxima were found: at every tap, where it was the one.
+  /// Adds the gradient of N vectors of one pixel to the positions of their maxima: at every tap, for the lanes whose
+  /// maximum is there.
   template <int N>
   FASTCNN_INLINE void pixel_back(const T* src, const T* grad, int64_t o, int64_t c, int64_t part, Sum* sums) const {
     const PoolAxis& x = job.x;
@@ -223,7 +225,7 @@ struct Index {
 
   // --- lanes are the window's ---------------------------------------------------------------------------------------
 
-  /// Elements [begin, end) of one line, in raster order after what value and index hold.
+  /// Processes elements [begin, end) of one line, which follow the elements already in value and index in raster order.
   void run(const W* line_values, int64_t begin, int64_t end, int64_t line, W& value, I& index) const {
     int64_t i = begin;
     if (job.x.dilation == 1 && end - begin >= 4 * kLanes) {
@@ -284,7 +286,8 @@ void index_row(const PoolJob& job, const void* src, int64_t row, int64_t c0, int
   const T* in = static_cast<const T*>(src);
   auto* to = static_cast<typename Index<T>::W*>(values);
   auto* places = static_cast<typename Index<T>::I*>(indices);
-  // A vector of columns costs as many taps as its lanes do; a wide window's own lanes are then better used.
+  // A vector of columns costs all taps of its windows; for a wide window, lanes along the window are then more
+  // efficient.
   const bool few = job.x.kernel >= 4 * Index<T>::kLanes && job.x.out < Index<T>::kLanes;
   if (job.inner > 1)
     index.channels(in, c0, c1, to, places);

@@ -1,5 +1,5 @@
-// Narrow rows in registers: two hold the input, one the output, and a permutation brings each output its taps, whatever
-// its window. Where a plane is a few pixels wide, setting up anything else costs more than the work. AVX-512 only,
+// Narrow rows in registers: two hold the input, one the output, and a permutation moves the taps to each output, for
+// any window. For planes a few pixels wide, the setup of the other methods costs more than the work. Only for AVX-512,
 // whose permutations take two registers and any lane. Included by *_simd.inl only.
 #pragma once
 
@@ -28,7 +28,7 @@ FASTCNN_INLINE Vec<float> permute(Vec<float> a, Vec<float> b, Vec<int32_t> from)
 FASTCNN_INLINE Vec<double> permute(Vec<double> a, Vec<double> b, Vec<int64_t> from) {
   return (Vec<double>)_mm512_permutex2var_pd((__m512d)a, (__m512i)from, (__m512d)b);
 }
-/// Where each output's taps are in two registers; the last lane is neutral, for windows with fewer taps.
+/// The positions of each output's taps in two registers. The last lane is neutral, for windows with fewer taps.
 template <class A>
 struct Permutation {
   int64_t taps;

@@ -8,7 +8,7 @@
 //   - reducing: few wide or irregular (adaptive) windows.
 //   - permuting: a narrow row lies in two registers, and a permutation brings each output its tap, whatever its window.
 // A mean's gradient folds the same way, over the outputs that hold a pixel; for sliding they are spread by the stride
-// first. Sums are in float or double, and their order is the same for any number of threads.
+// first. Sums are in float or double, and their order does not depend on the number of threads.
 #include <stdint.h>
 
 #include "ops/pooling/pool_fold_simd.h"
@@ -48,7 +48,7 @@ struct Pool {
   const A* scale_y() const { return static_cast<const A*>(job.scale_y); }
   const A* scale_x() const { return static_cast<const A*>(job.scale_x); }
 
-  /// Divisions cost more than a short row does: the common dilation has none.
+  /// Divisions cost more than a short row, so the common dilation of 1 avoids them.
   static FASTCNN_INLINE int64_t taps(int64_t begin, int64_t end, int64_t dilation) {
     if (end <= begin) return 0;
     return dilation == 1 ? end - begin : (end - begin + dilation - 1) / dilation;
@@ -116,7 +116,7 @@ struct Pool {
       store_up_to<A>(dst + e, finished(slide_by_two<kTaps>(src + 2 * e, taps), divide_from + e, divisor, k), k);
     });
   }
-  /// Every column, of which each stride-th pixel is kept: in `line`, then in place.
+  /// Computes every column, of which each stride-th pixel is kept: in `line`, then in place.
   void slide_and_keep(const A* src, int64_t pixels, A* line) const {
     const int64_t n = ((pixels - 1) * job.x.stride + 1) * job.inner, inner = job.inner;
     for (int64_t e = 0; e < n; e += kLanes) store(line + e, slide<0>(src + e, job.x.kernel, job.x.dilation * inner));

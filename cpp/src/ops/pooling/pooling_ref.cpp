@@ -1,4 +1,4 @@
-// The readable oracles: windows straight from their definition, no table, no vector. Dense tensors.
+// The readable oracles: windows directly by definition, without tables or vectors. Dense tensors.
 #include <algorithm>
 #include <cmath>
 #include <functional>
@@ -80,7 +80,7 @@ auto comparable(T value) {
     return value;
 }
 
-/// The offset of the maximum: the first, or the last NaN; -1 where the window holds nothing.
+/// The offset of the maximum: the first one, or the last NaN; -1 if the window is empty.
 template <class T>
 int64_t maximum(const Windows& windows, int64_t o, const T* plane) {
   int64_t best = -1;

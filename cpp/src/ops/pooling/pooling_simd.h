@@ -7,7 +7,7 @@
 
 namespace fastcnn {
 
-/// The index of a window's maximum where the window lies wholly in the padding.
+/// The index for a window that lies entirely in the padding.
 inline constexpr int kNowhere = -1;
 
 /// The windows along one axis: out of them over in elements.
@@ -36,9 +36,9 @@ enum class PoolPath {
   permuting,  ///< rows first, in registers; then taps by permutation (narrow planes of floats, where kernels permute)
 };
 
-/// Pools rows [first, last) of z * y, channels [c0, c1) (direct only), of the plane at src and dst, and where there are
-/// more rows than it has, of those behind it. buffer: `buffer_bytes` of scratch,
-/// 64-byte aligned, that `prepare` has seen once.
+/// Pools rows [first, last) of z * y, channels [c0, c1) (direct only), of the plane at src and dst; rows beyond that
+/// plane belong to the following planes. buffer: `buffer_bytes` of scratch memory, 64-byte aligned, initialised once by
+/// `prepare`.
 using PoolRows = void (*)(const PoolJob&, PoolPath, const void* src, void* dst, int64_t first, int64_t last, int64_t c0,
                           int64_t c1, void* buffer);
 
@@ -55,8 +55,8 @@ struct PoolWindowKernels {
   PoolRows max[11], mean[11], transposed_mean[11];
 };
 
-/// One output row's maxima and where they were: values of the wide type (float, double, int32, int64), indices of its
-/// size, flat within the plane; channels [c0, c1) side by side.
+/// The maxima of one output row and their positions: values of the wide type (float, double, int32, int64), indices of
+/// its size, flat within the plane; channels [c0, c1) side by side.
 using PoolIndexRow = void (*)(const PoolJob&, const void* src, int64_t row, int64_t c0, int64_t c1, void* buffer,
                               void* values, void* indices);
 struct PoolIndexKernels {
@@ -64,7 +64,7 @@ struct PoolIndexKernels {
   PoolIndexRow row[11];
   /// n values and indices to the dtype and int64.
   void (*store[11])(const void* values, const void* indices, int64_t n, void* dst, int64_t* dst_indices);
-  /// Adds the gradients of one output row to `sums`, where the maxima of channels [c0, c1) of src were found: floats,
+  /// Adds the gradients of one output row to `sums` at the positions of the maxima of channels [c0, c1) of src: floats
   /// or doubles. buffer, values and indices: as for `row`.
   void (*back[11])(const PoolJob&, const void* src, const void* grad, int64_t row, int64_t c0, int64_t c1, void* buffer,
                    void* values, void* indices, void* sums);

@@ -23,7 +23,7 @@ bool permutable(const PoolJob& job, DType dtype, const PoolWindowKernels& kernel
   return most <= kMostPermuted;
 }
 
-/// The cheapest way, by vector operations per output (see the .inl's head).
+/// Chooses the path with the fewest vector operations per output (see the head of the .inl).
 PoolPath cheapest(const PoolJob& job, bool transposed, int64_t vector_bytes, int64_t item) {
   const PoolAxis& x = job.x;
   const int64_t items = vector_bytes / item;

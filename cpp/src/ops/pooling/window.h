@@ -8,7 +8,7 @@ namespace fastcnn {
 
 enum class PoolFold { max, mean, transposed_mean };
 
-/// The geometry is the forward's, or its transpose. Sizes are checked.
+/// The geometry is that of the forward pass or its transpose. Sizes have been checked.
 void pool_windows(const Context& context, const TensorView& src, PoolGeometry& geometry, PoolFold fold,
                   const PoolLayout& layout, int rank, const TensorView& dst);
 
