@@ -1,7 +1,8 @@
-// P. Felzenszwalb, D. Huttenlocher, "Efficient graph-based image segmentation", 2004. Two segments become one where the
-// cheapest edge between them costs less than both thresholds: the dearest edge within, plus scale / size. So edges
-// are taken by rising cost, as Kruskal does; then segments below min_size join the neighbour across their cheapest
-// edge. O(pixels): costs are sorted by their 32-bit floats, digit by digit, and by all bits where those are equal.
+// P. Felzenszwalb, D. Huttenlocher, "Efficient graph-based image segmentation", 2004. Two segments are merged if the
+// cheapest edge between them costs less than both thresholds: the most expensive edge within a segment plus scale /
+// size. Edges are therefore processed by increasing cost, as in Kruskal's algorithm. Then segments below min_size join
+// the neighbour across their cheapest edge. O(pixels): a radix sort orders costs by their 32-bit floats, and by all
+// bits if those are equal.
 #include "ops/proposals/pixel_graph.h"
 
 #include <algorithm>
@@ -78,7 +79,7 @@ void blur(const Context& context, double* planes, int64_t channels, int64_t heig
   std::copy_n(to.as<double>(), channels * height * width, planes);
 }
 
-/// Stable, by key; `other` is as long. Returns where the result lies.
+/// A stable sort by key; `other` has the same length. Returns the location of the result.
 PixelGraph::Edge* PixelGraph::sort_by_key(Edge* edges, Edge* other, int64_t n) {
   constexpr int kDigits = 3, kBits[kDigits] = {11, 10, 10};  // the sign is 0
   int shift = 0;

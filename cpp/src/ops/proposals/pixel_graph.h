@@ -1,4 +1,4 @@
-// An image as a graph: its pixels, joined to their eight neighbours at the cost of their difference.
+// An image as a graph: pixels are connected to their eight neighbours, and the cost of an edge is the difference.
 #pragma once
 
 #include <cstdint>
@@ -10,19 +10,20 @@ namespace fastcnn::proposals {
 
 constexpr int64_t kMaxPixels = int64_t{1} << 30;  // an edge has a number of 32 bits
 
-/// One image as planes of doubles, by what `unit_range` says of its dtype; any strides.
+/// Converts one image of any strides to planes of doubles, scaled by `unit_range` of its dtype.
 void read_planes(const Context& context, const TensorView& image, int64_t index, double* planes);
 
-/// A plane or several, by Gaussians of the same sigma. In place.
+/// Filters one or more planes with Gaussians of the same sigma, in place.
 void blur(const Context& context, double* planes, int64_t channels, int64_t height, int64_t width, double sigma);
 
 class PixelGraph {
  public:
   /// planes: channels x height x width. Costs are Euclidean distances; edges are sorted here, equal ones by direction
-  /// (right, down, down right, up right) and pixel. Keeps 64 bytes a pixel, takes 96.
+  /// (right, down, down right, up right) and pixel. Keeps 64 bytes per pixel; needs 96 temporarily.
   PixelGraph(const Context& context, const double* planes, int64_t channels, int64_t height, int64_t width);
 
-  /// Felzenszwalb and Huttenlocher's segments; returns how many. labels: in raster order of their first pixels, from 0.
+  /// Computes Felzenszwalb and Huttenlocher's segments; returns their number. labels: in raster order of their first
+  /// pixels, from 0.
   int64_t segment(const Context& context, double scale, int64_t min_size, int32_t* labels) const;
 
  private:

@@ -13,7 +13,8 @@
 namespace fastcnn::proposals {
 namespace {
 
-/// The sum of the smaller ones. Always in eight parts, so that it does not depend on the compiler's vectors.
+/// The sum of the element-wise minima. It always has eight partial sums, so that it does not depend on the compiler's
+/// vectors.
 float intersection(const float* a, const float* b, int64_t n) {
   float parts[8] = {};
   int64_t i = 0;
@@ -128,14 +129,14 @@ Regions::Regions(const Context& context, const int32_t* labels, int64_t count, c
     if (y + 1 == height) break;
     for (int64_t x = 0; x < width; ++x) touch(here[x], below[x]);
     for (int64_t x = 0; x + 1 < width; ++x) touch(here[x], below[x + 1]), touch(here[x + 1], below[x]);
-    if (neighbors_.size() > limit) {  // few are new: memory stays in proportion to the regions
+    if (neighbors_.size() > limit) {  // few are new, so memory stays proportional to the number of regions
       unique();
       limit = std::max<size_t>(limit, 2 * neighbors_.size());
     }
   }
   unique();
 
-  // Counts are whole numbers; exact in float up to 2^24 and counted in integers beyond.
+  // Counts are integers: exact in float up to 2^24, and stored as integers beyond.
   Scratch scratch(context);
   auto* counts = scratch.get<int32_t>(count * line);
   std::fill_n(counts, count * line, 0);

@@ -1,4 +1,4 @@
-// The regions of a segmentation, what describes them, and how they are grouped.
+// The regions of a segmentation, their descriptors, and their grouping.
 #pragma once
 
 #include <array>
@@ -16,8 +16,8 @@ using Box = std::array<int32_t, 4>;  ///< x1, y1, x2, y2; the last row and colum
 
 enum Similarity : unsigned { kColor = 1, kTexture = 2, kSize = 4, kFill = 8 };
 
-/// The bins that each pixel falls into: of each channel kColors of its value, and of each of eight directions kTextures
-/// of the Gaussian derivative (sigma 1) there, by its share of the channel's steepest.
+/// The bins of each pixel. Each channel has kColors bins of its value, and for each of eight directions kTextures bins
+/// of the Gaussian derivative (sigma 1), relative to the channel's maximum.
 class Bins {
  public:
   Bins(const Context& context, const double* planes, int64_t channels, int64_t height, int64_t width);
@@ -35,7 +35,8 @@ class Regions {
  public:
   Regions(const Context& context, const int32_t* labels, int64_t count, const Bins& bins);
 
-  /// Joins the two most similar neighbours until there is one region. All boxes: the regions' own, then each join's.
+  /// Merges the two most similar neighbours until there is one region. Returns all boxes: those of the initial regions,
+  /// then that of each merge.
   std::vector<Box> group(const Context& context, unsigned similarities) const;
 
  private:

@@ -1,6 +1,7 @@
 // J. Uijlings et al., "Selective search for object recognition", 2013: regions are grouped by several similarities,
-// from segments of several scales, in several colour spaces; every region on the way is a proposal. Their order: the
-// place in its hierarchy, from the top, times a random number (section 4), here a function of the seed.
+// from segments of several scales, in several colour spaces; every intermediate region is a proposal. They are ordered
+// by the position in the hierarchy, from the top, times a random number (section 4), which is a function of the seed
+// here.
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -18,7 +19,8 @@ namespace {
 
 using namespace proposals;
 
-/// f(context, i) for each of n tasks: by all threads, each task in one; or one after the other, with all threads in it.
+/// Calls f(context, i) for each of n tasks: either in parallel with one thread per task, or one after the other with
+/// all threads.
 template <class F>
 void each_task(const Context& context, int64_t n, bool tasks_in_threads, const F& f) {
   if (!tasks_in_threads) {
