@@ -1,5 +1,6 @@
-// Suppression of random boxes, ordinary and strange, against its definition; pooling of random regions, inside and
-// outside, thin and endless. Tensors are as long as they need to be, so that AddressSanitizer sees a step outside.
+// Compares suppression of random ordinary and degenerate boxes with its definition, and pools random regions: inside
+// and outside, thin and infinite. Tensors have their minimum size, so that AddressSanitizer detects out-of-bounds
+// accesses.
 #include <cstdio>
 #include <limits>
 #include <random>
@@ -83,7 +84,7 @@ void check_nms(int round) {
 }
 
 void check_regions() {
-  // At times without a pixel: then every result is 0.
+  // Some inputs have no pixels: then every result is 0.
   const int64_t channels = 1 + below(70), height = below(10), width = 1 + below(11), n = below(40);
   const int64_t rows = 1 + below(4), columns = 1 + below(4);
   Floats input({2, channels, height, width}, DType::float32), rois({n, 5}, DType::float32);

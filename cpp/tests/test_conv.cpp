@@ -1,6 +1,7 @@
-// Every convolution algorithm of the list on random problems that it fits, against the reference: 1-D to 3-D, groups,
-// borders wider than the image and negative ones, gaps between the pixels, every epilogue; one thread and several, bit
-// for bit. Tensors are as long as they need to be, so that AddressSanitizer sees a step outside.
+// Compares every convolution algorithm of the list with the reference, on random problems that it fits: 1-D to 3-D,
+// groups, borders wider than the image and negative ones, gaps between the pixels, every epilogue. Results of one
+// thread and of several are bit-identical. Tensors have their minimum size, so that AddressSanitizer detects
+// out-of-bounds accesses.
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -34,7 +35,7 @@ std::vector<T> randoms(int64_t n) {
   return values;
 }
 
-/// Pixels in a tensor of their own, with a gap behind each.
+/// Pixels in a separate tensor, with a gap behind each.
 template <class T, class U>
 Pixels<T> laid_out(std::vector<U>& memory, const Shape& s, const int64_t (&size)[3], int64_t values, int64_t gap) {
   Pixels<T> pixels;
@@ -76,7 +77,7 @@ Shape random_shape() {
     s.stride[d] = square ? stride : 1 + below(4);
     s.dilation[d] = square ? 1 : 1 + below(3);
     s.pad[d] = square ? k / 2 : one_in(8) ? 30 : below(6) - 2;
-    // Any size is legal: what lies behind the input reads as zero.
+    // Any size is valid: positions behind the input read as zero.
     const int64_t full = s.in[d] + 2 * s.pad[d] - s.dilation[d] * (s.kernel[d] - 1) - 1;
     s.out[d] = full < 0 ? 1 + below(3) : full / s.stride[d] + 1 + (one_in(6) ? below(4) : 0);
   }
@@ -161,7 +162,7 @@ void check(int round, const Shape& s) {
   }
 }
 
-/// NaN and infinities go where they go in the reference, in algorithms that do not transform.
+/// Algorithms without a transform propagate NaN and infinities in the same way as the reference.
 void check_special_values() {
   for (const Activation activation : {Activation::none, Activation::relu, Activation::clamp, Activation::leaky_relu,
                                       Activation::elu, Activation::silu, Activation::hardswish, Activation::hardsigmoid,

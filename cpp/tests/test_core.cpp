@@ -1,4 +1,4 @@
-// The core's own pieces: threads, scratch, half precision, views.
+// The components of the core: threads, scratch memory, half precision, views.
 #include <atomic>
 #include <cstdio>
 #include <cstring>
@@ -23,7 +23,7 @@ using namespace fastcnn;
 int main() {
   int failures = 0;
 
-  // Every index once, from several callers at a time and from inside a body.
+  // Every index is visited once, with several concurrent callers and from inside a body.
   set_num_threads(4);
   std::vector<std::thread> callers;
   std::atomic<int64_t> sum{0};
@@ -74,7 +74,7 @@ int main() {
   EXPECT(refused);
   release_scratch();
 
-  // Every half survives the round trip through float.
+  // Every half-precision value survives the round trip through float.
   for (uint32_t i = 0; i < 65536; ++i) {
     const Float16 h{static_cast<uint16_t>(i)};
     const BFloat16 b{static_cast<uint16_t>(i)};

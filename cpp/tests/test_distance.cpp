@@ -1,4 +1,4 @@
-// Random masks through every method against the oracle.
+// Compares every method with the oracle on random masks.
 #include <cstdio>
 #include <cstring>
 #include <random>

@@ -1,5 +1,6 @@
-// Histograms of gradients on images of every awkward size, cell and block, in both forms: finite, at most 1, and as
-// long as they need to be, so that AddressSanitizer sees a step outside; one thread and several, bit for bit.
+// Histograms of gradients for images of awkward sizes, cells and blocks, in both variants: values are finite and at
+// most 1, and results of one thread and of several are bit-identical. Tensors have their minimum size, so that
+// AddressSanitizer detects out-of-bounds accesses.
 #include <cstdio>
 #include <random>
 #include <vector>
@@ -49,7 +50,7 @@ int main() {
       return 1;
     }
   }
-  // A block of cells larger than any memory, of which the image has none; and its cells, of which it has none either.
+  // Blocks, and then cells, that are larger than any memory. The image contains none of them.
   for (const int64_t cell : {int64_t{8}, int64_t{1} << 62}) {
     Hog o;
     o.interpolated = true;

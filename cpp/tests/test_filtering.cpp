@@ -1,4 +1,4 @@
-// Random images through gaussian_blur and its transpose against the oracles: every rank, dtype, border and stride,
+// Compares gaussian_blur and its transpose with the oracles on random images: every rank, dtype, border and stride,
 // kernels shorter and longer than the image, one thread and several.
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-// Random reliefs, markers and masks through the watershed against its definition; local maxima against theirs.
+// Compares the watershed on random reliefs, markers and masks with its definition, and local maxima with theirs.
 #include <cstdio>
 #include <cstring>
 #include <random>

@@ -1,5 +1,5 @@
-// Resizing and warps between images of every awkward size: values stay within those of the image (and the fill),
-// but for the cubic's overshoot; the transposed maps are adjoint. Under AddressSanitizer a step outside shows.
+// Resizing and warps between images of awkward sizes: values stay within the range of the image (and the fill), except
+// for the overshoot of the cubic; the transposed maps are adjoint. AddressSanitizer detects out-of-bounds accesses.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -61,7 +61,7 @@ int main() {
       resize_backward(context, view(weight, to), options, view(back, from));
     }
     const auto [low, high] = std::minmax_element(result.begin(), result.end());
-    // The cubic's weights have absolute values of a sum of at most 1.375 along each axis.
+    // The absolute values of the cubic's weights have a sum of at most 1.375 along each axis.
     const double overshoot = cubic ? 1.375 * 1.375 - 1 : 1e-12;
     const double left = dot(result, weight), right = dot(image, back);
     // Sums of at most 4 * 60 * 60 products below 1.9, on either side.

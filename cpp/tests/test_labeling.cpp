@@ -1,4 +1,5 @@
-// Labelling and cleaning against their oracles: random images of every rank, density, dtype, stride and thread count.
+// Compares labelling and cleaning with their oracles on random images of every rank, density, dtype, stride and thread
+// count.
 #include <cstdio>
 #include <cstring>
 #include <random>
@@ -17,7 +18,7 @@ int failures = 0;
 
 int64_t below(int64_t n) { return static_cast<int64_t>(random_bits() % static_cast<uint64_t>(n)); }
 
-/// A dense tensor that owns its data, with guard bytes of no meaning in it at first.
+/// A dense tensor that owns its data, initialised with arbitrary guard bytes.
 struct Array {
   Array(DType dtype, std::vector<int64_t> sizes) : shape(std::move(sizes)) {
     view.dtype = data_type(dtype);
@@ -45,7 +46,7 @@ void expect_same(const Array& got, const Array& expected, const char* what, int 
   ++failures;
 }
 
-/// Labels 0..5 in stretches, now and then a huge one.
+/// Labels 0..5 in stretches, occasionally a very large one.
 Array random_labels(DType dtype, const std::vector<int64_t>& shape, int64_t one_in) {
   Array labels(dtype, shape);
   const int64_t n = labels.view.numel();

@@ -1,4 +1,4 @@
-// Erosion and dilation against their definition, on random sizes, footprints, borders, dtypes and values.
+// Compares erosion and dilation with their definition, on random sizes, footprints, borders, dtypes and values.
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -35,7 +35,7 @@ void fill(std::vector<uint8_t>& bytes, DType dtype, bool special) {
   }
 }
 
-/// Equal bits, but for NaNs, of which one is as good as another.
+/// True for equal bits, or if both are NaN.
 bool same(const std::vector<uint8_t>& a, const std::vector<uint8_t>& b, DType dtype) {
   const size_t size = size_of(dtype);
   for (size_t i = 0; i < a.size(); i += size) {
@@ -57,7 +57,7 @@ bool same(const std::vector<uint8_t>& a, const std::vector<uint8_t>& b, DType dt
   return true;
 }
 
-/// Buffers of exactly the right size on the heap, so that AddressSanitizer sees a read or write past the end.
+/// Buffers of exactly the right size on the heap, so that AddressSanitizer detects a read or write past the end.
 int check(int round) {
   const int dims = below(3) == 0 ? 3 : 2;
   const bool wide = below(8) == 0;
@@ -102,7 +102,8 @@ int check(int round) {
   return 1;
 }
 
-/// Where values come from, under a footprint beyond the image: that of one which just covers it, and in no more time.
+/// For a footprint larger than the image, the positions of the values are the same as for one that just covers it, and
+/// the time is too.
 int check_huge_footprint() {
   const int64_t shape[] = {9, 11};
   std::vector<double> src(99);

@@ -1,7 +1,7 @@
 // The CUDA kernels of erosion and dilation without a GPU: the ops are called with views on a GPU, and the code of
 // blocks and threads (extremum_block.h) runs here block by block, against the CPU kernels bit for bit and the
-// definition. Memory is exactly as large as on the device, and starts as noise, so that sanitizers see what is out of
-// bounds and a difference shows what is read before it is written.
+// definition. Memory has exactly the same size as on the device and is initialised with noise, so that sanitizers
+// detect out-of-bounds accesses, and reads of uninitialised memory cause different results.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -32,7 +32,7 @@ struct {
   int box, direct, van_herk, chords, filled, accumulated, high_levels, scratch;
 } seen;
 
-/// Threads of a block one after the other, in an order that changes from barrier to barrier.
+/// Runs the threads of a block one after the other, in an order that changes from barrier to barrier.
 struct EmulatedBlock {
   bool reversed = false;
   template <class F>
@@ -93,7 +93,7 @@ void run(const ExtremumPlan& plan, const void* src, void* dst, void* scratch) {
   }
 }
 
-/// In place of libfastcnn_cuda.
+/// Replaces libfastcnn_cuda.
 void launch(const ExtremumPlan& plan, const void* src, void* dst, void* scratch, int device, void* stream) {
   if (device != 3 || stream != &seen) std::abort();
   switch (plan.element) {
@@ -105,7 +105,7 @@ void launch(const ExtremumPlan& plan, const void* src, void* dst, void* scratch,
 }
 const CudaLaunch<LaunchErosion>::Filled filled(erosion_launch, launch);
 
-/// A device's host: no threads, and memory of exactly the size, full of noise.
+/// The host of a device: no threads, and memory of exactly the requested size, filled with noise.
 class DeviceContext final : public Context {
  public:
   DeviceContext() { stream = &seen; }
@@ -144,7 +144,7 @@ bool is_nan(uint64_t v, DType dtype) {
   }
 }
 
-/// Equal bits, but for NaNs, of which the definition takes the first.
+/// True for equal bits, or if both are NaN (the definition takes the first NaN).
 bool same(const std::vector<uint8_t>& a, const std::vector<uint8_t>& b, DType dtype) {
   const size_t size = size_of(dtype);
   for (size_t i = 0; i < a.size(); i += size) {

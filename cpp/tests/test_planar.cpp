@@ -1,6 +1,6 @@
-// Convolutions along planes and their weight's gradient against the definition: both layouts, borders, negative
-// borders, gaps between taps, transposed weights; one thread and several, bit for bit. Tensors are as long as they need
-// to be, so that AddressSanitizer sees a step outside.
+// Compares convolutions along planes and their weight gradient with the definition: both layouts, borders, negative
+// borders, gaps between taps, transposed weights. Results of one thread and of several are bit-identical. Tensors have
+// their minimum size, so that AddressSanitizer detects out-of-bounds accesses.
 #include <cmath>
 #include <cstdio>
 #include <limits>

@@ -1,5 +1,5 @@
-// Random tensors through every pooling op against the oracles: rank, dtype, layout, window, stride, one thread and
-// several; unpooling against its definition.
+// Compares every pooling op with the oracles on random tensors: rank, dtype, layout, window, stride, one thread and
+// several; and unpooling with its definition.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -28,7 +28,7 @@ double wide(T v) {
     return static_cast<double>(static_cast<float>(v));
 }
 
-/// Few distinct values, for ties; now and then NaN or an infinity.
+/// Few distinct values, for ties; occasionally NaN or an infinity.
 template <class T>
 T random_value(bool odd) {
   const double v = static_cast<double>(below(13)) - (std::is_unsigned_v<T> ? 0 : 6);
@@ -44,7 +44,7 @@ T random_value(bool odd) {
   }
 }
 
-/// A tensor of its own memory: dense, or with the channels last, or with every second element of the memory.
+/// A tensor that owns its memory: dense, or channels-last, or with every second element of the memory.
 template <class T>
 struct Values {
   enum Kind { dense, last, spread };
@@ -193,7 +193,7 @@ void round_of(int round) {
   }
 }
 
-/// The shape of a result that no memory holds: nothing is made of its size.
+/// The shape of a result that exceeds any memory: nothing of its size is allocated.
 void shape_of_huge() {
   const std::vector<int64_t> shape{1, 1, 4};
   Values<float> src(shape, Values<float>::dense);

@@ -1,6 +1,6 @@
-// Segments and proposals of images of every awkward size, few and many values, NaN and infinities: labels are whole
-// numbers without gaps, boxes lie inside; one thread and several, bit for bit. Under AddressSanitizer a step outside
-// shows.
+// Segments and proposals of images of awkward sizes, with few and many values, NaN and infinities: labels are integers
+// without gaps, boxes lie inside, and results of one thread and of several are bit-identical. AddressSanitizer detects
+// out-of-bounds accesses.
 #include <cstdio>
 #include <limits>
 #include <random>

@@ -1,5 +1,5 @@
-// Random images through the thresholds against the oracles: every dtype, blocks shorter and longer than the image,
-// offsets that hit sums, one thread and several. Means of integers, masks and Otsu's thresholds have to be equal.
+// Compares the thresholds with the oracles on random images: every dtype, blocks shorter and longer than the image,
+// offsets that equal sums, one thread and several. Means of integers, masks and Otsu's thresholds must be equal.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -27,7 +27,7 @@ double wide(T v) {
     return static_cast<double>(static_cast<float>(v));
 }
 
-/// Any value; in some rounds one of few.
+/// Any value; in some rounds one of a few values.
 template <class T>
 T random_value(bool few) {
   const auto v = static_cast<uint32_t>(few ? below(4) : static_cast<int64_t>(bits()));

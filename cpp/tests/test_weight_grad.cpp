@@ -1,6 +1,6 @@
-// The weight's gradient against its definition: 3 x 3 by Winograd and by outer products, other kernels, depthwise;
-// channels last or first, any group; one thread and several, bit for bit. Tensors are as long as they need to be, so
-// that AddressSanitizer sees a step outside.
+// Compares the weight gradient with its definition: 3 x 3 by Winograd and by outer products, other kernels, depthwise;
+// channels last or first, any group. Results of one thread and of several are bit-identical. Tensors have their minimum
+// size, so that AddressSanitizer detects out-of-bounds accesses.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>

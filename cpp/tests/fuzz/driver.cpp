@@ -1,5 +1,5 @@
 // main() for compilers without libFuzzer, with the same flags: -runs=N inputs of random bytes from -seed=S, for at most
-// -max_total_time=T seconds; or files, one input each. An input that fails is kept in crash-<seed>-<number>.
+// -max_total_time=T seconds; or files with one input each. A failing input is saved to crash-<seed>-<number>.
 #include <chrono>
 #include <csignal>
 #include <cstdio>

@@ -84,7 +84,7 @@ Tensor::Tensor(DType dtype, Sizes shape) : dtype_(dtype), shape_(std::move(shape
   int64_t stride = 1;
   for (size_t d = shape_.size(); d-- > 0;) {
     strides[d] = stride;
-    // Without elements the others' product may be anything.
+    // Without elements, the product of the other sizes is arbitrary.
     if (__builtin_mul_overflow(stride, shape_[d], &stride)) stride = 0;
   }
   allocate(std::move(strides), false);

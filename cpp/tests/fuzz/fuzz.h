@@ -1,6 +1,6 @@
-// The fuzz targets share this: bytes turned into shapes, strides, dtypes, values and parameters; tensors of exactly the
-// memory that they need; a host that cuts work into pieces and does them in any order; comparisons that stop the
-// program. One target per family, fuzz_<family>.cpp, defines fuzz::run.
+// Shared by the fuzz targets: conversion of bytes to shapes, strides, dtypes, values and parameters; tensors with the
+// minimum memory; a host that divides work into pieces and runs them in any order; comparisons that stop the program.
+// One target per family, fuzz_<family>.cpp, defines fuzz::run.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +30,7 @@ struct Random {
   double unit() { return static_cast<double>(bits() >> 11) * 0x1p-53; }
 };
 
-/// Reads the bytes from the front; zeros behind the last.
+/// Reads the bytes from the front; returns zeros after the last.
 class Input {
  public:
   Input(const uint8_t* data, size_t size) : data_(data), end_(data + size) {}
@@ -43,9 +43,9 @@ class Input {
     return values.begin()[below(static_cast<int64_t>(values.size()))];
   }
   DType dtype(std::initializer_list<DType> dtypes) { return any_of(dtypes); }
-  /// A length: small, near the widths of vectors, at times 0 or up to `most`.
+  /// A length: small, near the widths of vectors, sometimes 0 or up to `most`.
   int64_t size(int64_t most);
-  /// In [low, high], or, where arguments may be wrong, any number at times.
+  /// A number in [low, high], or sometimes any number if arguments may be wrong.
   int64_t number(int64_t low, int64_t high);
   double real(double low, double high);
   Random random() { return {static_cast<uint64_t>(below(65536)) * 0x9e3779b97f4a7c15u}; }
@@ -74,12 +74,12 @@ bool is_float(DType dtype);
 /// The distance from 1 to the next number; 0 for integers.
 double epsilon(DType dtype);
 
-/// A tensor in memory of its own that ends where its last element does. Elements are counted in C order.
+/// A tensor that owns its memory, which ends with its last element. Elements are counted in C order.
 class Tensor {
  public:
-  /// Dense, with bytes of no meaning.
+  /// Dense, with arbitrary bytes.
   Tensor(DType dtype, Sizes shape);
-  /// Any strides: permuted, reversed, with gaps, and, where `shared`, with some axes broadcast.
+  /// Any strides: permuted, reversed, with gaps, and, if `shared`, with some axes broadcast.
   Tensor(DType dtype, Sizes shape, Input& in, bool shared = true);
   /// (N, C, spatial...), the channels innermost.
   static Tensor channels_last(DType dtype, Sizes shape);
@@ -101,9 +101,9 @@ class Tensor {
 
   /// Values of every kind that the dtype has: ties, extremes, NaN, infinities.
   void fill(Input& in);
-  /// Numbers to calculate with: at most `most` in size, and finite.
+  /// Finite numbers for arithmetic, with a magnitude of at most `most`.
   void fill_finite(Input& in, double most = 1);
-  /// Whole numbers in [0, most], zero in stretches.
+  /// Integers in [0, most], with stretches of zeros.
   void fill_labels(Input& in, int64_t most);
   /// As another tensor of the same shape.
   void copy(const Tensor& o);
@@ -129,8 +129,8 @@ class Tensor {
 Sizes image_shape(Input& in, int spatial_dims, int64_t most);
 int64_t product(const Sizes& sizes);
 
-/// A host of several threads that does one piece after the other, in an order of its own: what depends on the cut or
-/// the order differs, and every run can be repeated. Scratch holds bytes of no meaning.
+/// A host of several threads that runs one piece after the other in its own order. Results that depend on the division
+/// or the order differ, and every run is reproducible. Scratch memory contains arbitrary bytes.
 class Pieces final : public Context {
  public:
   explicit Pieces(Input& in);
@@ -145,7 +145,7 @@ class Pieces final : public Context {
   mutable bool inside_ = false;
 };
 
-/// False where f throws fastcnn::Error; any other exception is a finding.
+/// Returns false if f throws fastcnn::Error; any other exception is a finding.
 template <class F>
 bool runs(const F& f) {
   try {
@@ -155,14 +155,14 @@ bool runs(const F& f) {
     return false;
   }
 }
-/// The same, and a finding where only one of both throws.
+/// The same for two functions; it is a finding if only one of them throws.
 template <class F, class G>
 bool both_run(const char* what, const F& fast, const G& reference) {
   const bool a = runs(fast), b = runs(reference);
   if (a != b) fail(std::string(what) + (a ? ": only the reference refuses" : ": the reference takes it"));
   return a;
 }
-/// With arguments that have to be taken: an Error is a finding.
+/// For valid arguments: an Error is a finding.
 template <class F>
 void must_run(const char* what, const F& f) {
   try {
@@ -172,11 +172,11 @@ void must_run(const char* what, const F& f) {
   }
 }
 
-/// Bit for bit, but for NaNs, of which one is as good as another.
+/// Compares bit for bit; all NaNs are equal.
 void expect_same(const char* what, const Tensor& got, const Tensor& expected);
 /// The sum of products.
 double dot(const Tensor& a, const Tensor& b);
-/// Equal as numbers, or nearer than absolute + relative * |expected|; NaN where NaN is.
+/// Equal as numbers, or with a difference below absolute + relative * |expected|; NaN equals only NaN.
 void expect_close(const char* what, const Tensor& got, const Tensor& expected, double absolute, double relative = 0);
 template <class T>
 void expect_equal(const char* what, const T& got, const T& expected) {

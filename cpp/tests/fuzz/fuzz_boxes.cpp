@@ -1,6 +1,6 @@
-// Suppression against its reference, index for index, and its padded twin image by image; overlaps and the boxes of
-// masks against their definitions. Soft, matrix and rotated suppression have no reference: dense boxes and one thread
-// against strided ones and several.
+// Compares suppression with its reference, index for index, and its padded variant image by image; overlaps and the
+// boxes of masks with their definitions. Soft, matrix and rotated suppression have no reference: dense boxes and one
+// thread are compared with strided boxes and several threads.
 #include <algorithm>
 #include <cmath>
 #include <limits>

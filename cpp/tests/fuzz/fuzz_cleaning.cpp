@@ -1,4 +1,4 @@
-// Against the references, bit for bit.
+// Compares with the references, bit for bit.
 #include "fastcnn/ops/cleaning.h"
 #include "fuzz.h"
 

@@ -1,5 +1,5 @@
-// Convolution, its transpose, the weight's gradient and packed weights by every algorithm, against their one definition
-// in float64.
+// Compares convolution, its transpose, the weight gradient and packed weights of every algorithm with a common
+// definition in float64.
 #include <algorithm>
 #include <cmath>
 
@@ -17,7 +17,7 @@ Numbers numbers(const Tensor& tensor) {
   return values;
 }
 
-/// f(index in x, in weight, in y) for every product of the convolution y = x * weight.
+/// Calls f(index in x, in weight, in y) for every product of the convolution y = x * weight.
 template <class F>
 void each_product(const Sizes& x, const Sizes& weight, const Sizes& y, const ConvGeometry& g, const F& f) {
   const auto last = [&](const Sizes& shape) {  // depth, height, width; absent ones are 1
@@ -209,7 +209,7 @@ void run(Input& in) {
     expected[i] = activate(e.activation, expected[i], e.alpha);
     if (e.scale) expected[i] *= scale[at / out_plane];
   }
-  // No activation's slope is above 1.1 but hardswish's, 1.5.
+  // No activation has a slope above 1.1 except hardswish, with 1.5.
   const int64_t sums = op == forward ? product(weight) / weight[0] : product(weight) / weight[1] / g.groups;
   expect_sums(name + text(x, weight, g), got, expected, static_cast<double>(sums), 1.5);
 }

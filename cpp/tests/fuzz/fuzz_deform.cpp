@@ -1,5 +1,6 @@
-// The samples of a deformable convolution against their definition, bilinear sampling in float64; the input's gradient
-// is the transposed operator; the others against themselves on dense tensors by one thread.
+// Compares the samples of a deformable convolution with their definition, bilinear sampling in float64. The input
+// gradient is checked as the transposed operator; the other gradients are compared with their results on dense tensors
+// with one thread.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -28,7 +29,7 @@ struct Case {
             const auto moved = [&](int64_t k) {
               return offset[((n * o.offset_groups + group) * taps * 2 + 2 * t + k) * rows * columns + p];
             };
-            // Places are rounded to the dtype, and which pixels are read depends on them.
+            // Positions are rounded to the dtype, and they determine the pixels that are read.
             const auto place = [&](int64_t whole, double by) {
               return input.dtype() == DType::float64
                          ? static_cast<double>(whole) + by

@@ -1,5 +1,6 @@
-// Against the reference: distances, squares and indices, bit for bit. With sampling, squares are sums of rounded terms,
-// which each form adds in its own order: of zeros whose distances differ by less than that, either may be the nearest.
+// Compares distances, squares and indices with the reference, bit for bit. With sampling, squares are sums of rounded
+// terms, and each implementation adds them in its own order: if the distances of two zeros differ by less than the
+// rounding error, either may be the nearest.
 #include <cmath>
 
 #include "fastcnn/ops/distance.h"
@@ -8,8 +9,8 @@
 namespace fuzz {
 namespace {
 
-/// Do the places, of which some differ, lie at the same distance, as far as float64 tells? Three terms, each of two
-/// products, and two sums: 4 roundings of 2^-53 either way.
+/// True if differing positions have the same distance within float64 rounding. Three terms, each of two products, and
+/// two sums: 4 roundings of 2^-53 either way.
 void expect_as_near(const Tensor& mask, int dims, const double* spacing, const Tensor& got, const Tensor& expected) {
   const Sizes& shape = mask.shape();
   const size_t batch = shape.size() - static_cast<size_t>(dims);

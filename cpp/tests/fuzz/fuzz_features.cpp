@@ -1,5 +1,5 @@
-// Histograms of gradients have no reference: strided images by several threads against dense ones by one, bit for bit;
-// what is normalised lies in [0, 1].
+// Histograms of gradients have no reference: results of strided images with several threads are compared with those of
+// dense images with one thread, bit for bit. Normalised values lie in [0, 1].
 #include "fastcnn/ops/features.h"
 #include "fuzz.h"
 
@@ -40,7 +40,7 @@ void run(Input& in) {
     return;
   expect_same("hog", got, expected);
   expect_same("hog's cells", cells, cells_ref);
-  // Roots of negative values are NaN, and float32's squares of what is above 1e19 are infinite.
+  // Roots of negative values are NaN, and float32 squares of values above 1e19 are infinite.
   if (strange || o.square_root || image.largest() > 1e15) return;
   for (int64_t i = 0; i < got.numel(); ++i)
     if (!(got[i] >= 0 && got[i] <= 1.0001)) fail("hog: " + std::to_string(got[i]) + ", " + image.text());

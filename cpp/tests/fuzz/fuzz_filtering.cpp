@@ -1,4 +1,5 @@
-// The blur and its transpose against the references, whose sums are in float64: bounds from the number of taps.
+// Compares the blur and its transpose with the references, whose sums are in float64. The error bounds depend on the
+// number of taps.
 #include <algorithm>
 #include <cmath>
 

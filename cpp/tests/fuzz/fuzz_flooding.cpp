@@ -1,5 +1,5 @@
-// The watershed against the reference, label for label. The compact one is sequential and has none: dense images of
-// one thread against strided ones of several.
+// Compares the watershed with the reference, label for label. The compact watershed is sequential and has no reference:
+// dense images with one thread are compared with strided images with several.
 #include "fastcnn/ops/flooding.h"
 #include "fuzz.h"
 

@@ -1,6 +1,6 @@
-// The nearest pixels of warps and their bilinear samples against the definition, in float64; resizing, whose taps have
-// none here: strided images by several threads against dense ones by one, values within the image's, the transposed
-// maps adjoint.
+// Compares the nearest pixels of warps and their bilinear samples with the definition, in float64. Resizing has no
+// definition here: strided images with several threads are compared with dense images with one, values stay within the
+// range of the image, and the transposed maps are adjoint.
 #include <algorithm>
 #include <cmath>
 
@@ -86,7 +86,7 @@ void check_warp(Input& in, const Context& context, const Sizes& from, const Size
     return;
   const int64_t height = from[from.size() - 2], width = from.back(), rows = to[to.size() - 2], columns = to.back();
   Tensor fill(image.dtype(), {1});
-  // Of NaN, dtypes without one make 0.
+  // Dtypes without NaN convert it to 0.
   fill.set(0, is_float(image.dtype()) ? o.fill : o.fill == o.fill ? std::nearbyint(o.fill) : 0);
   const auto at = [&](int64_t plane, double y, double x, double outside) {
     if (y < 0 || x < 0 || y >= static_cast<double>(height) || x >= static_cast<double>(width)) return outside;

@@ -1,5 +1,5 @@
-// Against the references: integer results bit for bit; the intensities' sums are exact, so that the order of summation
-// does not matter.
+// Compares with the references: integer results bit for bit. The sums of intensities are exact, so that the order of
+// summation does not matter.
 #include <cmath>
 
 #include "fastcnn/ops/labeling.h"

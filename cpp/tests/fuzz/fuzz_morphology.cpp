@@ -1,5 +1,5 @@
-// Against the reference: every border, footprint and dtype, bit for bit; opening, closing and the gradient against what
-// they are made of; the index of an extremum against its definition.
+// Compares every border, footprint and dtype with the reference, bit for bit; opening, closing and the gradient with
+// their composition; and the index of an extremum with its definition.
 #include <algorithm>
 #include <cmath>
 
@@ -27,7 +27,7 @@ void subtract(Tensor& a, const Tensor& b) {
   }
 }
 
-/// The first pixel in raster order, among those of the window, that has the extremum's value; -1: the border has it.
+/// The first pixel of the window, in raster order, with the value of the extremum; -1 if it is the border value.
 void check_index(bool maximum, int dims, const Tensor& src, const Footprint& footprint, Border border, double value,
                  const Tensor& extremum, const Tensor& index) {
   Extent e;

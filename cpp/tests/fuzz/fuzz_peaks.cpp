@@ -1,4 +1,4 @@
-// local_maxima and local_minima against the reference; peak_local_max against its definition, written out here.
+// Compares local_maxima and local_minima with the reference, and peak_local_max with its definition in this file.
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -11,7 +11,7 @@
 namespace fuzz {
 namespace {
 
-/// Every image by itself: the peaks' coordinates, by definition.
+/// The coordinates of the peaks by definition, for every image separately.
 std::vector<int64_t> peaks_of(const Tensor& image, const Peaks& o, const Tensor* labels) {
   const size_t leading = image.shape().size() - static_cast<size_t>(o.spatial_dims);
   Extent e;
@@ -123,7 +123,7 @@ void run(Input& in) {
   } else {
     must_run("peak_local_max", fast);
   }
-  // A label of equal pixels has rules of its own (scikit-image's): there, only the padded twin is asked.
+  // A label of equal pixels has special rules (as in scikit-image), so only the padded variant is compared.
   const bool precise = image.dtype() != DType::int64;
   if (precise && !labelled) expect_equal("peak_local_max", found, peaks_of(image, options, nullptr));
   Sizes batch(image.shape().begin(), image.shape().end() - dims), rows = batch;

@@ -1,4 +1,5 @@
-// Against the references: maxima and their places are equal, sums within rounding; unpooling against its definition.
+// Compares with the references: maxima and their positions are equal, sums agree within rounding. Compares unpooling
+// with its definition.
 #include <cmath>
 
 #include "fastcnn/ops/pooling.h"
@@ -14,7 +15,7 @@ Tensor result(Input& in, DType dtype, const Sizes& shape, int rank) {
                                                                     : Tensor(dtype, shape);
 }
 
-/// The values at each index of a plane, or the sums of what meets there.
+/// The values at each index of a plane, or the sums of all values with that index.
 void check_unpooling(Input& in, const Context& context) {
   const int dims = static_cast<int>(1 + in.below(3));
   Sizes shape{1 + in.below(3), 1 + in.below(in.one_in(3) ? 40 : 4)}, full = shape;
@@ -92,7 +93,7 @@ void run(Input& in) {
   }
   Sizes out;
   if (!runs([&] { out = pooled_shape(src.view(), p, mean ? "avg_pool" : "max_pool"); })) return;
-  // A wild kernel can be as large as it likes; the reference walks all of it.
+  // An invalid kernel can have any size, and the reference visits all of it.
   for (const int64_t side : p.kernel)
     if (side > 64) return;
   for (const int64_t side : out)
@@ -131,7 +132,7 @@ void run(Input& in) {
   grad.fill_finite(in);
   const Tensor plain_grad = grad.dense();
   Tensor got = result(in, dtype, shape, rank), expected(dtype, shape);
-  // Up to one term per window that holds the pixel.
+  // Up to one term per window that contains the pixel.
   const double windows =
       static_cast<double>(product(out)) /
       std::max(1.0, static_cast<double>(product(shape) / product(Sizes(shape.end() - rank, shape.end()))));

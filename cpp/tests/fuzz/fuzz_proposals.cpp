@@ -1,5 +1,5 @@
-// Segments and proposals have no reference: strided images by several threads against dense ones by one, bit for bit;
-// labels are whole numbers without gaps, boxes lie inside.
+// Segments and proposals have no reference: results of strided images with several threads are compared with those of
+// dense images with one thread, bit for bit. Labels are integers without gaps, and boxes lie inside.
 #include "fastcnn/ops/proposals.h"
 #include "fuzz.h"
 

@@ -1,5 +1,6 @@
-// RoI pooling has no reference: each op against itself on dense tensors by one thread; averages and maxima stay within
-// the input's values; a gradient is the transposed operator (the sums of products agree), or scatters by the argmax.
+// RoI pooling has no reference: each op is compared with its result on dense tensors with one thread. Averages and
+// maxima stay within the range of the input. A gradient is the transposed operator (the sums of products agree), or
+// scatters by the argmax.
 #include <cmath>
 #include <limits>
 
@@ -56,7 +57,7 @@ void run(Input& in) {
   expect_same(name, got, expected);
   if (op != align) expect_same(name, places, places_ref);
   const double most = input.largest() * (1 + 16 * epsilon(dtype)) + 1e-6;
-  // A sample's weights of a strange region can be anything.
+  // The weights of samples of a degenerate region are arbitrary.
   for (int64_t i = 0; i < got.numel() && !odd && !in.wild; ++i)
     if (!(std::abs(got[i]) <= most)) fail(std::string(name) + ": beyond the input, " + std::to_string(got[i]));
 

@@ -1,4 +1,5 @@
-// Against the references: means of integers, masks and Otsu's thresholds are equal; the Gaussian within rounding.
+// Compares with the references: means of integers, masks and Otsu's thresholds are equal; the Gaussian agrees within
+// rounding.
 #include <algorithm>
 #include <cmath>
 
