@@ -107,8 +107,8 @@ Tensor new_channels_last_result(const Tensor& like, const std::vector<int64_t>& 
   return result;
 }
 
-// c10's is_channels_last_strides_2d_s4 and _3d_s5: strides in the order C, W, H, [D,] N do not fall, and where sizes of
-// one leave both layouts open, contiguous wins.
+// c10's is_channels_last_strides_2d_s4 and _3d_s5: strides in the order C, W, H, [D,] N never decrease. If both layouts
+// are possible because of sizes of one, contiguous wins.
 bool is_channels_last(const TensorView& view) {
   const int32_t rank = view.ndim;
   if ((rank != 4 && rank != 5) || view.stride(1) == 0) return false;
