@@ -95,7 +95,7 @@ def with_threads(n: int, call: Callable[[], Any]) -> Any:
 
 
 def errors(layer: Layer, image: torch.Tensor, weight: torch.Tensor, run: Run) -> dict[str, str]:
-    """What each contender is off from float64, where that does not take long."""
+    """Return each contender's error against float64; skip layers for which that takes long."""
     if layer.flops > 4e9:
         return {}
     options = {**layer.options, "groups": layer.groups}

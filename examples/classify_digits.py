@@ -80,7 +80,7 @@ def main() -> None:
             moved = classify(shifted(held))
             table.add_row(name, f"{(found == wanted).mean():.4f}", f"{(moved == wanted).mean():.4f}")
     console.print(table)
-    # What any of them took for another digit.
+    # Digits that at least one of the models misclassified.
     tiles = [np.kron(255 - held[i] * 255, np.ones((8, 8))) for i in np.flatnonzero(wrong)[:20]]
     Image.fromarray(np.hstack(tiles or [np.full((64, 64), 255.0)]).astype(np.uint8)).save(arguments.out)
     console.print(f"{arguments.out}: digits that one of them got wrong")

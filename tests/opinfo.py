@@ -114,9 +114,9 @@ def check_gradients(info: OpInfo, op: Op, dtype: torch.dtype = torch.float64) ->
 
 
 def check_errors(info: OpInfo, op: Op, accepted: Callable[[ErrorInput], bool] = lambda _: False) -> int:
-    """What torch refuses is refused with a text that starts with the op's name; returns how many there were.
+    """Check that inputs torch rejects raise an error that starts with the op's name; return their number.
 
-    `accepted` says which of torch's refusals we do without, on purpose.
+    `accepted` selects the inputs that torch rejects and fastcnn accepts on purpose.
     """
     count = 0
     for error in info.error_inputs("cpu"):

@@ -116,7 +116,7 @@ def fork_once(expected: dict[str, Any]) -> bool:
 
 
 def run(rounds: int, calls: dict[str, Callable[[], Any]] = CALLS, fork: bool = True) -> list[str]:
-    """What went wrong: a line for each op whose result differs from that of one thread."""
+    """Return the failures: a line for each op whose result differs from that of one thread."""
     threads, failures = fastcnn.get_num_threads(), []
     fastcnn.set_num_threads(1)
     expected = {name: call() for name, call in calls.items()}

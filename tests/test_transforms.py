@@ -168,7 +168,7 @@ def test_func_grad(name):
 
 @pytest.mark.parametrize("name", SMOOTH)
 def test_tangents(name):
-    """Of all inputs and of each alone, by both of torch's doors, against the difference quotient."""
+    """Tangents of all inputs and of each alone, by both of torch's APIs, equal the difference quotient."""
     call, inputs = SMOOTH[name]
     generator = torch.Generator().manual_seed(2)
     directions = [torch.randn(x.shape, dtype=DOUBLE, generator=generator) for x in inputs]

@@ -1,4 +1,4 @@
-"""What both fronts do with an argument before it reaches the core. Imports no torch."""
+"""Argument handling for arrays and tensors, before an argument reaches the core. Imports no torch."""
 
 from __future__ import annotations
 

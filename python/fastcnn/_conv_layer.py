@@ -86,7 +86,7 @@ class Layer:
 
     @property
     def arguments(self) -> tuple[_List, _List, _List, _List, _List, int, _List, bool]:
-        """What the core's questions about an algorithm take."""
+        """The arguments of the core's queries about an algorithm."""
         if not 1 <= self.dims <= 3 or len(self.input) != len(self.weight):
             raise ArgumentError(
                 f"{_OP}: expected input and weight of the same 3 to 5 dimensions, got {self.input} and {self.weight}"

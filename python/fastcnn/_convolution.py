@@ -1,4 +1,4 @@
-"""What the arguments of a convolution mean, on both fronts. Sizes may be symbolic (torch.SymInt)."""
+"""Interpret the arguments of a convolution, for arrays and tensors. Sizes may be symbolic (torch.SymInt)."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from fastcnn import _core
 if TYPE_CHECKING:
     from torch import Tensor
 
-# What comes in is what goes out.
+# The result has the type of the input: array or tensor.
 Array = TypeVar("Array", NDArray[Any], "Tensor")
 
 _ARRAY_OPS = vars(_core)

@@ -1,4 +1,4 @@
-"""What was built, found and used."""
+"""Information on the build, the detected hardware and libraries, and the settings in use."""
 
 from __future__ import annotations
 

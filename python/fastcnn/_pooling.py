@@ -1,4 +1,4 @@
-"""What both fronts do with the arguments of pooling ops. Imports no torch."""
+"""Argument handling of the pooling ops, for arrays and tensors. Imports no torch."""
 
 from __future__ import annotations
 

@@ -228,14 +228,14 @@ STRANGE = torch.tensor(
 @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
 @pytest.mark.parametrize("name", LOSSES)
 def test_finite_losses(name: str, reduction: str, dtype: torch.dtype) -> None:
-    """Of every pair of strange boxes value and gradient are finite, and torchvision's where those are."""
+    """Value and gradient are finite for every pair of strange boxes, and equal torchvision's where those are finite."""
     i, j = (x.flatten() for x in torch.meshgrid(torch.arange(len(STRANGE)), torch.arange(len(STRANGE)), indexing="ij"))
     a, b = (STRANGE[k].to(dtype).requires_grad_() for k in (i, j))
     ours = getattr(F, name)(a, b, reduction=reduction)
     assert ours.dtype == torch.promote_types(dtype, torch.float32)
     assert ours.isfinite().all()
     for gradient in torch.autograd.grad(ours.sum(), (a, b)):
-        # Of the tiny box it is as large as 1e20, which float16 cannot hold.
+        # For the tiny box it reaches 1e20, which float16 cannot represent.
         assert (gradient.isfinite() if dtype != torch.float16 else ~gradient.isnan()).all()
     upright = ((STRANGE[:, 2:] >= STRANGE[:, :2]).all(1))[torch.stack([i, j])].all(0)
     theirs = getattr(tv, name)(a.detach(), b.detach())

@@ -246,7 +246,7 @@ def test_timm_and_smp() -> None:
         assert segmenter(torch.rand(1, 3, 64, 64)).shape == (1, 2, 64, 64)
 
 
-# What torchvision's own library would have defined, without its kernels.
+# Define the ops that torchvision's own library would define, without its kernels.
 ACCELERATE = """
 import torch
 from fastcnn.compat import _torchvision_kernels as kernels

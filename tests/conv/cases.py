@@ -115,7 +115,7 @@ class Case:
         return getattr(F, self.op)(*self.tensors(dtype), **self.options)
 
     def torch(self, dtype: torch.dtype = torch.float64) -> torch.Tensor:
-        """What torch gives for the values rounded to dtype, computed in float64."""
+        """Return torch's result for the values rounded to dtype, computed in float64."""
         if dtype not in self.exact:
             tensors = [t.double() for t in self.tensors(dtype)]
             self.exact[dtype] = getattr(torch.nn.functional, self.op)(*tensors, **self.options)

@@ -1,4 +1,4 @@
-"""What torch refuses is refused, on both fronts, by a text that names op and argument."""
+"""Arguments that torch rejects raise an error that names op and argument, for arrays and tensors."""
 
 import numpy as np
 import pytest

@@ -187,7 +187,7 @@ def test_autocast(text, dtype):
             with torch.autocast("cpu", dtype=dtype):
                 result = call(case, *tensors, front=front)
             found.append([result, *torch.autograd.grad(result, tensors, torch.ones_like(result))])
-        # What both round first, in float64; then sums in float32 (see assert_accurate) and one rounding of the result.
+        # Exact: rounded inputs in float64. Tolerance: float32 sums (see assert_accurate), result rounded once.
         exact = [t.detach().to(dtype).double().requires_grad_() for t in tensors]
         result = call(case, *exact, front=torch.nn.functional)
         wanted = [result, *torch.autograd.grad(result, exact, torch.ones_like(result))]

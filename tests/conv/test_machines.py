@@ -1,4 +1,4 @@
-"""What must not change with the machine: threads, instruction sets, and the memory that is asked for."""
+"""Results do not depend on the machine: number of threads, instruction set, and allocated memory."""
 
 import os
 import sys
@@ -86,7 +86,7 @@ def test_threads_bit_for_bit(name, threads):
 
 
 def gradients(front, case, dtype):
-    """Of a sum with weights of both signs."""
+    """Return the gradients of a weighted sum of the result, with weights of both signs."""
     tensors = [t.requires_grad_() for t in case.tensors(torch.float32)]
     result = getattr(front, case.op)(*[t.to(dtype) for t in tensors], **case.options)
     weights = torch.linspace(-1, 1, result.numel(), dtype=torch.float32).reshape(result.shape)

@@ -270,7 +270,7 @@ def test_wrong_constructions():
 
 
 def test_wrong_packed_weights():
-    """What a damaged or foreign program may hand to the op."""
+    """Arguments that a damaged or untrusted program may pass to the op."""
     layer = PackedConvolution(torch.randn(4, 3, 3, 3))
     image = torch.randn(1, 3, 5, 5)
     name = layer.plan(image)[0]

@@ -70,7 +70,7 @@ def test_flip_and_crop(seed: int) -> None:
 
 
 def test_crop_drops_boxes_that_are_cut() -> None:
-    """Of which less than a share is left."""
+    """Crop drops boxes of which less than the given share is left."""
     sample = blocks(0)
     for seed in range(20):
         for least in (0.2, 0.5, 0.9):

@@ -322,7 +322,7 @@ def test_coco_masks(tmp_path: Path) -> None:
 
 
 def test_coco_squares() -> None:
-    """Of squares on pixels' edges, those pixels: the area by the shoelace formula."""
+    """The mask of a square on pixel edges is exactly its pixels; the area is that of the shoelace formula."""
     for left, top, side in ((2, 2, 4), (6, 2, 4), (15, 5, 1), (0, 0, 20), (-3, 17, 5)):
         right, bottom = left + side, top + side
         corners = [left, top, right, top, right, bottom, left, bottom]

@@ -67,7 +67,7 @@ def rounding(shape: Any, size: Any, mode: str, antialias: bool, unit: float) -> 
 
 
 def random_values(rng: np.random.Generator, shape: Any, dtype: str) -> np.ndarray:
-    """Of a dtype's whole range."""
+    """Return random values from the whole range of a dtype."""
     if dtype.startswith("float"):
         return rng.standard_normal(shape).astype(dtype)
     info = np.iinfo(dtype)

@@ -1,4 +1,4 @@
-"""What a file may contain that somebody else made: each gets a reason, none takes the process along."""
+"""Untrusted files: each is refused with a reason, and none crashes the process."""
 
 import os
 import resource

@@ -1,4 +1,4 @@
-"""What every model must give in every form."""
+"""Checks for every model in every form: compiled, exported and optimised."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import fastcnn
 
 
 def close(got: torch.Tensor, expected: torch.Tensor) -> None:
-    """To 1e-4 of the largest: dozens of layers, each of sums of thousands in another order."""
+    """Compare to 1e-4 of the largest value: dozens of layers each sum thousands of terms in another order."""
     torch.testing.assert_close(got, expected, rtol=0, atol=1e-4 * float(expected.abs().max()))
 
 
 def check_graphs(model: torch.nn.Module, x: torch.Tensor) -> None:
-    """Compiled whole, exported and optimised: the same."""
+    """The model compiled as one graph, exported and optimised gives the same result."""
     with torch.no_grad():
         expected = model(x)
         torch._dynamo.reset()

@@ -26,7 +26,7 @@ def parameters(model: torch.nn.Module) -> int:
 
 @pytest.mark.parametrize(
     ("size", "count"),
-    # Of the authors' modules; their table says 0.91, 5.06, 9.0, 25.3, 54.2 and 99.1 million.
+    # Counted on the authors' modules; their table lists 0.91, 5.06, 9.0, 25.3, 54.2 and 99.1 million.
     [("nano", 912_159), ("tiny", 5_055_855), ("s", 8_968_255), ("m", 25_326_495), ("l", 54_208_895),
      ("x", 99_071_455)],
 )  # fmt: skip
@@ -76,9 +76,9 @@ def fixed_predictions() -> YOLOXPredictions:
 
 
 def test_loss_of_the_authors() -> None:
-    """What their head's get_losses gives for these results (use_l1, float64; their boxes are centre and size).
+    """Equal to get_losses of the authors' head for these results (use_l1, float64; their boxes are centre and size).
 
-    Of sums of a few hundred terms of order 1 in another order; their IoU has 1e-16 below, as ours.
+    The sums have a few hundred terms of order 1, added in another order. Both IoUs add 1e-16 to the denominator.
     """
     parts = M.yolox_nano(CLASSES).loss(fixed_predictions(), BOXES, KINDS, l1=True)
     expected = {

@@ -93,7 +93,7 @@ def test_steps() -> None:
 
 
 def test_room_and_sizes() -> None:
-    """Of more objects than room the highest stay; any size is taken; what is small goes."""
+    """max_objects keeps the highest objects. Any image size is accepted. Small objects are removed."""
     drawn = Cells(1, 96)[0]
     whole = M.ObjectSegmenter(Fixed(logits_of(drawn.mask)[None]), 1)(drawn.image[None])
     few = M.ObjectSegmenter(Fixed(logits_of(drawn.mask)[None]), 1, max_objects=3)(drawn.image[None])

@@ -212,7 +212,7 @@ def test_what_does_not_fit_changes_nothing() -> None:
 
 
 def test_start_from_other_classes_and_channels(tmp_path: Path) -> None:
-    """What fits is loaded, and layers of another shape keep what they have; names still have to fit."""
+    """Matching layers are loaded, layers of another shape keep their values; parameter names must still match."""
     trained = M.yolox_nano(80, in_channels=3)
     torch.save({"model": trained.state_dict()}, tmp_path / "yolox.pth")
     model = M.yolox_nano(4, in_channels=1)

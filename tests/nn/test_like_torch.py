@@ -54,7 +54,7 @@ def test_no_input_channels(rank):
     ids=repr,
 )
 def test_geometry(name, argument, value):
-    """What torch takes, with its result; what it refuses, with its error or a kind of it."""
+    """Arguments that torch accepts give its result; those it rejects raise its error class or a subclass."""
     if (name, argument) == ("conv_transpose", "padding") and isinstance(value, str):
         pytest.skip("a wrong value here, as for conv2d; a wrong type to torch")
     x, weight = torch.rand(2, 3, 9, 9), torch.rand(3, 3, 3, 3)

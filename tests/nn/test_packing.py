@@ -146,7 +146,7 @@ def test_to_another_dtype() -> None:
 
 
 def test_not_noticed_without_repack() -> None:
-    """What the docstring says: a write through NumPy is not counted. (Were it, repack would be superfluous.)"""
+    """As documented, torch does not count a write through NumPy. If it did, repack would be superfluous."""
     conv = layer()
     check(conv)
     before = expected(conv)

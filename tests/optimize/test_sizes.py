@@ -104,7 +104,7 @@ def test_fixed_sizes_after_open_ones() -> None:
 
 
 def test_torch_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    """Of sizes that it cannot solve, torch logs tracebacks; they are not for the user."""
+    """torch logs tracebacks for sizes that it cannot solve; they are hidden from the user."""
     log = logging.getLogger("torch.fx.experimental.symbolic_shapes")
 
     def forward(m: Any, x: Tensor) -> Tensor:

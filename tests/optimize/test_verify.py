@@ -70,7 +70,7 @@ def test_sizes_that_functionalisation_takes_for_constants() -> None:
 
 
 def test_a_change_of_shape_behind_detach() -> None:
-    """Of another argument's alias: the argument keeps its shape."""
+    """The shape of an argument's alias changes; the argument itself keeps its shape."""
     model = Apply(lambda m, x, y: (z := x.detach(), x.transpose_(-1, -2), m.a(z + z))[2], a=conv())
     fast = fastcnn.optimize(model, (X.clone(), X.clone()), dynamic=False)
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""What an import costs, what it says, and what goes wrong with a word."""
+"""Cost and output of an import, and its error messages."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def test_lazy_submodules():
 
 
 def test_both_fronts_have_the_same_names():
-    # What networks are made of, and losses.
+    # Building blocks of networks, and losses.
     torch_only = {"PackedConvolution", "deform_conv2d"}
     torch_only |= {name for name in fastcnn.ops.__all__ if name.endswith("_loss")}
     assert set(fastcnn.ops.__all__) - torch_only == set(fastcnn.image.__all__)

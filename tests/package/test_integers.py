@@ -1,5 +1,5 @@
-"""int8, uint32 and uint64 over their whole range. What only compares commutes with every map that keeps the order, so
-the oracle is the same op on the values' ranks; labels are checked against NumPy and scikit-image."""
+"""int8, uint32 and uint64 over their whole range. Ops that only compare values commute with monotonic maps, so the
+oracle is the same op on the values' ranks; labels are checked against NumPy and scikit-image."""
 
 import numpy as np
 import pytest

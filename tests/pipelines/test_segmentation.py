@@ -40,7 +40,7 @@ def chain(image):
     disk = skimage.morphology.disk
     image = ndi.gaussian_filter(image.astype(np.float32), 1)
     mask = image > skimage.filters.threshold_local(image, 101, "mean", offset=-5)
-    # What is outside the image belongs to neither side.
+    # Pixels outside the image count as neither object nor background.
     mask = ndi.binary_erosion(ndi.binary_dilation(mask, disk(3)), disk(3), border_value=1)
     mask = ndi.binary_fill_holes(mask)
     mask = ndi.binary_dilation(ndi.binary_erosion(mask, disk(5), border_value=1), disk(5))
@@ -64,7 +64,7 @@ def render():
 
 
 def check(result, image):
-    """What holds for every result."""
+    """Check the properties of every result."""
     labels, markers = np.asarray(result.labels), np.asarray(result.markers)
     assert labels.shape == image.shape
     assert labels.dtype == np.int32

@@ -69,7 +69,7 @@ def test_a_run(task: str, tmp_path: Path) -> None:
         settings = replace(settings, weights=str(trained_but_for_the_classes(tmp_path / "start.safetensors")))
     finished = train(settings, tmp_path / "run", quiet=True)
     assert sorted(path.name for path in finished.folder.iterdir()) == LEFT
-    # Of a detector the part that has all to learn.
+    # For a detector, check the classes only: that part starts untrained.
     losses = curve(finished.folder, "loss/classes" if task == "detect" else "loss")
     assert np.mean(losses[-2:]) < 0.9 * np.mean(losses[:2])
     assert Settings.load(finished.folder / "settings.yaml") == settings
@@ -350,7 +350,7 @@ def test_masks_of_classes_and_other_starts(tmp_path: Path) -> None:
 
 
 def test_sources(tmp_path: Path) -> None:
-    """What a folder is taken for; what is not divided is divided by the seed."""
+    """The kind of a folder is recognised; data without a split is split by the seed."""
     with pytest.raises(DataError, match="is no folder, nor one of digits, cells, shapes"):
         find_sources(Settings("classify", str(tmp_path / "no")))
     with pytest.raises(ArgumentError, match="train: cells is data for segment, not for detect"):

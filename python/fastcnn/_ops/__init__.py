@@ -1,4 +1,4 @@
-"""Operations on NumPy arrays and torch tensors: the kind that comes in goes out. Imports no torch."""
+"""Operations on NumPy arrays and torch tensors; results are of the same kind as the input. Imports no torch."""
 
 from fastcnn._checked import check_all
 from fastcnn._ops import (

@@ -15,7 +15,7 @@ from fastcnn._ops.boxes import check_boxes
 
 __all__ = ["decode_boxes", "encode_boxes", "generate_anchors"]
 
-# Sides grow at most so much in one decoding (torchvision, Detectron): a wild regression must not overflow.
+# Maximum growth of a side in decoding (torchvision, Detectron): extreme predictions must not overflow.
 _MAX_GROWTH = math.log(1000 / 16)
 
 
@@ -26,23 +26,22 @@ def generate_anchors(
     aspect_ratios: Sequence[Sequence[float]],
     like: Array | None = None,
 ) -> Array:
-    """Return boxes of several sizes and shapes around every place of feature maps of several levels.
+    """Return boxes of several sizes and shapes around every position of feature maps of several levels.
 
     As `torchvision.models.detection.anchor_utils.AnchorGenerator` for one image.
 
     Args:
         feature_sizes: height and width of each level's feature map.
-        strides: its pixels' distance in the image, down and across.
+        strides: of each level: distance of its pixels in the image, down and across.
         sizes: of each level: square roots of the anchors' areas.
         aspect_ratios: of each level: height over width.
         like: an array or a tensor whose kind, dtype and device the anchors get; None: a float32 array.
 
     Returns:
-        (N, 4), ``x1, y1, x2, y2``, rounded around each place: level by level, row by row, and at a place the ratios one
-        after the other, each of all sizes.
+        (N, 4), ``x1, y1, x2, y2``, rounded around each position, ordered by level, row, column, aspect ratio and size.
 
     Raises:
-        ArgumentError: numbers of levels that differ, or sizes or ratios of at most 0.
+        ArgumentError: different numbers of levels, or sizes or ratios of at most 0.
 
     Reference:
         S. Ren, K. He, R. Girshick, J. Sun, "Faster R-CNN", 2015.
@@ -70,9 +69,9 @@ def generate_anchors(
 
 
 def encode_boxes(boxes: Array, anchors: Array, weights: Sequence[float] = (1.0, 1.0, 1.0, 1.0)) -> Array:
-    """Return boxes relative to anchors: what a regressor has to predict.
+    """Return boxes relative to anchors, the training target of a regressor.
 
-    Offsets of the centre in the anchor's sides, and logarithms of the sides' ratios, each times its weight.
+    Offsets of the centre relative to the anchor's sides, and logarithms of the ratios of sides, each times its weight.
 
     Args:
         boxes: (..., 4), float, ``x1, y1, x2, y2``.
@@ -106,7 +105,7 @@ def encode_boxes(boxes: Array, anchors: Array, weights: Sequence[float] = (1.0, 
 def decode_boxes(deltas: Array, anchors: Array, weights: Sequence[float] = (1.0, 1.0, 1.0, 1.0)) -> Array:
     """Return the boxes that a regressor predicted: the inverse of `encode_boxes`.
 
-    A side grows at most 62.5 times, as in torchvision: a wild prediction stays finite.
+    A side grows at most 62.5 times, as in torchvision: extreme predictions stay finite.
 
     Args:
         deltas: (..., 4), float.
@@ -137,7 +136,7 @@ def decode_boxes(deltas: Array, anchors: Array, weights: Sequence[float] = (1.0,
 
 
 def _shapes(sizes: Sequence[float], aspect_ratios: Sequence[float]) -> list[tuple[float, float, float, float]]:
-    """Return the anchors of one place, around the origin: ratio by ratio, each of all sizes; rounded."""
+    """Return the rounded anchors of one position, around the origin: by aspect ratio, then by size."""
     found = []
     for ratio in aspect_ratios:
         if not (ratio > 0 and all(size > 0 for size in sizes)):
@@ -150,7 +149,7 @@ def _shapes(sizes: Sequence[float], aspect_ratios: Sequence[float]) -> list[tupl
 
 
 def _exact(boxes: Any) -> Any:
-    """Return integers in a dtype in which small ones neither wrap nor round."""
+    """Convert integers to a dtype in which they neither wrap around nor lose precision."""
     if is_float(boxes):
         return boxes
     return cast_to(boxes, "int64" if is_tensor(boxes) else "float64")

@@ -51,9 +51,9 @@ def box_iou(boxes1: Array, boxes2: Array) -> Array:
 
 
 def generalized_box_iou(boxes1: Array, boxes2: Array) -> Array:
-    """Return the generalised IoU of all pairs: IoU less the share of the surrounding box that neither covers.
+    """Return the generalised IoU of all pairs: IoU minus the uncovered share of the enclosing box.
 
-    From -1 to 1; boxes that do not meet still have a gradient. Arguments, errors, complexity: as `box_iou`.
+    From -1 to 1; disjoint boxes still have a gradient. Arguments, errors, complexity: as `box_iou`.
 
     Args:
         boxes1: as `box_iou`.
@@ -74,7 +74,7 @@ def generalized_box_iou(boxes1: Array, boxes2: Array) -> Array:
 
 
 def distance_box_iou(boxes1: Array, boxes2: Array, eps: float = 1e-7) -> Array:
-    """Return the distance IoU of all pairs: IoU less the squared distance of centres in surrounding diagonals.
+    """Return the distance IoU of all pairs: IoU minus the squared distance of centres in enclosing diagonals.
 
     Args:
         boxes1: as `box_iou`.
@@ -96,7 +96,7 @@ def distance_box_iou(boxes1: Array, boxes2: Array, eps: float = 1e-7) -> Array:
 
 
 def complete_box_iou(boxes1: Array, boxes2: Array, eps: float = 1e-7) -> Array:
-    """Return the complete IoU of all pairs: distance IoU less a term for different aspect ratios.
+    """Return the complete IoU of all pairs: distance IoU minus a term for different aspect ratios.
 
     Args:
         boxes1: as `box_iou`.
@@ -107,8 +107,8 @@ def complete_box_iou(boxes1: Array, boxes2: Array, eps: float = 1e-7) -> Array:
         (N, M) or (B, N, M), of the boxes' dtype.
 
     Reference:
-        Z. Zheng et al., "Distance-IoU loss: faster and better learning for bounding box regression", 2020. The weight
-        of the aspect ratios is a constant to the gradient, as there.
+        Z. Zheng et al., "Distance-IoU loss: faster and better learning for bounding box regression", 2020. The gradient
+        treats the weight of the aspect ratios as a constant, as there.
 
     Example:
         >>> import numpy as np, fastcnn.ops as F
@@ -132,7 +132,7 @@ def box_iou_rotated(boxes1: Array, boxes2: Array) -> Array:
         ArgumentError: wrong shapes.
         TypeError: boxes that are not floats.
 
-    Complexity: O(N * M), a polygon clipped for each pair whose surrounding boxes meet. Gradient: none. Deterministic.
+    Complexity: O(N * M), with polygon clipping if the enclosing boxes intersect. Gradient: none. Deterministic.
 
     Reference:
         I. E. Sutherland, G. W. Hodgman, "Reentrant polygon clipping", 1974.
@@ -155,7 +155,7 @@ def box_convert(boxes: Array, in_fmt: str, out_fmt: str) -> Array:
         out_fmt: likewise.
 
     Returns:
-        (..., 4), a copy. Of floats the same dtype; half precision is computed in float32. Integers become int64, or
+        (..., 4), a copy. Floats keep their dtype; half precision is computed in float32. Integers become int64, or
         floats where a centre is taken or given, unless both formats are the same.
 
     Raises:
@@ -209,7 +209,7 @@ def box_area(boxes: Array) -> Array:
 
 
 def clip_boxes_to_image(boxes: Array, size: tuple[int, int]) -> Array:
-    """Move what lies outside an image onto its border.
+    """Clip boxes to an image.
 
     Args:
         boxes: (..., 4), ``x1, y1, x2, y2``.
@@ -223,7 +223,7 @@ def clip_boxes_to_image(boxes: Array, size: tuple[int, int]) -> Array:
         >>> F.clip_boxes_to_image(np.array([[-3.0, 2, 40, 8]]), (30, 20))
         array([[ 0.,  2., 20.,  8.]])
     """
-    # Within the image and its old values at once, it fits the dtype again.
+    # A clipped coordinate lies between its old value and the image, so it fits the dtype.
     check_boxes(boxes, "clip_boxes_to_image")
     height, width = size
     wide = _wide(boxes)
@@ -276,7 +276,7 @@ def masks_to_boxes(masks: Array) -> Array:
 
 
 def check_boxes(boxes: Any, op: str, argument: str = "boxes", columns: int = 4) -> None:
-    """Refuse what has not that many values in its last dimension."""
+    """Raise if the last dimension does not have `columns` values."""
     if boxes.ndim == 0 or boxes.shape[-1] != columns:
         raise ArgumentError(f"{op}: expected {argument} of shape (..., {columns}), got {tuple(boxes.shape)}")
 
@@ -286,7 +286,7 @@ def _pairs(boxes1: Array, boxes2: Array, kind: str, eps: float, op: str) -> Arra
     check_boxes(boxes2, op, "boxes2")
     both: tuple[Any, Any] = boxes1, boxes2
     if not all(is_float(boxes) for boxes in both):
-        # In float64, where no integer of 32 bits is rounded.
+        # float64 represents all integers of 32 bits exactly.
         exact = _pairs(cast_to(boxes1, "float64"), cast_to(boxes2, "float64"), kind, eps, op)
         wide = any(is_float(boxes) and boxes.dtype.itemsize == 8 for boxes in both)
         return exact if wide else cast_to(exact, "float32")
@@ -301,7 +301,7 @@ def _pairs(boxes1: Array, boxes2: Array, kind: str, eps: float, op: str) -> Arra
 
 
 def _wide(boxes: Any) -> Any:
-    """Return boxes whose sums and products neither wrap nor overflow."""
+    """Convert boxes to a dtype in which sums and products neither wrap around nor overflow."""
     if not is_float(boxes):
         return cast_to(boxes, "int64")
     return boxes if boxes.dtype.itemsize == 8 else cast_to(boxes, "float32")

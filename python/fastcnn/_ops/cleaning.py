@@ -58,11 +58,11 @@ def remove_small_objects(
         mask: (..., H, W), or (..., D, H, W) with ``spatial_dims=3``. In a bool image objects are the connected
             components; in an integer one the labels, wherever their pixels lie (so a 0-and-1 integer image has one
             object, as in scikit-image).
-        min_size: in pixels; objects of this size go too. 0 removes nothing.
+        min_size: in pixels; objects of this size are removed too. 0 removes nothing.
         connectivity: of bool images: how many coordinates of neighbours may differ, 1 to `spatial_dims`, or the number
             of neighbours: 4 or 8; 6, 18 or 26. None: 1.
         spatial_dims: 2 or 3; all dimensions before those are batch.
-        channel_axis: where colour stands, if not before the spatial dimensions.
+        channel_axis: axis of the channels, if not before the spatial dimensions.
 
     Returns:
         A copy of the mask, of its dtype, 0 where objects were removed; labels are not renumbered.
@@ -114,7 +114,7 @@ def remove_small_holes(
         connectivity: of the zero pixels: how many coordinates of neighbours may differ, 1 to `spatial_dims`, or the
             number of neighbours: 4 or 8; 6, 18 or 26. None: 1.
         spatial_dims: 2 or 3; all dimensions before those are batch.
-        channel_axis: where colour stands, if not before the spatial dimensions.
+        channel_axis: axis of the channels, if not before the spatial dimensions.
 
     Returns:
         bool, of the mask's shape.

@@ -56,10 +56,10 @@ def distance_transform_edt(
 
     Args:
         mask: (..., H, W), or (..., D, H, W) with ``spatial_dims=3``, of any dtype; NaN is non-zero.
-        sampling: the extent of a pixel along each spatial axis, in the unit that the result shall have; one number
+        sampling: the extent of a pixel along each spatial axis, in the unit of the result; one number
             for all; default 1. Arithmetic is then in float64.
-        return_indices: also return the coordinates of the nearest zero; of equally near ones, of the first in C order
-            (least z, then y, then x; with sampling, of those that float64's rounding cannot tell apart, any). -1 where
+        return_indices: also return the coordinates of the nearest zero; among equally near ones, the first in C order
+            (smallest z, then y, then x; with sampling, any of those that are equal within float64's rounding). -1 where
             there is none.
         squared: return squared distances as int32. Takes no sampling.
         spatial_dims: 2 or 3.
@@ -73,7 +73,7 @@ def distance_transform_edt(
             ``squared`` with sampling, or a squared distance that does not fit int32 (an image without a zero among
             them).
 
-    Complexity: O(pixels * log(size of an axis)) at worst, in practice about O(pixels) whatever the distances. Scratch:
+    Complexity: O(pixels * log(size of an axis)) at worst, in practice about O(pixels) for any distances. Scratch:
     a few bytes per pixel, less for large images; no more than 24 where an axis is very short.
     Gradient: none; the result is piecewise constant in the mask. Deterministic, equal on every ISA and for any number
     of threads.

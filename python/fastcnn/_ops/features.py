@@ -31,28 +31,28 @@ def hog(
     """Describe an image by histograms of oriented gradients.
 
     Args:
-        image: (..., H, W), any dtype; with ``channel_axis`` that axis holds channels, of which at each pixel the one
-            with the steepest gradient counts.
+        image: (..., H, W), any dtype; with ``channel_axis`` that axis holds channels; each pixel uses the channel
+            with the steepest gradient.
         orientations: bins of 180 degrees.
-        pixels_per_cell: rows and columns; what is left of the image at the end does not count.
-        cells_per_block: rows and columns; blocks lie a cell apart.
-        block_norm: "L1", "L1-sqrt", "L2" or "L2-Hys", L2 cut off at 0.2 and again.
+        pixels_per_cell: rows and columns; a remainder at the end of the image is ignored.
+        cells_per_block: rows and columns; the stride of blocks is one cell.
+        block_norm: "L1", "L1-sqrt", "L2" or "L2-Hys": L2, clipped at 0.2, and L2 again.
         variant: "skimage": a pixel votes for its cell and its orientation, as in `skimage.feature.hog`; "dalal": for
             the four nearest cells of a block and the two nearest orientations, under a Gaussian over the block, and
             blocks of little contrast are damped, as in the paper and in OpenCV's HOGDescriptor. Its arithmetic is
             float32: a gradient steeper than 1e19 is infinite.
-        visualize: also return a picture of the cells' histograms, a line for each orientation.
+        visualize: also return an image of the cells' histograms, with a line for each orientation.
         transform_sqrt: take the image's square root first (HOGDescriptor does).
-        feature_vector: one vector for an image.
+        feature_vector: return one vector per image.
 
     Returns:
         (..., block rows, block columns, rows in a block, columns in it, orientations), or (..., N); float64 for a
-        float64 image, else float32. With `visualize` also the picture, (..., H, W).
+        float64 image, else float32. With `visualize` also the image, (..., H, W).
 
     Raises:
         ArgumentError: an image smaller than a block, or arguments out of range.
 
-    Complexity: linear in the pixels. Scratch: the cells, in double; "dalal" 24 bytes a pixel. Gradient: none.
+    Complexity: linear in the pixels. Scratch: the cells, in double; "dalal" 24 bytes per pixel. Gradient: none.
     Deterministic: does not depend on threads or instruction set.
 
     Reference:

@@ -34,7 +34,7 @@ def gaussian_blur(
         border: what lies outside: "reflect" (edge pixel repeated), "mirror" (not repeated), "replicate" or "constant"
             (zero). A kernel longer than the image meets it repeatedly.
         spatial_dims: 2 or 3; by default as many as sigma has numbers, 2 for one.
-        channel_axis: where colour stands, if not before the spatial dimensions.
+        channel_axis: axis of the channels, if not before the spatial dimensions.
 
     Returns:
         The blurred images, dense, in the image's shape and dtype. Arithmetic is in float32 (float64 for float64);

@@ -22,9 +22,9 @@ def watershed(
     """Flood each image from its markers; basins meet on the ridges.
 
     The flood of `skimage.segmentation.watershed`, with ties decided by position instead of by the age of a queue entry,
-    so that the result depends on neither threads nor devices. With level(p) the lowest that the highest value on a path
-    from a marker to p can be, and generation(p) the steps since that level was reached, each pixel takes the label of
-    its neighbour that is least by (level, generation, raster index).
+    so that the result depends on neither threads nor devices. Let level(p) be the minimum over all paths from a marker
+    to p of their highest value, and generation(p) the number of steps since that level was reached. Each pixel takes
+    the label of its neighbour that is the minimum by (level, generation, raster index).
 
     Args:
         image: the relief, (..., H, W), or (..., D, H, W) with ``spatial_dims=3``; any dtype. NaN floods last, above
@@ -35,10 +35,10 @@ def watershed(
             or 8; 6, 18 or 26.
         mask: of the image's shape, any dtype; where it is zero nothing is flooded.
         compactness: above 0, scikit-image's compact watershed: sequential, in the order of its queue (CPU only).
-        watershed_line: leave a line of zeros between labels. Of two neighbours with different labels the greater by
-            (level, generation, raster index) becomes 0; if it is a marker, the other one does. Two markers side by side
-            both stay. All pixels are flooded first, so that a line holds nothing back; scikit-image draws it while its
-            queue runs, where a line stops the flood, can be thicker than a pixel, and in places lets labels touch.
+        watershed_line: leave a line of zeros between labels. If two neighbours have different labels, the greater by
+            (level, generation, raster index) becomes 0; if it is a marker, the other one does. Two adjacent markers
+            are both kept. All pixels are flooded first, so that lines do not stop the flood. scikit-image draws them
+            during the flood: there a line stops it, can be thicker than a pixel, and in places lets labels touch.
         spatial_dims: 2 or 3; all dimensions before those are batch.
 
     Returns:
@@ -47,7 +47,7 @@ def watershed(
     Raises:
         ArgumentError: markers or mask of another shape, an unknown connectivity, a negative compactness, lines with
             compactness, or 2^32 - 1 pixels or more in an image.
-        TypeError: markers that are no integers.
+        TypeError: markers that are not integers.
 
     Complexity: O(pixels) per visit of a tile, 1.5 to 4 visits on images; O(pixels log pixels) with compactness.
     Scratch: at most 24 bytes per pixel.

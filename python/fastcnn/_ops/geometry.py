@@ -1,4 +1,4 @@
-"""Images of other sizes and in other places."""
+"""Resizing and warping of images."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def resize(
     dimensions and dtype.
 
     Args:
-        image: (..., H, W): uint8, uint16, int16, int32 or floats; for the nearest modes every dtype, labels and masks
-            among them.
+        image: (..., H, W): uint8, uint16, int16, int32 or floats; for the nearest modes every dtype, including
+            labels and masks.
         size: (height, width) of the result, or one number for both.
         mode: "bilinear", "bicubic" (Keys, a = -0.75, or -0.5 with `antialias`), "nearest" (the pixel floor(i * scale),
             as torch has it) or "nearest-exact" (the pixel under the centre, as Pillow and scikit-image).
-        antialias: where the result is smaller, average over its pixels' width, as Pillow does.
-        channel_axis: where colour stands, if not before the spatial dimensions.
+        antialias: if the result is smaller, average over the width of its pixels, as Pillow does.
+        channel_axis: axis of the channels, if not before the spatial dimensions.
 
     Returns:
         (..., height, width), dense, of the image's dtype. Arithmetic is in float32 (float64 for float64); integers are
@@ -47,7 +47,7 @@ def resize(
 
     Raises:
         ArgumentError: a size below 1, an unknown mode, an image without pixels, or antialias with a nearest mode.
-        TypeError: bool or int64 with a mode that computes values between.
+        TypeError: bool or int64 with an interpolating mode.
 
     Complexity: O(pixels of the result * taps), rows first, then columns. Scratch: a few rows for each thread.
     Gradient: the transposed map; differentiable any number of times. Deterministic for any number of threads.
@@ -79,18 +79,18 @@ def warp_affine(
 ) -> Array:
     """Move images by an affine map: rotate, shift, scale, shear.
 
-    As `cv2.warpAffine`, for a batch, and without its rounding of places to 1/32 of a pixel.
+    As `cv2.warpAffine`, for a batch, but without its rounding of positions to 1/32 of a pixel.
 
     Args:
         image: (..., H, W); dtypes as of `resize`.
-        matrix: (2, 3): a pixel (x, y) of the image comes to matrix @ (x, y, 1), in pixels, whose centres lie at whole
+        matrix: (2, 3): a pixel (x, y) of the image moves to matrix @ (x, y, 1), in pixels, whose centres lie at whole
             numbers; or (..., 2, 3), one for each image, whose leading dimensions are the image's first ones:
             (B, 2, 3) for (B, C, H, W).
         size: (height, width) of the result; None: the image's.
         mode: "bilinear" or "nearest".
-        fill: the value outside of the image. Between it and the pixels of the border values are interpolated.
+        fill: the value outside of the image. Values between it and the border pixels are interpolated.
         inverse: matrix maps the result's pixels to the image's.
-        channel_axis: where colour stands, if not before the spatial dimensions.
+        channel_axis: axis of the channels, if not before the spatial dimensions.
 
     Returns:
         (..., height, width), dense, of the image's dtype; integers are rounded to nearest, ties to even.
@@ -118,7 +118,7 @@ def warp_affine(
     if not inverse and torch:
         maps = _inverse(maps)
     elif not inverse:
-        with np.errstate(divide="ignore", invalid="ignore"):  # torch says nothing, and dynamo cannot trace it
+        with np.errstate(divide="ignore", invalid="ignore"):  # torch does not warn, and dynamo cannot trace this
             maps = _inverse(maps)
     maps = maps.reshape(-1, 2, 3)
     maps = maps.contiguous() if torch else np.ascontiguousarray(maps)
@@ -134,17 +134,17 @@ def image_pyramid(
     *,
     channel_axis: int | None = None,
 ) -> list[tuple[Array, Array]]:
-    """Make smaller and smaller versions of images, for a detector that knows one size.
+    """Make a pyramid of smaller versions of images, for a detector of one object size.
 
     Args:
         image: (..., H, W); dtypes as of `resize`.
-        factor: between a level and the next.
+        factor: ratio of the sizes of consecutive levels.
         min_size: (height, width), or one number: smaller levels are left out.
-        max_levels: at most so many.
+        max_levels: maximum number of levels.
 
     Returns:
-        Levels from large to small, the first is the image: (..., h, w), by `resize` with antialias, and (4,) float32,
-        which a level's boxes are multiplied by to become the image's.
+        Levels from large to small, starting with the image: (..., h, w), by `resize` with antialias, and (4,) float32,
+        the factors from boxes of the level to boxes of the image.
 
     Raises:
         ArgumentError: a factor that is not above 1, or a negative number.
@@ -172,7 +172,7 @@ def image_pyramid(
 
 
 def _check_image(image: Any, op: str) -> None:
-    """Refuse what has not two dimensions."""
+    """Raise for fewer than two dimensions."""
     if image.ndim < 2:
         raise ArgumentError(f"{op}: expected image of shape (..., H, W), got {tuple(image.shape)}")
 
@@ -210,10 +210,10 @@ def _check_warp(image: Any, matrix: Any, size: int | Sequence[int] | None, mode:
 
 
 def _inverse(matrix: Any) -> Any:
-    """Return the maps (..., 2, 3) that undo others."""
+    """Return the inverse maps (..., 2, 3)."""
     a, b, c = (matrix[..., 0, i] for i in range(3))
     d, e, f = (matrix[..., 1, i] for i in range(3))
-    scale = 1 / (a * e - b * d)  # of a matrix without an inverse: infinite, and nothing of the image is seen
+    scale = 1 / (a * e - b * d)  # infinite for a singular matrix: the result is fill only
     first = stack_last([e * scale, -b * scale, (b * f - c * e) * scale])
     second = stack_last([-d * scale, a * scale, (c * d - a * f) * scale])
     return stack_last([first, second]).swapaxes(-1, -2)

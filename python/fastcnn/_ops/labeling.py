@@ -15,7 +15,7 @@ __all__ = ["clear_border", "label", "region_table", "relabel_sequential"]
 
 
 class Relabeling(NamedTuple, Generic[Array]):
-    """What `relabel_sequential` returns."""
+    """The result of `relabel_sequential`."""
 
     labels: Array
     """The new labels: of the shape and dtype of the old ones."""
@@ -70,14 +70,14 @@ def label(
     """Number the connected components of each image's non-zero pixels.
 
     Components are numbered from 1 in raster order of their first pixel, image by image: the numbering of
-    `scipy.ndimage.label`. Unlike `skimage.measure.label`, touching pixels of different non-zero values belong together.
+    `scipy.ndimage.label`. Unlike `skimage.measure.label`, touching pixels of different non-zero values are connected.
 
     Args:
         mask: (..., H, W), or (..., D, H, W) with ``spatial_dims=3``; any dtype. Zero (and -0.0) is background, all else
             is object, NaN too.
         connectivity: how many coordinates of neighbours may differ, 1 to `spatial_dims`, or the number of neighbours: 4
             or 8; 6, 18 or 26. None: all (8 or 26).
-        return_num: also return how many components each image has.
+        return_num: also return the number of components of each image.
         spatial_dims: 2 or 3; all dimensions before those are batch.
 
     Returns:
@@ -117,15 +117,15 @@ def label(
 def relabel_sequential(labels: Array, max_labels: int | None = None, spatial_dims: int = 2) -> Relabeling[Array]:
     """Renumber each image's labels to 1, 2, …, in the order of their values; 0 stays 0.
 
-    `skimage.segmentation.relabel_sequential` per image. Its forward map, an object there, is
+    `skimage.segmentation.relabel_sequential` per image. Its forward map is
     ``torch.searchsorted(inverse_map[: count + 1], old)``; its inverse map is `inverse_map`, padded to one length so
     that batches and graphs can take it.
 
     Args:
         labels: (..., H, W), or (..., D, H, W) with ``spatial_dims=3``; bool or integer, not negative.
         max_labels: N, the rows of the map without that of 0. None takes the largest count in the batch, which reads the
-            data: give it in graphs (torch.compile, torch.export). Labels above it are renumbered all the same, only the
-            map lacks them.
+            data: give it in graphs (torch.compile, torch.export). Labels above it are renumbered too, but are missing
+            from the map.
         spatial_dims: 2 or 3; all dimensions before those are batch.
 
     Returns:
@@ -159,7 +159,7 @@ def clear_border(labels: Array, spatial_dims: int = 2) -> Array:
     """Remove the objects that touch each image's border.
 
     An object is a set of pixels of one non-zero value that are connected (by 8 or 26 neighbours), as in
-    `skimage.segmentation.clear_border`: of a label in two parts only the part at the border goes.
+    `skimage.segmentation.clear_border`: if a label has two parts, only the part at the border is removed.
 
     Args:
         labels: (..., H, W), or (..., D, H, W) with ``spatial_dims=3``; bool or integer.
@@ -197,15 +197,15 @@ def region_table(
     Args:
         labels: (..., H, W), or (..., D, H, W) with ``spatial_dims=3``; bool or integer. 0 and below is background.
         intensity: an image of the labels' shape, any dtype, or None.
-        max_labels: None: a row for each label that is there, however large (N is the greatest number in the batch);
-            that reads the data. A number N fixes the shape, as graphs need it (torch.compile, torch.export): row n - 1
-            is label n then, zero where that is absent, and memory grows with N. Labels above it are left out, and
-            `count` tells of them; `relabel_sequential` brings sparse labels below it.
+        max_labels: None: a row for each label present, however large (N is the maximum count in the batch);
+            this reads the data. A number N fixes the shape, as graphs need it (torch.compile, torch.export): row n - 1
+            is then label n, zero if that is absent, and memory grows with N. Labels above it are omitted, but
+            `count` reflects them; `relabel_sequential` makes sparse labels small.
         spatial_dims: 2 or 3; all dimensions before those are batch. One image without batch gives (N, …) columns and a
             0-dimensional count.
 
     Returns:
-        `RegionTable`, whose attributes say what stands in the columns. Boxes follow fastcnn's and torchvision's order
+        `RegionTable`; see its attributes for the columns. Boxes follow fastcnn's and torchvision's order
         (x1, y1, x2, y2), not scikit-image's. NaN in a label's intensities makes its mean, minimum and maximum NaN.
 
     Raises:
@@ -218,8 +218,8 @@ def region_table(
         are not 1, 2, ... without a gap are renumbered first, as `relabel_sequential` does.
 
     Gradient:
-        With respect to `intensity`, twice differentiable. The mean's goes to the label's pixels in equal shares, the
-        minimum's and maximum's to the first such pixel in raster order. Boxes and centroids have none.
+        With respect to `intensity`, twice differentiable. That of the mean is shared equally by the label's pixels;
+        those of minimum and maximum go to the first such pixel in raster order. Boxes and centroids have none.
 
     Deterministic: integers are summed exactly; floats in double precision in an order that depends on the image's size
     and N alone.
@@ -258,7 +258,7 @@ def region_table(
 
 
 def _measure(labels: Array, intensity: Array | None, rows: int, spatial_dims: int) -> RegionTable[Array]:
-    """Measure labels 1 to `rows`, whether they are there or not."""
+    """Measure labels 1 to `rows`, including absent ones."""
     count, area, bbox, centroid, mean, least, greatest, _, _ = native(
         "region_table", labels, intensity, rows, spatial_dims
     )
@@ -272,7 +272,7 @@ def _measure(labels: Array, intensity: Array | None, rows: int, spatial_dims: in
 
 
 def _largest(labels: Any, op: str) -> int:
-    """Return the largest label, 0 where there is none or what is no integer, which the op refuses."""
+    """Return the largest label, or 0 for no labels and for other dtypes, which the op refuses."""
     if 0 in labels.shape:
         return 0
     if not is_tensor(labels):
@@ -282,7 +282,7 @@ def _largest(labels: Any, op: str) -> int:
         return 0
     if labels.is_meta:
         raise ArgumentError(f"{op}: expected max_labels, as a meta tensor has no labels to count")
-    if labels.dtype in (torch.uint16, torch.uint32, torch.uint64):  # torch has no maximum of these
+    if labels.dtype in (torch.uint16, torch.uint32, torch.uint64):  # torch has no maximum for these dtypes
         labels = labels.to(torch.int64)
         if int(labels.min()) < 0:  # uint64
             return int(torch.iinfo(torch.uint64).max)

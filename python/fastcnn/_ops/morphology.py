@@ -56,7 +56,7 @@ def _members(footprint: Footprint, spatial_dims: int, op: str) -> tuple[list[int
         raise ArgumentError(f"{op}: expected footprint of {spatial_dims} dimensions, got {several.ndim}")
     if is_tensor(several):
         return list(several.shape), (several.cpu() != 0).contiguous()
-    if not is_tracing() and several.dtype.kind not in "biuf":  # dynamo knows no dtypes of arrays
+    if not is_tracing() and several.dtype.kind not in "biuf":  # dynamo does not support dtypes of arrays
         raise TypeError(f"{op}: expected footprint of bool or numbers, got {several.dtype}")
     return list(several.shape), np.ascontiguousarray(several != 0)
 
@@ -76,7 +76,7 @@ def erosion(
     As `scipy.ndimage.grey_erosion` and `skimage.morphology.erosion`.
 
     Args:
-        image: (..., H, W), or (..., D, H, W) with ``spatial_dims=3``; any dtype. NaN is the least value, and spreads;
+        image: (..., H, W), or (..., D, H, W) with ``spatial_dims=3``; any dtype. NaN is the minimum, and spreads;
             -0 is less than +0.
         footprint: an int (square or cube of that side), a size per spatial axis, or an array, a tensor or nested
             lists of `spatial_dims` dimensions, non-zero where a pixel belongs to it. Its origin is size // 2.
@@ -84,7 +84,7 @@ def erosion(
             repeated), "mirror" (not repeated) or "replicate" (the edge pixel).
         value: for ``border="constant"``; the image's dtype must hold it.
         spatial_dims: 2 or 3; all dimensions before those are batch.
-        channel_axis: where colour stands, if not before the spatial dimensions.
+        channel_axis: axis of the channels, if not before the spatial dimensions.
 
     Returns:
         The image's shape and dtype. Where a window holds no pixel: the largest value of the dtype.
@@ -93,9 +93,9 @@ def erosion(
         ArgumentError: too few dimensions, an empty footprint or one of other dimensions, an unknown border, or a value
             that the dtype does not hold.
 
-    Complexity: O(pixels) for boxes whatever their size; for other footprints O(pixels x rows of the footprint).
+    Complexity: O(pixels) for boxes of any size; for other footprints O(pixels x rows of the footprint).
     Scratch: a few rows per thread in 2-D; up to one image in 3-D.
-    Gradient: to the first pixel in raster order that attains the minimum; the second derivative is zero but for that
+    Gradient: to the first pixel in raster order that attains the minimum; the second derivative is zero except for that
     choice. Deterministic: the result depends on neither threads, instruction set nor device.
 
     Reference:
@@ -137,17 +137,17 @@ def dilation(
             repeated), "mirror" (not repeated) or "replicate" (the edge pixel).
         value: for ``border="constant"``; the image's dtype must hold it.
         spatial_dims: 2 or 3; all dimensions before those are batch.
-        channel_axis: where colour stands, if not before the spatial dimensions.
+        channel_axis: axis of the channels, if not before the spatial dimensions.
 
     Returns:
-        The image's shape and dtype. Where a window holds no pixel: the least value of the dtype.
+        The image's shape and dtype. Where a window holds no pixel: the smallest value of the dtype.
 
     Raises:
         ArgumentError: too few dimensions, an empty footprint or one of other dimensions, an unknown border, or a value
             that the dtype does not hold.
 
     Complexity: that of `erosion`.
-    Gradient: to the first pixel in raster order that attains the maximum; the second derivative is zero but for that
+    Gradient: to the first pixel in raster order that attains the maximum; the second derivative is zero except for that
     choice. Deterministic: the result depends on neither threads, instruction set nor device.
 
     Reference: see `erosion`.
@@ -172,20 +172,20 @@ def opening(
     spatial_dims: int = 2,
     channel_axis: int | None = None,
 ) -> Array:
-    """Open each image: the dilation of its erosion. Removes what the footprint does not fit into.
+    """Open each image: the dilation of its erosion. Removes parts that the footprint does not fit into.
 
     As `scipy.ndimage.grey_opening`, and idempotent.
 
     Args:
-        image: (..., H, W), or (..., D, H, W) with ``spatial_dims=3``; any dtype. NaN is what it is to `erosion`, then
-            to `dilation`; -0 is less than +0.
+        image: (..., H, W), or (..., D, H, W) with ``spatial_dims=3``; any dtype. NaN is treated as in `erosion`, then
+            as in `dilation`; -0 is less than +0.
         footprint: an int (square or cube of that side), a size per spatial axis, or an array, a tensor or nested
             lists of `spatial_dims` dimensions, non-zero where a pixel belongs to it. Its origin is size // 2.
         border: what lies outside: "geodesic" (nothing), "constant" (`value`), "reflect" (the image mirrored, its edge
             repeated), "mirror" (not repeated) or "replicate" (the edge pixel).
         value: for ``border="constant"``; the image's dtype must hold it.
         spatial_dims: 2 or 3; all dimensions before those are batch.
-        channel_axis: where colour stands, if not before the spatial dimensions.
+        channel_axis: axis of the channels, if not before the spatial dimensions.
 
     Returns:
         The image's shape and dtype.
@@ -220,20 +220,20 @@ def closing(
     spatial_dims: int = 2,
     channel_axis: int | None = None,
 ) -> Array:
-    """Close each image: the erosion of its dilation. Fills what the footprint does not fit into.
+    """Close each image: the erosion of its dilation. Fills gaps that the footprint does not fit into.
 
     As `scipy.ndimage.grey_closing`, and idempotent.
 
     Args:
-        image: (..., H, W), or (..., D, H, W) with ``spatial_dims=3``; any dtype. NaN is what it is to `dilation`,
-            then to `erosion`; -0 is less than +0.
+        image: (..., H, W), or (..., D, H, W) with ``spatial_dims=3``; any dtype. NaN is treated as in `dilation`,
+            then as in `erosion`; -0 is less than +0.
         footprint: an int (square or cube of that side), a size per spatial axis, or an array, a tensor or nested
             lists of `spatial_dims` dimensions, non-zero where a pixel belongs to it. Its origin is size // 2.
         border: what lies outside: "geodesic" (nothing), "constant" (`value`), "reflect" (the image mirrored, its edge
             repeated), "mirror" (not repeated) or "replicate" (the edge pixel).
         value: for ``border="constant"``; the image's dtype must hold it.
         spatial_dims: 2 or 3; all dimensions before those are batch.
-        channel_axis: where colour stands, if not before the spatial dimensions.
+        channel_axis: axis of the channels, if not before the spatial dimensions.
 
     Returns:
         The image's shape and dtype.
@@ -273,7 +273,7 @@ def morphological_gradient(
     As `scipy.ndimage.morphological_gradient`. Integers saturate; of bool images it is dilation and not erosion.
 
     Args:
-        image: (..., H, W), or (..., D, H, W) with ``spatial_dims=3``; any dtype. NaN is what it is to `dilation`; -0
+        image: (..., H, W), or (..., D, H, W) with ``spatial_dims=3``; any dtype. NaN is treated as in `dilation`; -0
             is less than +0.
         footprint: an int (square or cube of that side), a size per spatial axis, or an array, a tensor or nested
             lists of `spatial_dims` dimensions, non-zero where a pixel belongs to it. Its origin is size // 2.
@@ -281,7 +281,7 @@ def morphological_gradient(
             repeated), "mirror" (not repeated) or "replicate" (the edge pixel).
         value: for ``border="constant"``; the image's dtype must hold it.
         spatial_dims: 2 or 3; all dimensions before those are batch.
-        channel_axis: where colour stands, if not before the spatial dimensions.
+        channel_axis: axis of the channels, if not before the spatial dimensions.
 
     Returns:
         The image's shape and dtype.
@@ -305,13 +305,13 @@ def morphological_gradient(
 
 
 def disk(radius: int) -> NDArray[np.bool_]:
-    """A disk: pixels no farther from the middle than the radius. As `skimage.morphology.disk`.
+    """A disk: pixels no farther from the centre than the radius. As `skimage.morphology.disk`.
 
     Args:
         radius: at least 0, in pixels.
 
     Returns:
-        An array (which tensors take too) of bool, (2 radius + 1, 2 radius + 1).
+        A bool array, also for tensors, (2 radius + 1, 2 radius + 1).
 
     Raises:
         ArgumentError: for a smaller value.
@@ -328,7 +328,7 @@ def disk(radius: int) -> NDArray[np.bool_]:
 
 
 def square(width: int) -> NDArray[np.bool_]:
-    """A square, all of it.
+    """A full square.
 
     Args:
         width: at least 1, in pixels.
@@ -351,7 +351,7 @@ def square(width: int) -> NDArray[np.bool_]:
 
 
 def rectangle(height: int, width: int) -> NDArray[np.bool_]:
-    """A rectangle, all of it. As `skimage.morphology.footprint_rectangle`.
+    """A full rectangle. As `skimage.morphology.footprint_rectangle`.
 
     Args:
         height: at least 1, in pixels.
@@ -380,7 +380,7 @@ def diamond(radius: int) -> NDArray[np.bool_]:
         radius: at least 0, in pixels.
 
     Returns:
-        An array (which tensors take too) of bool, (2 radius + 1, 2 radius + 1).
+        A bool array, also for tensors, (2 radius + 1, 2 radius + 1).
 
     Raises:
         ArgumentError: for a smaller value.
@@ -400,7 +400,7 @@ def hexagon(radius: int) -> NDArray[np.bool_]:
     """A regular hexagon with two corners on the horizontal axis.
 
     Args:
-        radius: from the middle to a corner, at least 0, in pixels.
+        radius: from the centre to a corner, at least 0, in pixels.
 
     Returns:
         bool, (2 floor(radius sqrt(3) / 2) + 1, 2 radius + 1).
@@ -423,7 +423,7 @@ def hexagon(radius: int) -> NDArray[np.bool_]:
 
 
 def line(length: int, angle: float) -> NDArray[np.bool_]:
-    """A line through the middle, of one pixel per step of its longer direction.
+    """A line through the centre, with one pixel per step along its longer axis.
 
     Args:
         length: between the ends, in pixels, at least 1.

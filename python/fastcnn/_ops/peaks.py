@@ -12,10 +12,10 @@ __all__ = ["local_maxima", "local_minima", "peak_local_max", "peak_local_max_pad
 def local_maxima(
     image: Array, connectivity: int | None = None, spatial_dims: int = 2, *, channel_axis: int | None = None
 ) -> Array:
-    """Find the local maxima: connected pixels of one value whose neighbours are all lower.
+    """Find the local maxima: connected pixels of equal value whose neighbours are all lower.
 
-    As `skimage.morphology.local_maxima` with ``allow_borders=True``, for a batch: a maximum may touch the border, may
-    be a plateau, and an image of one value has none.
+    As `skimage.morphology.local_maxima` with ``allow_borders=True``, for a batch: a maximum may touch the border and
+    may be a plateau; a constant image has none.
 
     Args:
         image: (..., H, W), or (..., D, H, W) with ``spatial_dims=3``; any dtype. NaN is no maximum and counts as lower
@@ -23,7 +23,7 @@ def local_maxima(
         connectivity: how many coordinates of neighbours may differ, 1 to `spatial_dims`, or the number of neighbours: 4
             or 8; 6, 18 or 26. None: all.
         spatial_dims: 2 or 3; all dimensions before those are batch.
-        channel_axis: where colour stands, if not before the spatial dimensions.
+        channel_axis: axis of the channels, if not before the spatial dimensions.
 
     Returns:
         bool, of the image's shape.
@@ -31,7 +31,7 @@ def local_maxima(
     Raises:
         ArgumentError: too few dimensions, or an unknown connectivity.
 
-    Complexity: linear in the pixels. Scratch: up to 9 bytes per pixel, where all is plateaus; 4 more for half floats.
+    Complexity: linear in the pixels. Scratch: up to 9 bytes per pixel, if all is plateaus; 4 more for half floats.
     Gradient: none; the result is a mask. Deterministic: the result does not depend on threads or instruction set.
 
     Reference:
@@ -51,9 +51,9 @@ def local_maxima(
 def local_minima(
     image: Array, connectivity: int | None = None, spatial_dims: int = 2, *, channel_axis: int | None = None
 ) -> Array:
-    """Find the local minima: connected pixels of one value whose neighbours are all higher.
+    """Find the local minima: connected pixels of equal value whose neighbours are all higher.
 
-    As `skimage.morphology.local_minima`; see `local_maxima`, of which this is the mirror image. NaN counts as higher
+    As `skimage.morphology.local_minima`; see `local_maxima`, the mirror image of this op. NaN counts as higher
     than everything.
 
     Args:
@@ -91,19 +91,19 @@ def peak_local_max(
 
     As `skimage.feature.peak_local_max` with ``exclude_border=False``, for a batch: pixels equal to the maximum of the
     window of 2 min_distance + 1 around them and above the threshold; of equal ones nearer than `min_distance` the first
-    stays. An image of one value has none. Unlike there, the peaks of all labels are ordered together.
+    is kept. A constant image has none. Unlike there, the peaks of all labels are ordered together.
 
     Args:
-        image: (..., H, W), or (..., D, H, W) with ``spatial_dims=3``; any dtype. NaN is no peak, and hides what is
+        image: (..., H, W), or (..., D, H, W) with ``spatial_dims=3``; any dtype. NaN is not a peak, and hides pixels
             within `min_distance`.
         min_distance: at least 1, in pixels (Chebyshev).
-        threshold_abs: peaks are above this; None: above the least value of their image.
-        labels: integers of the image's shape: each label above 0 is searched by itself, the rest not at all. Of a label
-            of one value only pixels thinner than a cross of 3 are peaks.
+        threshold_abs: peaks are above this; None: above the minimum of their image.
+        labels: integers of the image's shape: each label above 0 is searched separately, other pixels not at all. If a
+            label has a constant value, only its pixels thinner than a cross of 3 are peaks.
         spatial_dims: 2 or 3; all dimensions before those are batch.
 
     Returns:
-        int64 (N, image.ndim): rows (batch..., [z,] y, x), image by image by falling value, then by index.
+        int64 (N, image.ndim): rows (batch..., [z,] y, x), image by image by descending value, then by index.
 
     Raises:
         ArgumentError: too few dimensions, `min_distance` below 1, or labels of another shape.
@@ -141,8 +141,8 @@ def peak_local_max_padded(
         spatial_dims: 2 or 3.
 
     Returns:
-        Coordinates, int64 (..., max_peaks, spatial_dims), rows ([z,] y, x), -1 behind the last peak; and counts, int64
-        (...), how many rows are peaks.
+        Coordinates, int64 (..., max_peaks, spatial_dims), rows ([z,] y, x), -1 after the last peak; and counts, int64
+        (...), the number of peaks.
 
     Raises:
         ArgumentError: as `peak_local_max`, and for a negative `max_peaks`.

@@ -1,4 +1,4 @@
-"""Segments and boxes where objects may be."""
+"""Proposals: segments and boxes that may contain objects."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _SCALES = {"fast": (50.0, 100.0), "quality": (50.0, 100.0, 150.0, 300.0)}
 def felzenszwalb(
     image: Array, scale: float = 1.0, sigma: float = 0.8, min_size: int = 20, channel_axis: int | None = None
 ) -> Array:
-    """Cut an image into segments without strong borders within, by a graph of its pixels.
+    """Split an image into segments without strong inner borders, by a graph of its pixels.
 
-    As `skimage.segmentation.felzenszwalb`, for a batch. Two segments become one unless the cheapest edge between them
-    costs more than the dearest within one of them, plus scale / size.
+    As `skimage.segmentation.felzenszwalb`, for a batch. Two segments are merged unless the cheapest edge between them
+    costs more than the most expensive edge within one of them plus scale / size.
 
     Args:
         image: (..., H, W), any dtype, of at most 2^30 pixels; with ``channel_axis`` that axis holds channels, and an
             edge costs the distance of its two pixels' colours. Integers count as fractions of their dtype's range;
             floats are expected from 0 to 1.
         scale: the larger, the larger the segments. As in the paper for values up to 255.
-        sigma: of the Gaussian that smooths the image first; 0 for none.
-        min_size: smaller segments join the neighbour behind their cheapest edge. In pixels.
-        channel_axis: where the channels are; None: there are none.
+        sigma: sigma of the Gaussian that smooths the image first; 0 for none.
+        min_size: in pixels; smaller segments are merged with the neighbour across their cheapest edge.
+        channel_axis: axis of the channels; None: there are none.
 
     Returns:
         int32 (..., H, W): segments 0 to N - 1, in raster order of their first pixels.
@@ -43,9 +43,9 @@ def felzenszwalb(
         ArgumentError: too few dimensions, or a negative number.
 
     Edges of equal cost are taken by direction (right, down, down right, up right) and raster order; in scikit-image
-    their order is left to a sort that is not stable. An edge to a NaN never joins segments, except small ones.
+    their order depends on an unstable sort. An edge to a NaN never joins segments, except small ones.
 
-    Complexity: linear in the pixels. Scratch: 112 bytes a pixel, and 16 for each value. Gradient: none; the result is
+    Complexity: linear in the pixels. Scratch: 112 bytes per pixel, and 16 per value. Gradient: none; the result is
     labels. Deterministic: the result does not depend on threads.
 
     Reference:
@@ -74,28 +74,28 @@ def selective_search(
     seed: int = 0,
     channel_axis: int = -3,
 ) -> tuple[Array, Array]:
-    """Propose boxes that may hold an object of any kind, as R-CNN takes them.
+    """Propose boxes that may contain an object of any kind, as used by R-CNN.
 
-    Segments (`felzenszwalb`) are joined, the two most similar neighbours first, until one is left; the box of every
-    region on the way is a proposal. This is done in several colour spaces, from segments of several scales, by several
-    measures: how alike colours are, how alike textures (Gaussian derivatives in eight directions), how small both are,
-    and how well both fill a box.
+    Segments (`felzenszwalb`) are merged, the two most similar neighbours first, until one is left; the box of each
+    intermediate region is a proposal. This uses several colour spaces, from segments of several scales, by several
+    measures: similarity of colours, similarity of textures (Gaussian derivatives in eight directions), small size, and
+    how well both fill their common box.
 
     Args:
         image: (3, H, W), red, green and blue, or grey: (1, H, W) or (H, W). Integers count as fractions of their
-            dtype's range; floats are cut off at 0 and 1, and NaN is 0.
+            dtype's range; floats are clipped to 0..1, and NaN is 0.
         mode: "fast": HSV and L*a*b*, all four measures, and all but colour. "quality": also normalised rg with
             intensity, hue, and intensity; also by filling alone, and by size alone. Five to ten times as many boxes.
-        max_boxes: the best of them.
+        max_boxes: the number of best boxes to return.
         scales: of `felzenszwalb`. None: (50, 100), "quality": (50, 100, 150, 300), as in the paper.
         sigma: likewise.
         min_size: likewise; None: as large as the scale.
-        seed: of the random numbers in the scores.
+        seed: for the random numbers in the scores.
         channel_axis: where the channels of an image with three dimensions are.
 
     Returns:
-        boxes: (N, 4) float32, (x1, y1, x2, y2) with the last row and column within (x2 is the last column + 1), no
-            two equal, by falling score.
+        boxes: (N, 4) float32, (x1, y1, x2, y2) including the last row and column (x2 is the last column + 1),
+            without duplicates, by descending score.
         scores: (N,) float32, in (0, 1): 1 / (1 + r), where r is the region's place in its hierarchy from the top, times
             a random number, so that boxes of all sizes come first.
 
@@ -103,7 +103,7 @@ def selective_search(
         ArgumentError: another number of channels or dimensions, an unknown mode, or a negative number.
 
     Complexity: linear in the pixels; joining takes O(regions) similarities where regions have few neighbours, and at
-    worst O(regions^2). Scratch: about 200 bytes a pixel and thread, and 2 kB a region. Gradient: none.
+    worst O(regions^2). Scratch: about 200 bytes per pixel and thread, and 2 kB a region. Gradient: none.
     Deterministic: given the seed; does not depend on threads.
 
     Reference:
@@ -141,13 +141,13 @@ def selective_search_padded(
         scales: of `felzenszwalb`.
         sigma: likewise.
         min_size: likewise.
-        seed: of the random numbers in the scores; every image has the same.
-        channel_axis: where the channels are.
+        seed: for the random numbers in the scores, the same for every image.
+        channel_axis: axis of the channels.
 
     Returns:
-        boxes: (..., max_boxes, 4) float32; zeros behind the last.
-        scores: (..., max_boxes) float32; zeros behind the last.
-        count: (...) int64, how many there are.
+        boxes: (..., max_boxes, 4) float32; zeros after the last.
+        scores: (..., max_boxes) float32; zeros after the last.
+        count: (...) int64, the number of boxes.
 
     Raises:
         ArgumentError: as `selective_search`.
@@ -164,16 +164,16 @@ def selective_search_padded(
 
 
 def sliding_windows(image: Array, size: int | Sequence[int], stride: int | Sequence[int]) -> tuple[Array, Array]:
-    """Cut an image into windows of one size, for a classifier to look at each.
+    """Split an image into windows of one size, for example for a classifier.
 
     Args:
         image: (..., H, W), any dtype.
         size: (height, width) of a window in pixels, or one number for both.
-        stride: from a window to the next, (down, right) or one number. What is left at the end has no window.
+        stride: from a window to the next, (down, right) or one number. A remainder at the end has no window.
 
     Returns:
         windows: (..., rows, columns, height, width), a view of the image.
-        boxes: (rows, columns, 4) float32, (x1, y1, x2, y2), the last row and column within.
+        boxes: (rows, columns, 4) float32, (x1, y1, x2, y2), including the last row and column.
 
     Raises:
         ArgumentError: an image smaller than a window, or a number below 1.

@@ -30,15 +30,15 @@ def roi_align(
         input: (N, C, H, W), float; channels_last in gives channels_last out.
         boxes: (K, 5), the image's index, then ``x1, y1, x2, y2``; or (L, 4) for each image.
         output_size: bins, height and width.
-        spatial_scale: from the boxes' coordinates to the input's.
-        sampling_ratio: samples of a bin along each axis; at most 0: as many as it covers pixels, rounded up.
-        aligned: pixels' centres lie at .5, and boxes have no least size. Right for new models.
+        spatial_scale: factor from box coordinates to input coordinates.
+        sampling_ratio: samples of a bin along each axis; at most 0: the number of pixels it covers, rounded up.
+        aligned: pixel centres lie at .5, and boxes have no minimum size. Recommended for new models.
 
     Returns:
         (K, C, height, width), of the input's dtype; float16 and bfloat16 are computed in float32.
 
     Raises:
-        ArgumentError: wrong shapes, or an image's index that does not exist.
+        ArgumentError: wrong shapes, or an invalid image index.
 
     Samples outside [-1, H] x [-1, W], NaN ones too, count as 0. Complexity: O(K * C * (bins + pixels under a region)).
     Scratch: 32 channels of the input. Gradient: to the input, of any order. Deterministic, its gradient too: the result
@@ -82,14 +82,14 @@ def roi_pool(
         input: (N, C, H, W), float; channels_last in gives channels_last out.
         boxes: (K, 5), the image's index, then ``x1, y1, x2, y2``; or (L, 4) for each image.
         output_size: bins, height and width.
-        spatial_scale: from the boxes' coordinates to the input's.
+        spatial_scale: factor from box coordinates to input coordinates.
 
     Returns:
-        (K, C, height, width), of the input's dtype; 0 where a bin is empty. NaN is never a maximum; of nothing but NaN
-        and -inf it is the lowest number.
+        (K, C, height, width), of the input's dtype; 0 where a bin is empty. NaN is never a maximum; a bin of only NaN
+        and -inf gives the lowest number.
 
     Raises:
-        ArgumentError: wrong shapes, or an image's index that does not exist.
+        ArgumentError: wrong shapes, or an invalid image index.
 
     Complexity: O(K * C * pixels under the region). Scratch: 32 channels of the input. Gradient: to the input, to the
     first of equal maxima, of any order. Deterministic, its gradient too.
@@ -106,7 +106,7 @@ def roi_pool(
     """
     height, width = _pair(output_size, "roi_pool")
     arguments = input, _regions(input, boxes, "roi_pool"), float(spatial_scale), height, width
-    # The places of the maxima, as large as they, are written where a gradient will ask for them.
+    # The positions of the maxima, as large as the result, are stored only if a gradient needs them.
     traced: Any = input
     with_places = is_tensor(traced) and sys.modules["torch"].is_grad_enabled() and traced.requires_grad
     result: Array = native("roi_pool", *arguments)[0] if with_places else native("_roi_pool_values", *arguments)
@@ -120,7 +120,7 @@ def ps_roi_align(
     spatial_scale: float = 1.0,
     sampling_ratio: int = -1,
 ) -> Array:
-    """Average regions over bins, each from a channel of its own (position-sensitive RoIAlign).
+    """Average regions over bins, each from its own channel (position-sensitive RoIAlign).
 
     As `torchvision.ops.ps_roi_align`; bin (i, j) of channel c reads channel ``(c * height + i) * width + j``.
 
@@ -128,14 +128,14 @@ def ps_roi_align(
         input: (N, C * height * width, H, W), float.
         boxes: as `roi_align`.
         output_size: bins, height and width.
-        spatial_scale: from the boxes' coordinates to the input's.
+        spatial_scale: factor from box coordinates to input coordinates.
         sampling_ratio: as `roi_align`.
 
     Returns:
         (K, C, height, width); 0 for a region of no size (torchvision's is NaN).
 
     Raises:
-        ArgumentError: wrong shapes, channels that are no multiple of the bins, or an image's index that does not exist.
+        ArgumentError: wrong shapes, channels that are not a multiple of the bins, or an invalid image index.
 
     Gradient: to the input, of any order. Deterministic, its gradient too.
 
@@ -169,22 +169,22 @@ def ps_roi_pool(
     output_size: int | Sequence[int],
     spatial_scale: float = 1.0,
 ) -> Array:
-    """Average regions over bins of whole pixels, each from a channel of its own (position-sensitive RoI pooling).
+    """Average regions over bins of whole pixels, each from its own channel (position-sensitive RoI pooling).
 
-    As `torchvision.ops.ps_roi_pool`, which never reads the map's last row and column. Its gradient adds to them all the
-    same; this one is the derivative.
+    As `torchvision.ops.ps_roi_pool`, which never reads the map's last row and column. Its gradient still adds to
+    them; this one is the exact derivative.
 
     Args:
         input: (N, C * height * width, H, W), float.
         boxes: as `roi_pool`.
         output_size: bins, height and width.
-        spatial_scale: from the boxes' coordinates to the input's.
+        spatial_scale: factor from box coordinates to input coordinates.
 
     Returns:
         (K, C, height, width); 0 where a bin is empty.
 
     Raises:
-        ArgumentError: wrong shapes, channels that are no multiple of the bins, or an image's index that does not exist.
+        ArgumentError: wrong shapes, channels that are not a multiple of the bins, or an invalid image index.
 
     Gradient: to the input, of any order. Deterministic, its gradient too.
 

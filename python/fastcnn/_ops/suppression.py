@@ -11,9 +11,9 @@ _METHODS = ("gaussian", "linear")
 
 
 def nms(boxes: Array, scores: Array, iou_threshold: float) -> Array:
-    """Suppress boxes that overlap a better one: greedy non-maximum suppression.
+    """Suppress boxes that overlap one with a higher score: greedy non-maximum suppression.
 
-    Boxes are taken by falling score; one is kept where no kept one overlaps it by more than the threshold. Equal to
+    Boxes are taken by descending score; one is kept where no kept one overlaps it by more than the threshold. Equal to
     `torchvision.ops.nms` index for index, which computes the same quotient in the same order.
 
     Args:
@@ -22,7 +22,7 @@ def nms(boxes: Array, scores: Array, iou_threshold: float) -> Array:
         iou_threshold: from 0 to 1.
 
     Returns:
-        int64 (M): indices of the kept boxes, by falling score.
+        int64 (M): indices of the kept boxes, by descending score.
 
     Raises:
         ArgumentError: wrong shapes, or a threshold outside [0, 1].
@@ -32,7 +32,7 @@ def nms(boxes: Array, scores: Array, iou_threshold: float) -> Array:
     other: it is kept and suppresses none. float16 and bfloat16 are computed in float32.
 
     Complexity: O(N log N) where boxes are spread out, thanks to a grid of the kept ones; O(N * M) vector operations
-    where all lie on one spot. Scratch: about 110 bytes a box. Gradient: none. Deterministic: the result depends neither
+    where all overlap. Scratch: about 110 bytes per box. Gradient: none. Deterministic: the result depends neither
     on threads nor on the instruction set.
 
     Example:
@@ -46,7 +46,7 @@ def nms(boxes: Array, scores: Array, iou_threshold: float) -> Array:
 
 
 def batched_nms(boxes: Array, scores: Array, idxs: Array, iou_threshold: float) -> Array:
-    """Suppress boxes that overlap a better one of the same class.
+    """Suppress boxes that overlap one with a higher score of the same class.
 
     Equal to `torchvision.ops.boxes._batched_nms_vanilla`. Classes are a key, not an offset added to the coordinates:
     nothing is lost on large images, where `torchvision.ops.batched_nms` rounds them.
@@ -58,7 +58,7 @@ def batched_nms(boxes: Array, scores: Array, idxs: Array, iou_threshold: float) 
         iou_threshold: from 0 to 1.
 
     Returns:
-        int64 (M): indices of the kept boxes, by falling score.
+        int64 (M): indices of the kept boxes, by descending score.
 
     Raises:
         ArgumentError: wrong shapes, or a threshold outside [0, 1].
@@ -90,18 +90,18 @@ def nms_padded(
         boxes: (B, N, 4), float, ``x1, y1, x2, y2``.
         scores: (B, N), float.
         iou_threshold: from 0 to 1.
-        max_output: K, how many boxes to return for an image: those of the highest scores.
-        score_threshold: only scores above it take part. None: all.
+        max_output: K, the number of boxes to return per image: those of the highest scores.
+        score_threshold: only boxes with a score above it are used. None: all.
         classes: (B, N), integer: boxes of different classes do not suppress each other. None: all of one class.
 
     Returns:
-        Indices, int64 (B, K), by falling score, -1 behind the last; and counts, int64 (B), how many there are.
+        Indices, int64 (B, K), by descending score, -1 after the last; and counts, int64 (B), the number of boxes.
 
     Raises:
         ArgumentError: wrong shapes, a threshold outside [0, 1], or a negative `max_output`.
         TypeError: boxes or scores that are not floats, or `classes` that are not integers.
 
-    What overlaps, and the order: as `nms`. Complexity, gradient and determinism: those of `nms`; each class ends at its
+    Overlap and order: as `nms`. Complexity, gradient and determinism: those of `nms`; each class ends at its
     K-th box.
 
     Example:
@@ -129,11 +129,11 @@ def soft_nms(
 
     Args:
         boxes: (N, 4), float, ``x1, y1, x2, y2``.
-        scores: (N), float; NaN does not take part.
+        scores: (N), float; boxes with NaN are ignored.
         iou_threshold: from 0 to 1, for "linear".
         sigma: above 0, for "gaussian".
         method: "gaussian": times ``exp(-IoU² / sigma)``; "linear": times ``1 - IoU`` where that is above the threshold.
-        min_score: what falls below it is dropped.
+        min_score: boxes that fall below it are dropped.
 
     Returns:
         Indices, int64 (M), in the order they were taken, and their lowered scores (M), of the scores' dtype.
@@ -141,7 +141,7 @@ def soft_nms(
     Raises:
         ArgumentError: wrong shapes, a threshold outside [0, 1], a sigma of at most 0, or an unknown method.
 
-    Complexity: O(N * M) in time, 60 bytes a box. Gradient: none. Deterministic: does not depend on threads.
+    Complexity: O(N * M) in time, 60 bytes per box. Gradient: none. Deterministic: does not depend on threads.
 
     Reference:
         N. Bodla, B. Singh, R. Chellappa, L. S. Davis, "Soft-NMS: improving object detection with one line of code",
@@ -172,13 +172,13 @@ def matrix_nms(
 
     Args:
         boxes: (N, 4), float, ``x1, y1, x2, y2``.
-        scores: (N), float; NaN does not take part.
+        scores: (N), float; boxes with NaN are ignored.
         sigma: above 0, for "gaussian"; 0.5 is the paper's 2, which it multiplies by.
         method: "gaussian" or "linear".
-        min_score: what is or falls below it is dropped.
+        min_score: boxes that are or fall below it are dropped.
 
     Returns:
-        Indices, int64 (M), by falling lowered score, and these scores (M), of the scores' dtype.
+        Indices, int64 (M), by descending lowered score, and these scores (M), of the scores' dtype.
 
     Raises:
         ArgumentError: wrong shapes, a sigma of at most 0, or an unknown method.
@@ -201,7 +201,7 @@ def matrix_nms(
 
 
 def nms_rotated(boxes: Array, scores: Array, iou_threshold: float) -> Array:
-    """Suppress rotated boxes that overlap a better one.
+    """Suppress rotated boxes that overlap one with a higher score.
 
     Args:
         boxes: (N, 5), float: ``cx, cy, width, height, angle`` in degrees, counter-clockwise as seen (y points down).
@@ -209,7 +209,7 @@ def nms_rotated(boxes: Array, scores: Array, iou_threshold: float) -> Array:
         iou_threshold: from 0 to 1.
 
     Returns:
-        int64 (M): indices of the kept boxes, by falling score.
+        int64 (M): indices of the kept boxes, by descending score.
 
     Raises:
         ArgumentError: wrong shapes, or a threshold outside [0, 1].

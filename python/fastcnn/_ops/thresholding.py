@@ -15,13 +15,13 @@ def threshold_otsu(image: Array, nbins: int = 256, *, spatial_dims: int = 2, cha
 
     Args:
         image: (..., H, W), or (..., D, H, W) with ``spatial_dims=3``: any dtype but bool.
-        nbins: bins between the least and the greatest value of a float image; integers have one bin per value. Where
+        nbins: bins between the minimum and the maximum of a float image; integers have one bin per value. Where
             the range holds too few floats for that many, it is halved until it does (scikit-image raises).
         spatial_dims: 2 or 3.
-        channel_axis: where colour stands, if not before the spatial axes; the result has it first.
+        channel_axis: axis of the channels, if not before the spatial axes; the result has it first.
 
     Returns:
-        Thresholds of the leading dimensions (0-d for one image), of the image's dtype. An image of one value has that
+        Thresholds of the leading dimensions (0-d for one image), of the image's dtype. A constant image has its
         value; a float image with NaN or infinities has NaN; an empty one NaN, or 0 for integers.
 
     Raises:
@@ -54,7 +54,7 @@ def threshold_local(
     *,
     channel_axis: int | None = None,
 ) -> Array:
-    """Compute a threshold for every pixel: the weighted mean of the block around it, less an offset.
+    """Compute a threshold for every pixel: the weighted mean of the block around it, minus an offset.
 
     As `skimage.filters.threshold_local`, for a batch; the border is reflected (edge pixel repeated).
 
@@ -62,11 +62,11 @@ def threshold_local(
         image: (..., H, W): uint8, uint16, int16, int32, float16, bfloat16, float32 or float64.
         block_size: side of the block; odd, 1 to 32767.
         method: "gaussian", of sigma = (block_size - 1) / 6 and cut at 4 sigma (beyond the block), or "mean".
-        offset: what is subtracted from the mean.
-        channel_axis: where colour stands, if not before the spatial dimensions.
+        offset: value subtracted from the mean.
+        channel_axis: axis of the channels, if not before the spatial dimensions.
 
     Returns:
-        The thresholds: float32; float64 for int32 and float64 images, whose values float32 does not hold. Means of
+        The thresholds: float32; float64 for int32 and float64 images, whose values float32 cannot represent. Means of
         integers are exact sums, divided once.
 
     Raises:
@@ -110,8 +110,8 @@ def binarize_local(
         image: (..., H, W): uint8, uint16, int16, int32, float16, bfloat16, float32 or float64.
         block_size: side of the block; odd, 1 to 32767.
         method: "gaussian" or "mean"; see `threshold_local`.
-        offset: what is subtracted from the mean. Negative ones ask pixels to stand out.
-        channel_axis: where colour stands, if not before the spatial dimensions.
+        offset: value subtracted from the mean. Negative values are stricter.
+        channel_axis: axis of the channels, if not before the spatial dimensions.
 
     Returns:
         bool, of the image's shape. NaN, or a block with one, gives False.

@@ -1,7 +1,7 @@
 """`fastcnn.optimize`: a model's inference form.
 
-build.py is the way through: capture.py gets a graph of torch's ops, functional.py takes writing in place and copies
-out of it, lower.py with elementwise.py and layers.py makes steps.py's operations of them, shapes.py and memory.py say
-for one shape of inputs what is where, plan.py binds it to memory, module.py runs it, verify.py compares it with the
-model. saving.py writes it to a file and reads it again, which needs neither torch's exporter nor its compiler.
+build.py calls the others: capture.py captures a graph of torch's ops, functional.py removes in-place writes and copies
+from it, lower.py with elementwise.py and layers.py converts it to the operations of steps.py, shapes.py and memory.py
+compute shapes and the memory layout for one input shape, plan.py binds them to memory, module.py runs the plan, and
+verify.py compares it with the model. saving.py saves and loads it, without torch's exporter or compiler.
 """

@@ -1,4 +1,4 @@
-"""Attributes of modules by dotted paths, as a graph's nodes name them."""
+"""Attributes of modules by the dotted paths that graph nodes use."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import torch
 
 
 def attribute(module: torch.nn.Module, path: Any) -> Any:
-    """Return what a node's dotted path names."""
+    """Return the attribute at a node's dotted path."""
     return operator.attrgetter(path)(module)
 
 
 def set_attribute(module: torch.nn.Module, path: str, value: torch.Tensor) -> None:
-    """Let a dotted path name a tensor."""
+    """Set the attribute at a dotted path to a tensor."""
     owner, _, name = path.rpartition(".")
     holder = module.get_submodule(owner)
     if hasattr(holder, name):

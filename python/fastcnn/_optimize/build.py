@@ -1,4 +1,4 @@
-"""From a model to its inference form."""
+"""Build the inference form of a model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from fastcnn._optimize.shapes import infer
 from fastcnn._optimize.steps import Convolution
 from fastcnn._optimize.verify import difference
 
-# Ops that compute nothing, and mostly move nothing.
+# Ops that compute nothing, and usually copy nothing.
 _VIEWS = {
     "alias", "chunk", "detach", "expand", "expand_as", "flatten", "movedim", "narrow", "permute", "reshape", "select",
     "slice", "split", "split_with_sizes", "squeeze", "sym_size", "t", "transpose", "unbind", "unflatten", "unsqueeze",
@@ -40,41 +40,41 @@ def optimize(
     """Make the inference form of a model for the CPU.
 
     The model, in eval mode, is captured as a graph (`torch.export`). Batch norms and other constant scales are folded
-    into convolutions; bias, activation, residual addition and squeeze-excite scale become part of them; weights are
-    packed, once; everything between the first and the last operation is channels-last; the inputs of a concatenation
-    are written where it wants them; and intermediates share one block of memory, which is kept for the next call.
+    into convolutions; bias, activation, residual addition and squeeze-excite scale are fused into them; weights are
+    packed once; everything between the first and the last operation is channels-last; the inputs of a concatenation
+    are written directly to its result; and intermediates share one block of memory, which is kept for the next call.
 
     Args:
-        model: a float32 or float64 module on the CPU; it is not changed, and shares no memory that later calls read
-            except parameters of operations that stay torch's.
-        example: its input, or a tuple of its positional arguments. Weights are packed for the algorithms that are best
-            for images of this size; other sizes run too.
+        model: a float32 or float64 module on the CPU; it is not changed. Later calls read none of its memory,
+            except parameters of operations left to torch.
+        example: its input, or a tuple of its positional arguments. Weights are packed for the fastest algorithms for
+            images of this size; other sizes work too.
         kwargs: its keyword arguments.
-        dynamic: whether batch and image sizes may differ from the example's. Sizes that the model's own code tests or
-            that its layers demand are checked at each new shape. Where `torch.export` cannot leave sizes open, the
-            batch size alone is left open, or none; a warning and the report say so. False captures quicker.
+        dynamic: whether batch and image sizes may differ from the example's. Conditions on sizes in the model's code
+            or in its layers are checked at each new shape. If `torch.export` cannot leave all sizes open, only the
+            batch size is left open, or none; a warning and the report say so. False captures faster.
 
     Returns:
-        A module with the model's call signature and results (channels-last in memory where they are images). Calls from
-        several threads are safe, unless they change a state. It has no gradient, does not look at autocast, and is not
-        to be moved or cast. ``report()`` lists the operations left to torch, the whole model where its graph can be
-        made no better. ``save(path)`` writes a file for `fastcnn.load_optimized`. Under `torch.compile` and
-        `torch.export` it is a plain functional graph.
+        A module with the model's call signature and results (channels-last in memory for images). Calls from several
+        threads are safe, unless they change a state. It has no gradient, ignores autocast, and must not be moved or
+        cast. ``report()`` lists the operations left to torch: the whole model if its graph cannot be optimised.
+        ``save(path)`` writes a file for `fastcnn.load_optimized`. Under `torch.compile` and `torch.export` it is a
+        plain functional graph.
 
-        Writes in place are the same as the model's: to arguments, and buffers, of which this module has its own.
+        In-place writes are those of the model: to arguments, and to buffers, of which this module has its own copies.
         Results share memory with arguments where the model's do, and with nothing else.
 
-        Model and result are run on the example, and compared, before it is returned; a graph that is not the model's
-        function is not used. (Random numbers are not compared.)
+        Before it is returned, it is compared with the model on the example; a graph that computes another function is
+        not used. (Random numbers are not compared.)
 
     Raises:
-        TypeError: where model is no module.
-        BackendError: where `torch.export` cannot capture the model, with its reason, or captures another function.
-        ArgumentError: from calls whose arguments are not like the example's in structure, dtype or dimensions, of sizes
-            that the graph does not hold for, or that share memory which the model writes to.
+        TypeError: model is not a module.
+        BackendError: `torch.export` cannot capture the model (its reason is given), or captures another function.
+        ArgumentError: from calls whose arguments differ from the example's in structure, dtype or number of dimensions,
+            have sizes that the graph is not valid for, or share memory that the model writes to.
 
-    Memory: the packed weights (no others are kept); between calls, the intermediates of as many calls as ran at once,
-    until ``release()``. Determinism: as of the operations, for any number of threads.
+    Memory: the packed weights only; between calls, also the intermediates of as many calls as ran at once, until
+    ``release()``. Determinism: that of the operations, for any number of threads.
 
     References: B. Jacob et al., CVPR 2018 (folding); Y. Pisarchyk, J. Lee, arXiv:2001.03288, 2020 (memory).
 
@@ -131,7 +131,7 @@ def _forms(captured: Captured, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
             Lowering(captured.module, captured.states).run()
             graph = _taken_over(captured.module)
             _pack(graph, pytree.tree_leaves((args, kwargs)))
-        except Exception as error:  # whatever torch or a step says of a graph that nobody foresaw
+        except Exception as error:  # any error that torch or a step raises for an unforeseen graph
             reason = str(error)
         else:
             yield _optimized(graph, signature, captured)
@@ -147,16 +147,16 @@ def _optimized(graph: fx.GraphModule, signature: Signature, captured: Captured) 
 
 
 def _taken_over(module: fx.GraphModule) -> fx.GraphModule:
-    """Return the graph, flat inputs and outputs, with what it names only: weights that were packed are let go."""
+    """Return the graph, with flat inputs and outputs, and only the attributes it uses: packed weights are released."""
     module.graph.set_codegen(fx.graph.CodeGen())
-    # A tracer that can be pickled.
+    # Use a tracer that can be pickled.
     module.graph._tracer_cls = None
     module.graph.lint()
     return fx.GraphModule(module, module.graph)
 
 
 def _normal(x: Tensor) -> Tensor:
-    """Return a tensor that is none of inference mode's, which cannot be traced."""
+    """Return a normal tensor; inference tensors cannot be traced."""
     if not x.is_inference():
         return x
     return torch.nn.Parameter(x.clone(), requires_grad=False) if isinstance(x, torch.nn.Parameter) else x.clone()
@@ -178,7 +178,7 @@ def _pack(graph: fx.GraphModule, inputs: list[Any]) -> None:
         convolutions = [(n, step) for n, step in steps if isinstance(step, Convolution)]
         for node, step in convolutions:
             step.pack(values[node.args[0]].shape, made)
-        # Not before all are packed: `made` knows weights by their address.
+        # Only after all are packed: `made` identifies weights by their address.
         for _, step in convolutions:
             step.weight = step.bias = None
         for packed in made.values():

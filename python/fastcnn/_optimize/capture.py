@@ -1,4 +1,4 @@
-"""From a module to a graph of torch's ops without mutation, whose batch and image size stay open."""
+"""Capture a module as a graph of torch's ops without mutation, with open batch and image sizes."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from fastcnn._optimize.attributes import attribute, set_attribute
 from fastcnn._optimize.guard import Dims, Guard
 from fastcnn.nn._modes import as_torch
 
-# Sizes whose expression is longer are not followed any more: each layer makes them longer yet (see _Tracing).
+# Longer expressions of sizes are not simplified any more: each layer makes them even longer (see _Tracing).
 _LONGEST = 200
-# CPU seconds of tracing with all sizes open, or with the batch size open, before fewer are tried: torch's reasoning
-# slows down with every condition that it has collected.
+# CPU seconds of tracing with all sizes open, or with the batch size open, before fewer are tried: torch's symbolic
+# reasoning slows down with every condition collected.
 _SECONDS = {"all": 20.0, "batch": 10.0, "none": math.inf}
-# torch.export treats a size that is read after these as a constant, and adds no condition.
+# torch.export treats sizes read after these as constants, without adding a condition.
 _RESHAPING = {
     getattr(torch.Tensor, name) for name in ("unsqueeze_", "squeeze_", "transpose_", "t_", "swapaxes_", "swapdims_")
 }
@@ -40,19 +40,19 @@ _RESHAPING = {
 
 @dataclass
 class Captured:
-    """A graph without writing in place, what it demands of sizes, and what to tell about how it came about."""
+    """A graph without in-place writes, its conditions on sizes, and remarks on the capture."""
 
     program: Any
     module: fx.GraphModule
     guard: Guard
-    # Attributes that calls write to.
+    # Attributes that calls modify.
     states: set[str] = field(default_factory=set)
-    # Why the whole model is run as it is, or "".
+    # Reason to run the whole model unchanged, or "".
     plain: str = ""
-    # Did torch's functionalisation make it, which takes some open sizes for constants?
+    # Whether torch's functionalisation made it, which treats some open sizes as constants.
     replayed: bool = False
     remarks: list[str] = field(default_factory=list)
-    # What the caller found wrong with it, before it asks for another.
+    # The fault that the caller found in it, set before the caller asks for another capture.
     fault: str = ""
 
 
@@ -61,7 +61,7 @@ def captures(
 ) -> Iterator[Captured]:
     """Yield graphs of a model in eval mode: the one with the most open sizes first, those with fewer on demand."""
     example = (args, kwargs)
-    # A batch of 1 would be taken for a constant: it is doubled.
+    # torch would treat a batch size of 1 as a constant: double it.
     several = pytree.tree_map(_several, example)
     attempts: list[tuple[Any, Dims]] = [(several, "all"), (example, "all"), (several, "batch"), (example, "none")]
     reason = ""
@@ -97,7 +97,7 @@ def captures(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep torch's remarks to itself: of sizes that it cannot solve it logs whole tracebacks, and goes on."""
+    """Silence torch's log: it prints tracebacks for sizes that it cannot solve, and continues."""
     sizes = logging.getLogger("torch.fx.experimental.symbolic_shapes")
     level = sizes.level
     sizes.setLevel(logging.ERROR)
@@ -110,7 +110,7 @@ def _quiet() -> Iterator[None]:
 
 
 def simplify(captured: Captured) -> None:
-    """Take the model's tensors over, and make the graph free of copies, layouts and computations on constants."""
+    """Take over the model's tensors, and remove copies, layouts and computations on constants from the graph."""
     _own_state(captured)
     graph = captured.module.graph
     functional.drop_copies(graph)
@@ -132,11 +132,11 @@ def as_it_is(captured: Captured, reason: str) -> Captured:
 
 
 class _Tracing(TorchFunctionMode):
-    """Keeps the expressions of sizes short while a model is traced, and what the layout of the example would hide.
+    """While a model is traced, keep expressions of sizes short, and record ops that the example's layout would hide.
 
-    "SAME" padding takes ``max(stride * ceil(size / stride) + ... - size, 0)``, in which the size stands twice; the next
-    layer's size has that twice again. torch's reasoning on such expressions takes minutes. But the maximum is always
-    the same argument: then that one is taken, and becomes a condition, under which the expressions cancel.
+    "SAME" padding uses ``max(stride * ceil(size / stride) + ... - size, 0)``, which contains the size twice; each
+    further layer doubles this again. torch's reasoning on such expressions takes minutes. But if the maximum is always
+    the same argument, use that one and add this as a condition: then the expressions cancel.
     """
 
     def __init__(self, deadline: float) -> None:
@@ -156,17 +156,17 @@ class _Tracing(TorchFunctionMode):
             if side < 0 and a <= b:
                 return b
         if func is torch.Tensor.contiguous:
-            # For a contiguous example the method returns its tensor: no op is traced. Another example's would be one.
-            # The op alone returns its tensor too, which would be known by the op's name from then on; an alias is not.
+            # For a contiguous example the method returns its own tensor, and no op is traced; other inputs need the op.
+            # The op also returns its own tensor, which would then be traced as the op's result; an alias avoids this.
             func, args = torch.ops.aten.contiguous.default, (torch.ops.aten.alias.default(args[0]), *args[1:])
         if func is torch.Tensor.detach_:
-            return args[0]  # nothing is recorded here, and an alias could not be detached
+            return args[0]  # nothing is recorded here, and an alias cannot be detached
         try:
             result = func(*args, **(kwargs or {}))
         except ValueError:
             if func is not torch.Tensor.view or kwargs:
                 raise
-            # torch's stand-ins for tensors differ in layout from some kernels' results, which have this view.
+            # torch's fake tensors differ in layout from the results of some kernels, for which this view exists.
             result = torch.reshape(args[0], args[1] if isinstance(args[1], Sequence) else args[1:])
         for leaf in pytree.tree_leaves(result):
             for size in leaf.shape if isinstance(leaf, Tensor) else ():
@@ -185,13 +185,13 @@ def _length(expression: Any) -> int:
 
 
 def _side(difference: Any) -> int:
-    """Return 1 or -1 where it is nowhere negative, or positive, as far as some hundred sizes tell, else 0."""
+    """Return 1 if it is never negative, -1 if never positive, as tested on some hundred sizes, else 0."""
     if not isinstance(difference, torch.SymInt):
         return 0
     expression = difference.node.expr
     names = sorted(str(s) for s in expression.free_symbols)
     code = compile(str(PythonPrinter().doprint(expression)), "size", "eval")
-    # Every first size from 1 on, beside others in no order.
+    # The first symbol takes all sizes from 1; the others take them in a scrambled order.
     sizes = [{name: 1 + (n * (31 * k + 1) + 17 * k) % 512 for k, name in enumerate(names)} for n in range(200)]
     try:
         values = [eval(code, {"math": math, "torch": torch}, size) for size in sizes]
@@ -202,15 +202,15 @@ def _side(difference: Any) -> int:
 
 def _export(model: torch.nn.Module, example: tuple[Any, Any], *, dims: Dims, deadline: float) -> tuple[Any, Guard]:
     """Return the exported program and its guard."""
-    # torch marks the tensors whose sizes are open, and would see the marks at the next attempt.
+    # torch marks tensors with open sizes, and would find the marks at the next attempt.
     example = pytree.tree_map_only(Tensor, torch.detach, example)
     shapes: Any = torch.export.ShapesCollection()  # type: ignore[no-untyped-call]  # torch has no type here
     auto, fixed = torch.export.Dim.AUTO, torch.export.Dim.STATIC
     for x in pytree.tree_leaves(example):
         if isinstance(x, Tensor):
             shapes[x] = tuple(auto if dims == "all" or i == 0 else fixed for i in range(x.dim()))
-    # Sizes of 1 within the network are sizes like others.
-    # torch adds `patch` to its config module at run time, so that mypy does not know it.
+    # Treat sizes of 1 within the network like any other size.
+    # torch adds `patch` to its config module at run time, so mypy does not know it.
     open_ones = config.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]
     with open_ones, _Tracing(deadline):
         chosen = None if dims == "none" else shapes
@@ -221,11 +221,11 @@ def _export(model: torch.nn.Module, example: tuple[Any, Any], *, dims: Dims, dea
 def _of_single(
     example: tuple[Any, Any], program: Any, guard: Guard, attempt: Callable[[Any], tuple[Any, Guard]]
 ) -> tuple[Any, Guard]:
-    """Return a program for batches of several, or the one for a batch of 1 where the example is one and they differ."""
+    """Return a program for larger batches, or the one for a batch of 1 if the example is one and they differ."""
     single = pytree.tree_map(_single, example)
     failing = guard.failing(pytree.tree_leaves(single))
     if failing:
-        # Does the model's code tell a batch of 1 from others, or do only torch's memory formats?
+        # Either the model's code treats a batch of 1 differently, or only torch's memory formats do.
         try:
             other, other_guard = attempt(single)
         except Exception:
@@ -249,7 +249,7 @@ def _refusal(error: Exception, model: torch.nn.Module, example: tuple[Any, Any])
 
 
 def _reshapes_arguments(model: torch.nn.Module, example: tuple[Any, Any]) -> bool:
-    """Does the model give its caller's tensors other shapes (`unsqueeze_`)? torch.export does not say so."""
+    """Return whether the model reshapes its caller's tensors (`unsqueeze_`), which torch.export does not report."""
     args, kwargs = pytree.tree_map_only(Tensor, torch.clone, example)
     try:
         copy.deepcopy(model)(*args, **kwargs)
@@ -281,7 +281,7 @@ def _module(program: Any) -> fx.GraphModule:
 
 
 def _functional(program: Any, guard: Guard) -> Captured:
-    """Return the program's graph without writes in place, or as it is where that cannot be."""
+    """Return the program's graph without in-place writes, or unchanged if that is impossible."""
     module = _module(program)
     for node in module.graph.nodes:
         if node.target is torch.ops.aten.copy_.default and node.args[0].op == "get_attr":
@@ -295,7 +295,7 @@ def _functional(program: Any, guard: Guard) -> Captured:
         return Captured(program, module, guard)
     try:
         functional.drop_identities(program.graph, program.graph_signature)
-        functional.copy_by_layout(program.graph.nodes)  # torch's pass would decide by the example
+        functional.copy_by_layout(program.graph.nodes)  # torch's pass would decide by the example's layout
         decomposed = _module(program.run_decompositions({}))
         if not functional.is_functional(decomposed.graph):
             raise RuntimeError("a write remains")
@@ -309,14 +309,14 @@ def _functional(program: Any, guard: Guard) -> Captured:
 
 
 def _own_state(captured: Captured) -> None:
-    """Take the model's tensors over: as they are where they are read, as a copy where calls write to them."""
+    """Take over the model's tensors: shared if they are only read, copied if calls write to them."""
     module = captured.module
     for path in {str(n.target) for n in module.graph.nodes if n.op == "get_attr"}:
         value = attribute(module, path)
         if path in captured.states:
             set_attribute(module, path, value.detach().clone())
         elif isinstance(value, torch.nn.Parameter):
-            # Not a parameter any more: to turn its gradient off would turn the model's off.
+            # No longer a parameter: disabling its gradient would disable the model's.
             set_attribute(module, path, value.detach())
 
 
@@ -328,14 +328,14 @@ def _is_tensor(node: fx.Node) -> bool:
 
 
 def _fold_constants(captured: Captured) -> set[fx.Node]:
-    """Compute what depends on parameters alone (parametrised and standardised weights). Return all constants."""
+    """Compute all values that depend only on parameters (such as standardised weights). Return all constants."""
     module, graph = captured.module, captured.module.graph
     constants: set[fx.Node] = set()
     for count, node in enumerate(list(graph.nodes)):
         if node.op != "call_function":
             continue
         if not any(_is_tensor(n) for n in node.all_input_nodes):
-            constants.add(node)  # of sizes too: a plan computes it once
+            constants.add(node)  # also those of sizes: a plan computes them once
             continue
         if any(n.op != "get_attr" or n.target in captured.states for n in node.all_input_nodes):
             if all(n in constants for n in node.all_input_nodes):

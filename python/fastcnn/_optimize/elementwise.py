@@ -1,4 +1,4 @@
-"""Handlers of what works element by element: batch norm, arithmetic, activations. See lower.py."""
+"""Handlers of elementwise ops: batch norm, arithmetic, activations. See lower.py."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _batch_norm(lowering: Lowering, node: fx.Node, /, **named: Any) -> None:
 
 
 def _by_channel(lowering: Lowering, value: Any, x: Any) -> Tensor | None:
-    """A constant that has one value for each of x's channels, in double."""
+    """Return a constant with one value for each of x's channels, in double precision, or None."""
     shape = shape_of(x)
     if len(shape) < 2 or not isinstance(shape[1], int):
         return None
@@ -92,12 +92,12 @@ def _add(lowering: Lowering, node: fx.Node, /, *, other: Any, **named: Any) -> N
         return None
     if a is other:
         return lowering.affine(node, a, torch.full((int(shape_of(a)[1]),), 2.0, dtype=torch.float64), None)
-    # Best a convolution that does more than add; else one that only scales; else a pass of its own.
+    # Fuse preferably into a real convolution, else into one that only scales, else use a separate pass.
     pairs = [(x, y, lowering.convolution(x)) for x, y in ((a, other), (other, a))]
     pairs.sort(key=lambda p: p[2] is not None and p[2].groups > 1)
     for x, y, convolution in pairs:
         if convolution is not None and convolution.open and shape_of(y):
-            node.prepend(x)  # behind y; nothing in between uses x
+            node.prepend(x)  # after y; nothing in between uses x
             x.args = (*x.args, y)
             convolution.extras = (*convolution.extras, "residual")
             return lowering.replace(node, x)
@@ -109,7 +109,7 @@ def _add(lowering: Lowering, node: fx.Node, /, *, other: Any, **named: Any) -> N
 
 
 def _gate(lowering: Lowering, x: Any, scale: Any) -> bool:
-    """Is scale (N, C, 1...) beside x (N, C, spatial...)?"""
+    """Return whether scale is (N, C, 1...) for an x of (N, C, spatial...)."""
     if not lowering.is_pixels(x) or not isinstance(scale, fx.Node) or scale.op == "get_attr":
         return False
     image, gate = shape_of(x), shape_of(scale)
@@ -135,7 +135,7 @@ def _multiply(lowering: Lowering, node: fx.Node, /, *, other: Any, **named: Any)
         # x * sigmoid(x), x * hardsigmoid(x)
         gate = lowering.convolution(y)
         if gate is not None and gate.activation in _SELF_GATES and gate.identity and y.args == (x,):
-            y.replace_all_uses_with(x)  # only node's: it is removed below
+            y.replace_all_uses_with(x)  # the only user is node, which is removed below
             activation = _SELF_GATES[gate.activation]
             lowering.graph.erase_node(y)
             return activate(lowering, node, x, activation)

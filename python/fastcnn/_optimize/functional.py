@@ -1,9 +1,8 @@
-"""Graphs without writing in place: what shares memory with what, functional forms, and copies that can go.
+"""Graphs without in-place writes: analysis of shared memory, functional forms, and removal of copies.
 
-The order matters. As long as values are written in place a copy is what keeps them apart, so first every write becomes
-a value of its own (`make_functional`, or torch's own functionalisation where aliases see the write), and only then do
-copies go (`drop_copies`): all but those that keep a result apart from the caller's tensors, from parameters or from
-another result.
+The order matters. While values are written in place, copies separate them. So first every write becomes a new value
+(`make_functional`, or torch's own functionalisation where aliases see the write), and only then are copies removed
+(`drop_copies`), except those that separate a result from the caller's tensors, from parameters or from another result.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from torch.utils import _pytree as pytree
 
 aten = torch.ops.aten
 
-# They return their argument, in eval mode.
+# These return their argument in eval mode.
 _IDENTITIES = {
     aten.dropout.default, aten.dropout_.default, aten.feature_dropout.default, aten.feature_dropout_.default,
     aten.alpha_dropout.default, aten.alpha_dropout_.default, aten.feature_alpha_dropout.default,
@@ -26,11 +25,11 @@ _IDENTITIES = {
 }  # fmt: skip
 _COPIES = {aten.contiguous.default, aten.clone.default, aten.lift_fresh_copy.default}
 _ASSERTIONS = {aten._assert_tensor_metadata.default, aten._assert_scalar.default}
-# Views or copies, as the memory lies.
+# Views or copies, depending on the memory layout.
 _PERHAPS_VIEWS = {aten.contiguous.default, aten.reshape.default, aten.flatten.using_ints}
-# Views that exist or not as the memory lies; the optimised graph's is channels-last.
+# Views that may not exist in another memory layout; the optimised graph's is channels-last.
 _VIEWS = {aten.view.default, aten._unsafe_view.default, aten._reshape_alias.default}
-# Their result depends on strides, or they demand some.
+# Their result depends on strides, or they require certain strides.
 _LAYOUT_BOUND = {
     aten.as_strided.default,
     aten.view.dtype,
@@ -45,13 +44,13 @@ def schema_of(node: fx.Node) -> Any:
 
 
 def is_write(node: fx.Node) -> bool:
-    """Does the node write to one of its arguments?"""
+    """Return whether the node writes to one of its arguments."""
     schema = schema_of(node)
     return schema is not None and bool(schema.is_mutable)
 
 
 def argument(node: fx.Node, position: int) -> Any:
-    """Return what a node passes for an op's argument."""
+    """Return the value that a node passes for an argument of its op."""
     name = schema_of(node).arguments[position].name
     return node.args[position] if len(node.args) > position else node.kwargs.get(name)
 
@@ -65,10 +64,10 @@ def _storages(node: fx.Node) -> set[int]:
 
 
 def bases(node: fx.Node) -> list[fx.Node]:
-    """Return the arguments whose memory the node's value may be.
+    """Return the arguments whose memory the node's value may share.
 
-    The schema says so for views, and for what is one or not (reshape); some ops do not say it (einsum, meshgrid), but
-    then the values that were traced share a storage.
+    The schema declares this for views and for possible views (reshape). Some ops do not declare it (einsum, meshgrid),
+    but then the traced values share a storage.
     """
     if node.op != "call_function":
         return []
@@ -85,7 +84,7 @@ def bases(node: fx.Node) -> list[fx.Node]:
 
 
 def _owners(node: fx.Node, behind: Callable[[fx.Node], list[fx.Node]]) -> set[fx.Node]:
-    """Return the nodes at the ends of all ways from a node to those behind it."""
+    """Return the nodes at the ends of all paths that follow `behind` from a node."""
     owners: set[fx.Node] = set()
     waiting = [node]
     while waiting:
@@ -98,12 +97,12 @@ def _owners(node: fx.Node, behind: Callable[[fx.Node], list[fx.Node]]) -> set[fx
 
 
 def roots(node: fx.Node, *, through_copies: bool = False) -> set[fx.Node]:
-    """Return the nodes that own the memory of a node's value, perhaps as if copies were none."""
+    """Return the nodes that own the memory of a node's value; `through_copies` treats copies as views."""
 
     def behind(at: fx.Node) -> list[fx.Node]:
         if through_copies and at.target in _COPIES:
             return at.all_input_nodes[:1]
-        # A copy or not, as it was traced.
+        # A copy or not, as traced.
         traced = at.target is aten.contiguous.default and not through_copies
         return [n for n in bases(at) if not traced or _storages(n) & _storages(at)]
 
@@ -114,14 +113,14 @@ def roots(node: fx.Node, *, through_copies: bool = False) -> set[fx.Node]:
 
 
 def drop_identities(graph: fx.Graph, signature: Any = None) -> None:
-    """Remove what returns its argument, and assertions. A program's signature names its results."""
+    """Remove assertions and ops that return their argument. A program's signature names its results."""
     reshapes = any(_reshapes(node) for node in graph.nodes)
     for node in list(graph.nodes):
         if node.op != "call_function":
             continue
         if node.target in _IDENTITIES:
             if "dropout" in str(node.target) and argument(node, 2):
-                continue  # a dropout that its caller wants in eval mode too
+                continue  # a dropout that is also active in eval mode
             if node.target is aten.detach.default and reshapes:
                 continue  # the detached tensor keeps its own shape
             source: Any = node.args[0]
@@ -156,7 +155,7 @@ def _dtypes(nodes: list[fx.Node]) -> set[torch.dtype]:
 
 
 def obstacle(graph: fx.Graph) -> str:
-    """Return what keeps a graph from a functional form that holds for every layout of its arguments, or ""."""
+    """Return the reason why a graph has no functional form valid for all layouts of its arguments, or ""."""
     written = [node for node in graph.nodes if is_write(node)]
     if not written:
         return ""
@@ -171,7 +170,7 @@ def obstacle(graph: fx.Graph) -> str:
         if _reshapes(node) and at.op == "placeholder":
             return "it changes an argument's shape in place"
         for other in graph.nodes:
-            # Does somebody look at it again who may see the write? The caller looks at all arguments.
+            # Whether a later use may see the write. The caller sees all arguments.
             seen = other.op == "placeholder" or order[other] < order[node] < last_use[other]
             if seen and perhaps[other] & perhaps[at] and not surely[other] & surely[at]:
                 return f"it writes to what {other} shares memory with or not, as its arguments lie in memory"
@@ -179,7 +178,7 @@ def obstacle(graph: fx.Graph) -> str:
 
 
 def make_functional(graph: fx.Graph) -> bool:
-    """Replace ``op_(x)`` by ``op(x)``, which all later users of x see. False where other values share x's memory."""
+    """Replace ``op_(x)`` by ``op(x)``, which all later users of x see. False if other values share x's memory."""
     order = {node: i for i, node in enumerate(graph.nodes)}
     owners = {node: roots(node) for node in graph.nodes}
     for node in list(graph.nodes):
@@ -194,7 +193,7 @@ def make_functional(graph: fx.Graph) -> bool:
             if other is target or other is node or not owned & owners[target]:
                 continue
             if order[other] > order[node]:
-                # Made later, so of what is written here.
+                # Created later, from the written value.
                 continue
             if any(order[user] > order[node] for user in other.users):
                 return False
@@ -208,12 +207,12 @@ def make_functional(graph: fx.Graph) -> bool:
 
 
 def writes(graph: fx.Graph) -> list[fx.Node]:
-    """Return the arguments and states that a graph without other writes ends with writing to."""
+    """Return the arguments and states that a functional graph writes to at its end."""
     return [node.args[0] for node in graph.nodes if node.target is aten.copy_.default]
 
 
 def copy_by_layout(nodes: Iterable[fx.Node]) -> None:
-    """Let what is a copy or not, as its argument lies in memory, be one."""
+    """Replace ops that copy or not, depending on their argument's layout, by ops that always copy."""
     for node in nodes:
         if node.target is aten.contiguous.default:
             layout = argument(node, 1)
@@ -222,13 +221,13 @@ def copy_by_layout(nodes: Iterable[fx.Node]) -> None:
 
 
 def is_assignable(to: Sequence[Any], shape: Sequence[Any]) -> bool:
-    """Can a tensor of this shape be copied to one of the other?"""
+    """Return whether a tensor of shape `shape` can be copied into one of shape `to`."""
     paired = zip(reversed(to), reversed(shape), strict=False)
     return len(shape) <= len(to) and all(n == 1 or n == m for m, n in paired)
 
 
 def is_functional(graph: fx.Graph) -> bool:
-    """Does the graph write to nothing but arguments and states, whole?"""
+    """Return whether the graph only writes to arguments and states, and to each as a whole."""
     return all(
         node.target is aten.copy_.default and node.args[0].op in ("placeholder", "get_attr")
         for node in graph.nodes
@@ -246,7 +245,7 @@ def leaves(graph: fx.Graph) -> list[fx.Node]:
 
 
 def _copies(node: fx.Node) -> Iterator[fx.Node]:
-    """Yield the copies that a node's value is a view of, or is. A copy that may be a view has others behind it."""
+    """Yield the copies that a node's value is, or is a view of. A copy that may be a view can have further copies."""
     waiting = [node]
     while waiting:
         at = waiting.pop()
@@ -257,7 +256,7 @@ def _copies(node: fx.Node) -> Iterator[fx.Node]:
 
 
 def drop_copies(graph: fx.Graph) -> None:
-    """Remove the copies that keep no result apart from anything else."""
+    """Remove copies that are not needed to keep a result separate from anything else."""
     results = leaves(graph)
     sources = {leaf: roots(leaf, through_copies=True) for leaf in results}
     needed: set[fx.Node] = set()
@@ -266,7 +265,7 @@ def drop_copies(graph: fx.Graph) -> None:
         mine, copies = roots(leaf), set(_copies(leaf))
         outside = any(n.op != "call_function" or not n.all_input_nodes for n in sources[leaf])
         beside = [other for other in sources if other is not leaf and sources[leaf] & sources[other]]
-        # A copy by layout that was none as traced is one for other arguments.
+        # A layout-dependent copy that was a view when traced is a copy for other arguments.
         perhaps = beside and any(n.target in _PERHAPS_VIEWS for n in copies)
         if outside:
             needed |= copies
@@ -276,11 +275,11 @@ def drop_copies(graph: fx.Graph) -> None:
         if node.target in _COPIES and node not in needed | apart:
             node.replace_all_uses_with(node.args[0])
             graph.erase_node(node)
-    copy_by_layout(n for n in graph.nodes if n in apart)  # the optimised graph's layout may make a view of it
+    copy_by_layout(n for n in graph.nodes if n in apart)  # in the optimised graph's layout it may become a view
 
 
 def free_layout(graph: fx.Graph) -> None:
-    """Make ops that the layout in memory means something to independent of it."""
+    """Make layout-dependent ops independent of the memory layout."""
     for node in list(graph.nodes):
         if node.target in _VIEWS:
             node.target = aten.reshape.default
@@ -299,7 +298,7 @@ def free_layout(graph: fx.Graph) -> None:
 
 
 def own_results(graph: fx.Graph, constants: set[fx.Node]) -> None:
-    """Copy results that are constants of the graph, for the caller may write to them."""
+    """Copy results that are constants of the graph, because the caller may write to them."""
     output = next(n for n in reversed(graph.nodes) if n.op == "output")
     for leaf in set(leaves(graph)):
         if roots(leaf) & constants:

@@ -15,10 +15,10 @@ from torch.utils import _pytree as pytree
 
 from fastcnn._errors import ArgumentError
 
-# The dimensions that may differ from the example's: all, the first alone, none.
+# The dimensions that may differ from the example's: all, only the first, none.
 Dims = Literal["all", "batch", "none"]
 
-# Conditions are made of these: torch writes them, and files bring them, which must not name anything else.
+# The only names allowed in conditions, which come from torch or from untrusted files.
 _NAMES: dict[str, Any] = {
     "__builtins__": {}, "abs": abs, "float": float, "inf": math.inf, "int": int, "max": max, "min": min, "round": round,
     "ceil": math.ceil, "floor": math.floor, "sqrt": math.sqrt, "trunc": math.trunc, "sym_float": float,
@@ -31,7 +31,7 @@ _SIZES = ("size", "stride", "storage_offset")
 
 
 class _Reader(ast.NodeTransformer):
-    """Checks an expression, and takes away the modules that its functions come from."""
+    """Checks an expression, and removes the module prefixes of its functions."""
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
         if not isinstance(node, _SYNTAX):
@@ -87,12 +87,12 @@ def _compiled(text: str) -> CodeType:
 
 
 class Guard:
-    """Conditions on the sizes of the flat inputs, as torch.export found them; dtypes; values of inputs that are none.
+    """Conditions on the sizes of the flat inputs, as torch.export found them; dtypes; values of non-tensor inputs.
 
     Args:
-        conditions: pairs, as code on `inputs` and as a reader sees it.
-        constants: the inputs that are no tensors.
-        tensors: name, dtype and number of dimensions of those that are.
+        conditions: pairs of code on `inputs` and readable text.
+        constants: the inputs that are not tensors.
+        tensors: name, dtype and number of dimensions of the tensor inputs.
         written: the inputs that the model writes to.
     """
 
@@ -111,7 +111,7 @@ class Guard:
     def of(program: Any, model: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], *, dims: Dims) -> Guard:
         """Read an exported program's guards."""
         leaves, spec = pytree.tree_flatten((args, kwargs))
-        # torch names an input by the parameter that it is bound to; numbers in the inputs' places tell which is which.
+        # torch names an input after the parameter that it is bound to; bind their indices to find out which is which.
         numbered = pytree.tree_unflatten(list(range(len(leaves))), spec)
         bound = dict(inspect.signature(model.forward).bind(*numbered[0], **numbered[1]).arguments)
         paths = {f"L{pytree.keystr(path)}": index for path, index in pytree.tree_flatten_with_path(bound)[0]}
@@ -140,7 +140,7 @@ class Guard:
         return guard
 
     def check(self, inputs: list[Any]) -> None:
-        """Raise ArgumentError for inputs that are not like the example's in kind: dtype, dimensions, constants."""
+        """Raise ArgumentError for inputs that differ from the example's in dtype, number of dimensions or constants."""
         for i, (name, dtype, dims) in self.tensors.items():
             x = inputs[i]
             if not isinstance(x, Tensor):
@@ -151,7 +151,7 @@ class Guard:
                 raise ArgumentError(f"optimize: expected {name} of {dims} dimensions, got shape {tuple(x.shape)}")
 
     def check_written(self, inputs: list[Any]) -> None:
-        """Raise ArgumentError where the model would write to memory that another input has too."""
+        """Raise ArgumentError if the model would write to memory shared with another input."""
         storages = [x.untyped_storage()._cdata if isinstance(x, Tensor) else None for x in inputs]
         for i in self.written:
             if storages.count(storages[i]) > 1:
@@ -169,12 +169,12 @@ class Guard:
         return [shown for (_, shown), code in zip(self.conditions, self._code, strict=True) if not eval(code, names)]
 
     def compile(self) -> None:
-        """Read the conditions; ValueError where one names anything but sizes."""
+        """Compile the conditions; raise ValueError if one uses anything but sizes."""
         if self._code is None:
             self._code = [_compiled(code) for code, _ in self.conditions]
 
     def drop(self, shown: list[str]) -> None:
-        """Forget conditions."""
+        """Remove conditions."""
         self.conditions = [c for c in self.conditions if c[1] not in shown]
         self._code = None
 

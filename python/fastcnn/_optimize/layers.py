@@ -1,4 +1,4 @@
-"""Handlers of layers: convolutions, linear ones, pooling, concatenation, up-sampling. See lower.py."""
+"""Handlers of layers: convolution, linear, pooling, concatenation, upsampling. See lower.py."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ aten = torch.ops.aten
 
 
 def _pad_before(node: Any, dims: int) -> tuple[Any, list[int]]:
-    """Take a padding with zeros that stands before a convolution into it."""
+    """Fuse zero padding before a convolution into it."""
     none = [0] * 2 * dims
     if not isinstance(node, fx.Node) or node.target not in (aten.pad.default, aten.constant_pad_nd.default):
         return node, none
@@ -29,7 +29,7 @@ def _pad_before(node: Any, dims: int) -> tuple[Any, list[int]]:
     if len(pad) > 2 * dims or any(not isinstance(p, int) for p in pad):
         return node, none
     pad += [0] * (2 * dims - len(pad))
-    # torch's come last dimension first, before and after side by side.
+    # torch lists the last dimension first, in pairs of values before and after.
     return named["self"], pad[0::2][::-1] + pad[1::2][::-1]
 
 
@@ -103,7 +103,7 @@ def _linear(lowering: Lowering, node: fx.Node, /, *, input: Any, weight: Any, bi
         return
     size: Any = (1, 1)
     flat = True
-    # Behind a flattening of an image of fixed size: a convolution of that size, which needs no copy.
+    # After flattening an image of fixed size: use a convolution of that kernel size, which needs no copy.
     if input.target in (aten.flatten.using_ints, aten.view.default, aten.reshape.default):
         image = input.args[0]
         shape = shape_of(image)
@@ -127,7 +127,7 @@ def _pool(lowering: Lowering, node: fx.Node, op: str, /, **named: Any) -> None:
     arguments = [list(v) if isinstance(v, (list, tuple)) else v for v in named.values()]
     if any(isinstance(v, list) and any(isinstance(n, fx.Node) for n in v) for v in arguments):
         return
-    # torch's schema says "no stride given" by an empty list, its functions by None.
+    # "No stride given" is an empty list in torch's schema, and None in its functions.
     lowering.emit(node, Pool(op, *(None if v == [] else v for v in arguments)), x)
 
 
@@ -191,6 +191,6 @@ def _upsample(lowering: Lowering, node: fx.Node, /, *, input: Any, output_size: 
 
 @lowers(torch.ops.fastcnn.resize.default)
 def _resize(lowering: Lowering, node: fx.Node, /, *, image: Any, height: Any, width: Any, mode: str, **_: Any) -> None:
-    # "nearest" is torch's; what else it can do stays an op.
+    # Only torch's "nearest" becomes a step; other modes stay ops.
     if mode == "nearest" and len(shape_of(node)) == 4 and lowering.is_pixels(image):
         lowering.emit(node, Upsample(None), image, height, width)

@@ -1,7 +1,7 @@
-"""From torch's ops to steps: each handler takes one node of the captured graph and fuses it where it can.
+"""Lower torch's ops to steps: each handler takes one node of the captured graph and fuses it if possible.
 
-Nodes are visited in order, so that a node's inputs are steps already. A handler that returns without replacing its node
-leaves it to torch.
+Nodes are visited in order, so a node's inputs are already steps. A handler that does not replace its node leaves it to
+torch.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _KEEP_PIXELS = {
 
 
 def lowers(*targets: Any) -> Callable[[Handler], Handler]:
-    """Register a handler; it gets the op's arguments by name."""
+    """Register a handler, which gets the op's arguments by name."""
 
     def register(handler: Handler) -> Handler:
         _HANDLERS.update(dict.fromkeys(targets, handler))
@@ -37,11 +37,11 @@ def lowers(*targets: Any) -> Callable[[Handler], Handler]:
 
 
 class Lowering:
-    """One run over a graph."""
+    """One pass over a graph."""
 
     def __init__(self, module: fx.GraphModule, states: set[str]) -> None:
         self.module, self.graph = module, module.graph
-        # Attributes that calls write to.
+        # Attributes that calls modify.
         self.states = states
         self.count = 0
 
@@ -63,7 +63,7 @@ class Lowering:
         return None
 
     def convolution(self, node: Any) -> Convolution | None:
-        """The node's convolution, where nothing else sees its result."""
+        """Return the node's convolution if its result has no other user, else None."""
         step = self.step(node)
         return step if isinstance(step, Convolution) and len(node.users) == 1 else None
 
@@ -74,11 +74,11 @@ class Lowering:
         return None
 
     def is_pixels(self, node: Any) -> bool:
-        """Are its channels, in the second dimension, adjacent in memory?"""
+        """Return whether the channels, its second dimension, are adjacent in memory."""
         if not isinstance(node, fx.Node):
             return False
         if node.op == "call_function":
-            # Parts of pixels, and what torch makes of them in their layout.
+            # Parts of such tensors, and results of torch ops that keep the layout.
             return (node.target in _KEEP_PIXELS or node.target is operator.getitem) and self.is_pixels(node.args[0])
         if dtype_of(node) not in FLOATS and not isinstance(node.meta.get("val"), (list, tuple)):
             return False
@@ -103,13 +103,13 @@ class Lowering:
         self.graph.erase_node(node)
 
     def pointwise(self, node: fx.Node, x: fx.Node, *extras: fx.Node) -> Convolution:
-        """Replace a node by a copy of x, on which scale, residual and activation can be fused."""
+        """Replace a node by a copy of x, into which scale, residual and activation can be fused."""
         step = Convolution.pointwise(int(shape_of(x)[1]), dtype_of(x), len(shape_of(x)))
         self.emit(node, step, x, *extras)
         return step
 
     def affine(self, node: fx.Node, x: fx.Node, scale: Tensor | None, shift: Tensor | None) -> None:
-        """Fold ``x * scale + shift``, by channel, into the convolution before, or make a step of it."""
+        """Fold ``x * scale + shift``, per channel, into the preceding convolution, or make it a step."""
         convolution = self.convolution(x)
         if convolution is not None and convolution.open:
             self.replace(node, x)
@@ -121,7 +121,7 @@ class Lowering:
         convolution.fold(one if scale is None else scale, 0 * one if shift is None else shift)
 
     def _sink_input_scale(self, node: fx.Node) -> None:
-        """Squeeze-excite: let the convolutions that follow multiply, instead of a pass over the image."""
+        """Squeeze-excite: let the next convolutions multiply by the scale, which saves a pass over the image."""
         step = self.step(node)
         if not isinstance(step, Convolution) or step.extras != ("input_scale",):
             return
@@ -152,7 +152,7 @@ def named_arguments(node: fx.Node) -> dict[str, Any]:
 
 
 def shape_of(node: Any) -> Sequence[Any]:
-    """Return a node's sizes: integers where the graph fixes them, else symbols."""
+    """Return a node's sizes: integers if the graph fixes them, else symbols."""
     val = node.meta.get("val")
     return tuple(_fixed(n) for n in val.shape) if isinstance(val, Tensor) else ()
 

@@ -1,4 +1,4 @@
-"""Where the tensors of one call live: concatenations' parts in place, the rest in one arena, reused by liveness."""
+"""Memory layout of one call: parts of concatenations in place, other tensors in one arena, reused by liveness."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from fastcnn._optimize.attributes import attribute
 from fastcnn._optimize.shapes import Value
 from fastcnn._optimize.steps import Concat, Step
 
-# Vector loads and cache lines; a page would make all buffers meet in the same cache sets.
+# For vector loads and cache lines; page alignment would map all buffers to the same cache sets.
 _ALIGNMENT = 64
 
 
 @dataclass
 class Home:
-    """A block of memory: the result of `node`, and what is written straight into its channels."""
+    """A block of memory: the result of `node`, and tensors written directly into its channels."""
 
     node: fx.Node
     first: int
     last: int
     size: int
-    # Returned to the caller, so never in the arena.
+    # Returned to the caller, so not in the arena.
     returned: bool
     offset: int = 0
 
@@ -34,7 +34,7 @@ class Layout:
     """The memory of one call."""
 
     homes: dict[fx.Node, Home] = field(default_factory=dict)
-    # For each step: the node in whose block its result lies, and from which channel on.
+    # For each step: the node whose block holds its result, and its first channel there.
     places: dict[fx.Node, tuple[fx.Node, int]] = field(default_factory=dict)
     # Parts of concatenations that have to be copied: (concatenation, part, first channel).
     copies: dict[fx.Node, list[tuple[fx.Node, int]]] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class Layout:
 
 
 def plan_memory(module: fx.GraphModule, values: dict[fx.Node, Any]) -> Layout:
-    """Lay out the tensors of a graph."""
+    """Compute the memory layout of a graph's tensors."""
     nodes = list(module.graph.nodes)
     steps: dict[fx.Node, Step] = {n: attribute(module, n.target) for n in nodes if n.op == "call_module"}
     returned = {v.root for v in _tensors(values, nodes[-1].all_input_nodes)}
@@ -77,16 +77,16 @@ def _place_parts(
     returned: set[fx.Node],
     layout: Layout,
 ) -> None:
-    """Let the steps that make a concatenation's parts write into it.
+    """Let the steps that compute parts of a concatenation write into it.
 
-    Concatenations are visited last first, so that where each extends the one before (DenseNet), all lie in the last.
+    Concatenations are visited from last to first, so that a chain of them (DenseNet) lies in the last one.
     """
     places = layout.places
     parts: Any = concat.args
     widths = [values[p].shape[1] for p in parts]
     starts = [sum(widths[:i]) for i in range(len(parts))]
     if concat not in places and concat not in returned:
-        # Perhaps its parts lie side by side in a later one already.
+        # Its parts may already be adjacent in a later one.
         found = places.get(parts[0])
         if found and all(places.get(p) == (found[0], found[1] + s) for p, s in zip(parts, starts, strict=True)):
             places[concat] = found
@@ -100,7 +100,7 @@ def _place_parts(
 
 
 def _assign_offsets(homes: list[Home]) -> int:
-    """Place each block at the lowest address that no block alive at the same time covers, largest blocks first.
+    """Place each block at the lowest address not used by a simultaneously live block, largest blocks first.
 
     Y. Pisarchyk, J. Lee, "Efficient memory management for deep neural net inference", arXiv:2001.03288, 2020.
     """

@@ -18,7 +18,7 @@ from fastcnn._optimize.attributes import attribute, set_attribute
 from fastcnn._optimize.guard import Guard
 from fastcnn._optimize.plan import Plan, Program
 
-# Shapes that are remembered. A plan is small; the programs of an arena hold views only.
+# Number of cached shapes. A plan is small; the programs of an arena only hold views.
 _PLANS = 32
 
 
@@ -34,10 +34,10 @@ class _Arena:
         if found is not None and found.plan is plan:
             self.programs.move_to_end(key)
             return found
-        with torch.inference_mode(False):  # or other modes could not write to it
+        with torch.inference_mode(False):  # other modes could not write to an inference tensor
             if self.memory.numel() < plan.layout.arena:
                 self.programs.clear()
-                self.memory = torch.empty(0, dtype=torch.uint8)  # the old one goes before the new one comes
+                self.memory = torch.empty(0, dtype=torch.uint8)  # free the old memory before allocating the new
                 self.memory = torch.empty(plan.layout.arena, dtype=torch.uint8)
             self.programs[key] = program = Program(plan, self.memory)
         if len(self.programs) > _PLANS:
@@ -47,7 +47,7 @@ class _Arena:
 
 @dataclass(frozen=True)
 class Signature:
-    """How the model's arguments and results are made of flat lists of tensors."""
+    """The structure of the model's arguments and results, as trees over flat lists of tensors."""
 
     inputs: pytree.TreeSpec
     outputs: pytree.TreeSpec
@@ -81,7 +81,7 @@ class Optimized(torch.nn.Module):
         super().__init__()
         self.network = network
         self._signature, self._guard, self._left = signature, guard, left
-        # Attributes of the network that calls write to; and whether it runs node by node, as torch would.
+        # Attributes of the network that calls modify; whether it runs node by node, like torch.
         self._states, self._plain = sorted(states), plain
         self._reset()
         self.eval()
@@ -92,33 +92,33 @@ class Optimized(torch.nn.Module):
         self._arenas: list[_Arena] = []
 
     def report(self) -> list[str]:
-        """Return what was left to torch: a line for each operation, with the module it came from."""
+        """Return the operations left to torch: a line for each, with its original module."""
         return list(self._left)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the module to a safetensors file, which `fastcnn.load_optimized` makes it of again.
+        """Save the module as a safetensors file, for `fastcnn.load_optimized`.
 
-        The file holds the graph, as JSON, and the packed weights. (``state_dict()`` is no way to save: packed weights
-        are not in it, only tensors that operations left to torch read, and those that the model's calls change.)
+        The file holds the graph, as JSON, and the packed weights. (``state_dict()`` cannot replace it: it has no packed
+        weights, only tensors read by operations left to torch, and those modified by calls.)
 
         Args:
-            path: where to; replaced as a whole or not at all.
+            path: the output file; it is replaced atomically.
 
         Raises:
-            BackendError: where the graph has an operation that files may not call, or arguments or results are made
-                of anything but tuples, lists and dicts.
+            BackendError: the graph has an operation that files must not call, or arguments or results contain
+                anything but tuples, lists and dicts.
         """
         from fastcnn._optimize.saving import save
 
         save(self, path)
 
     def release(self) -> None:
-        """Free the memory of intermediates that is kept for the next call."""
+        """Free the memory of intermediates kept for the next call."""
         with self._lock:
             self._arenas.clear()
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the network, with the model's own arguments."""
+        """Run the network with the model's arguments."""
         if torch.compiler.is_compiling():
             return self._signature.unflatten(self.network(*self._signature.flatten(args, kwargs)))
         inputs = self._signature.flatten(args, kwargs)
@@ -130,7 +130,7 @@ class Optimized(torch.nn.Module):
             self._check(inputs)
             with torch.no_grad():
                 return self._signature.unflatten(self.network(*inputs))
-        # Below autograd: a native op's dispatch is several times cheaper there, and weights are constants.
+        # Dispatch below autograd is several times cheaper, and weights are constants.
         with torch.no_grad(), torch._C._AutoDispatchBelowAutograd():
             key, plan = self._plan(inputs)
             with self._lock:
@@ -170,7 +170,7 @@ class Optimized(torch.nn.Module):
         return "\n".join(["left to torch:", *(f"  {line}" for line in self._left)] if self._left else [])
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Optimized:
-        """Return another module, on the same graph where nothing changes it."""
+        """Return a copy, which shares the graph if nothing modifies it."""
         network = self.network
         if self._states:
             network = fx.GraphModule(network, network.graph)

@@ -1,4 +1,4 @@
-"""The functions that a saved graph may call: torch's that compute from tensors and numbers, and nothing else."""
+"""The functions that a saved graph may call: only functions of torch that compute from tensors and numbers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-# By name, all overloads. None opens files, takes memory by address, or changes its arguments (copy_ ends a graph).
+# By name, all overloads. None opens files, accesses memory by address, or modifies arguments (except a final copy_).
 _ATEN = """
     abs acos acosh adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d
     adaptive_max_pool3d add addbmm addcdiv addcmul addmm addmv affine_grid_generator alias all alpha_dropout amax amin
@@ -61,7 +61,7 @@ _NAMES = {function: name for name, function in _PLAIN.items()}
 
 
 def name_of(function: Any) -> str | None:
-    """Return the name that a file gives a function, or None where none may have it."""
+    """Return the name of a function in files, or None if files must not call it."""
     if isinstance(function, torch._ops.OpOverload):
         name = str(function)
         return name if _is_listed(*name.split(".")[:2]) else None
@@ -73,7 +73,7 @@ def _is_listed(namespace: str, name: str) -> bool:
 
 
 def function_of(name: str) -> Any:
-    """Return the function of a name, or None where there is none that files may call."""
+    """Return the function of a name, or None if files must not call it."""
     if name in _PLAIN:
         return _PLAIN[name]
     parts = name.split(".")

@@ -1,7 +1,7 @@
-"""A graph made ready for inputs of one shape: a flat list of calls on tensors that exist already.
+"""A graph prepared for inputs of one shape: a flat list of calls on preallocated tensors.
 
-What a step reads and writes in the arena is bound once per arena; only what touches the caller's tensors, or what torch
-computes, is looked up at each call ("late").
+Tensors in the arena are bound to their steps once per arena. Only the caller's tensors and the results that torch
+computes are looked up at each call ("late").
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ def _copies(starts: list[int], out: Tensor, *parts: Tensor) -> list[Call]:
 
 
 _ops = torch.ops.fastcnn
-# Native programs that nobody runs any more. They are removed when the next is made: not while objects die, for a mode
-# that watches or fakes ops may be on then.
+# Unused native programs. They are removed when the next one is made, not in destructors: a dispatch mode may be
+# active then.
 _finished: list[int] = []
-# What cpp/torch/program.h can record.
+# The ops that cpp/torch/program.h can record.
 _RECORDABLE = {
     op.default
     for op in (
@@ -49,7 +49,7 @@ class Plan:
         self.placeholders = [n for n in self.nodes if n.op == "placeholder"]
         self.values = infer(module, dict(zip(self.placeholders, inputs, strict=True)))
         self.layout: Layout = plan_memory(module, self.values)
-        # How often a late value is still needed: torch's results are let go after their last use.
+        # The last use of each late value, after which torch's results are released.
         self.last_use: dict[fx.Node, fx.Node] = {}
         for node in self.nodes:
             for source in node.all_input_nodes:
@@ -57,7 +57,7 @@ class Plan:
 
 
 class Program:
-    """A plan bound to an arena. Not for two threads at once."""
+    """A plan bound to an arena. Not thread-safe."""
 
     def __init__(self, plan: Plan, arena: Tensor) -> None:
         self.plan, self.arena = plan, arena
@@ -153,7 +153,7 @@ class Program:
     # --- recording ----------------------------------------------------------------------------------------------------
 
     def _record(self) -> None:
-        """Let native calls that follow each other be one."""
+        """Combine consecutive native calls into one."""
         while _finished:
             _ops._program_remove(self.arena, _finished.pop())
         calls: list[Call] = []

@@ -1,6 +1,6 @@
-"""Optimised models as files: safetensors, whose metadata hold the graph as JSON. Nothing is unpickled or executed.
+"""Optimised models as safetensors files, whose metadata holds the graph as JSON. Nothing is unpickled or executed.
 
-A file names functions of operators.py's list, steps of steps.py, and its own tensors; everything else in it is numbers.
+A file refers to functions listed in operators.py, steps of steps.py, and its own tensors; all else is numbers.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from fastcnn.ops._packed import PackedConvolution
 
 _KEY = "fastcnn.optimized"
 _VERSION = 1
-# A file that claims more is none of ours: EfficientNet-B0's graph takes 60 KiB.
+# Longer graphs are refused: that of EfficientNet-B0 takes 60 KiB.
 _LONGEST = 16 << 20
 _OPS = ("placeholder", "get_attr", "call_module", "call_function", "output")
 _ACTIVATIONS = (
@@ -173,20 +173,20 @@ def _structure(spec: pytree.TreeSpec, what: str) -> Any:
 
 
 def load_optimized(path: str | os.PathLike[str]) -> Optimized:
-    """Load a model that `fastcnn.optimize` made and its ``save`` wrote.
+    """Load a model made by `fastcnn.optimize` and saved with its ``save``.
 
-    The file is portable between instruction sets; on the machine that wrote it, results are the same to the bit.
+    The file is portable between instruction sets; on the machine that wrote it, results are bitwise equal.
 
     Args:
-        path: the file. Nothing in it is unpickled or executed: it can only name operations of a list.
+        path: the file. Nothing in it is unpickled or executed: it can only name operations of a fixed list.
 
     Returns:
         The module, as `fastcnn.optimize` returned it.
 
     Raises:
-        ArgumentError: a file that cannot be read, is none of these, or does not fit itself.
+        ArgumentError: a file that cannot be read, is of another kind, or is inconsistent.
 
-    Time and memory: of reading the packed weights; torch's compiler and exporter are not loaded.
+    Time and memory: those of reading the packed weights; torch's compiler and exporter are not loaded.
 
     Example:
         >>> import pathlib, tempfile, torch, fastcnn
@@ -207,12 +207,12 @@ def load_optimized(path: str | os.PathLike[str]) -> Optimized:
                 raise ValueError("it holds no optimised model")
             if len(text) > _LONGEST:
                 raise ValueError("its graph is too long")
-            # Copies: kernels want aligned memory, and the file may go.
+            # Copy: kernels need aligned memory, and the file may be deleted.
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118  (no dict)
             return _Reader(json.loads(text), tensors).model()
     except RecursionError:
         reason = "its graph is nested too deeply"
-    except Exception as error:  # whatever a wrong file makes of itself
+    except Exception as error:  # any error caused by an invalid file
         reason = " ".join(f"{error}".split()) or type(error).__name__
         if isinstance(error, (KeyError, TypeError, AttributeError, IndexError, AssertionError)):
             reason = f"its graph is wrong: {type(error).__name__} {reason}"
@@ -235,7 +235,7 @@ class _Reader:
     def __init__(self, head: dict[str, Any], tensors: dict[str, Tensor]) -> None:
         if head["version"] != _VERSION:
             raise ValueError(f"its version is {head['version']!r}; this fastcnn reads {_VERSION}")
-        # Names become code, in fx: none but these.
+        # fx turns names into code: allow only these.
         if any(not re.fullmatch(r"tensor_[0-9]{1,9}", name) for name in tensors):
             raise ValueError("its tensors have other names")
         self.head, self.tensors = head, tensors
@@ -276,7 +276,7 @@ class _Reader:
     def node(self, op: Any, target: Any, args: Any, kwargs: Any) -> None:
         op = _OPS[_whole([op], 0, len(_OPS) - 1)[0]]
         if op == "placeholder":
-            # Names are made here: they become code.
+            # fx turns names into code, so they are generated here.
             node = self.graph.placeholder(f"input_{len(self.nodes)}")
         elif op == "output":
             node = self.graph.output(self.value(args)[0])

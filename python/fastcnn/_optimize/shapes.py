@@ -1,4 +1,4 @@
-"""What every node of an optimised graph yields for inputs of one shape."""
+"""The result of every node of an optimised graph for inputs of one shape: shape, dtype and layout."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ aten = torch.ops.aten
 
 @dataclass(eq=False)
 class Value:
-    """A tensor to be: where it comes from, and what it is a view of."""
+    """A planned tensor: its origin, and the tensor it is a view of."""
 
     shape: tuple[int, ...]
     dtype: torch.dtype
-    # The node whose memory it is; a step's, or what torch or the caller owns.
+    # The node that owns its memory: a step, or a tensor of torch or the caller.
     root: fx.Node
     view: bool = False
-    # In memory; None: channels last, without gaps.
+    # Strides in memory; None: channels last, without gaps.
     strides: tuple[int, ...] | None = None
-    # As torch's operators see it; made when one asks.
+    # The fake tensor for torch's operators, created on demand.
     fake: Tensor | None = None
 
     @property
@@ -37,7 +37,7 @@ class Value:
 
 
 class _Fakes:
-    """Tensors without memory, which torch's operators take and return. torch's machinery is loaded for the first."""
+    """Fake tensors, which torch's operators take and return. torch's machinery is loaded on first use."""
 
     def __init__(self) -> None:
         from torch._subclasses.fake_tensor import FakeTensorMode
@@ -64,8 +64,8 @@ def pixels(shape: tuple[int, ...], allocate: Callable[[tuple[int, ...]], Tensor]
 def infer(module: fx.GraphModule, inputs: dict[fx.Node, Any]) -> dict[fx.Node, Any]:
     """Return each node's value: `Value` for a tensor, anything else as it is.
 
-    Steps say their shapes, integers are computed, and torch's ops run on fake tensors, which tell their results'
-    strides and what they are views of.
+    Steps infer their shapes, integers are computed, and torch's ops run on fake tensors, which show the strides and
+    aliases of their results.
     """
     values: dict[fx.Node, Any] = {}
     fakes = functools.cache(_Fakes)

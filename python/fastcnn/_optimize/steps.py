@@ -26,12 +26,12 @@ _ops = torch.ops.fastcnn
 
 
 def fill(out: Tensor, function: Callable[..., Tensor], *args: Any) -> None:
-    """For functions that cannot write to a given tensor."""
+    """Copy the result of a function that cannot write to a given tensor into `out`."""
     out.copy_(function(*args))
 
 
 def is_dense_pixels(x: Tensor) -> bool:
-    """Is it whole pixels without gaps, in torch's channels_last?"""
+    """Return whether it is dense in torch's channels_last format."""
     formats = {4: torch.channels_last, 5: torch.channels_last_3d}
     return x.dim() in formats and x.is_contiguous(memory_format=formats[x.dim()])
 
@@ -49,15 +49,15 @@ class Step(torch.nn.Module):
 
 
 class Convolution(Step):
-    """``activation(conv(input * input_scale) + bias + residual) * scale``, weights packed.
+    """``activation(conv(input * input_scale) + bias + residual) * scale``, with packed weights.
 
-    Linear layers, batch norms on their own, additions and activations are convolutions of 1x1 too.
+    Linear layers and separate batch norms, additions and activations are 1x1 convolutions too.
 
     Args:
         weight: of a (transposed) convolution, a constant.
         bias: (K), or None.
-        padding: n values before, then n after.
-        flat_input: the input is (N, C) and taken as (N, C, 1, 1).
+        padding: the n values before, then the n values after.
+        flat_input: the input is (N, C) and treated as (N, C, 1, 1).
         flat_output: the result likewise.
     """
 
@@ -84,7 +84,7 @@ class Convolution(Step):
         self.flat_input, self.flat_output = flat_input, flat_output
         self.identity = False
         self.activation, self.alpha = "none", 0.0
-        # What the node's arguments behind the first are.
+        # The roles of the node's arguments after the first.
         self.extras: tuple[str, ...] = ()
         self.packed: PackedConvolution | None = None
         self.algorithm = ""
@@ -92,7 +92,7 @@ class Convolution(Step):
 
     @staticmethod
     def pointwise(channels: int, dtype: torch.dtype, dims: int) -> Convolution:
-        """Return a copy of tensors with so many dimensions, as a depthwise convolution of 1x1."""
+        """Return the identity on tensors with this many dimensions, as a depthwise 1x1 convolution."""
         ones = [1] * max(dims - 2, 2 if dims == 2 else 1)
         weight = torch.ones(channels, 1, *ones, dtype=dtype)
         flat = dims == 2
@@ -107,7 +107,7 @@ class Convolution(Step):
     def of(
         packed: PackedConvolution, algorithm: str, extras: tuple[str, ...], flat_input: bool, flat_output: bool
     ) -> Convolution:
-        """Return the step of a weight that is packed already."""
+        """Return the step for a weight that is already packed."""
         nothing = torch.empty(0)
         step = Convolution(
             nothing, None, stride=packed.geometry.stride, padding=packed.geometry.padding,
@@ -121,11 +121,11 @@ class Convolution(Step):
 
     @property
     def open(self) -> bool:
-        """Could a scale and shift of the result still be folded in?"""
+        """Whether a scale and shift of the result can still be folded in."""
         return self.activation == "none" and not {"residual", "scale"} & set(self.extras)
 
     def fold(self, scale: Tensor, shift: Tensor) -> None:
-        """Multiply each channel of the result and add to it. In double: the product is rounded once."""
+        """Scale and shift each channel of the result. Computed in double, so that the product is rounded once."""
         weight = self.weight.double()
         self.identity = False
         ones = [1] * (weight.dim() - 2)
@@ -139,7 +139,7 @@ class Convolution(Step):
         self.weight, self.bias = weight.to(self.weight.dtype), bias.to(self.weight.dtype)
 
     def settings(self) -> tuple[Any, ...]:
-        """Return all that decides what is packed; steps with equal ones share it."""
+        """Return everything that determines the packed weight; steps with equal settings share it."""
         numbers = (tuple(values) for values in self.geometry)
         extras = (self.groups, self.transposed, tuple(self.output_padding), self.activation, self.alpha)
         tensors = (self.weight, self.bias)
@@ -147,7 +147,7 @@ class Convolution(Step):
         return (*memory, *numbers, *extras)
 
     def pack(self, input: Shape, made: dict[Any, PackedConvolution]) -> None:
-        """Pack for inputs of this shape, and let the weight go."""
+        """Pack the weight for inputs of this shape, and release the original."""
         key = self.settings()
         if key not in made:
             made[key] = PackedConvolution(
@@ -222,7 +222,7 @@ class Convolution(Step):
 
 
 class Pool(Step):
-    """An op of `fastcnn.ops` on windows, with its arguments behind the input."""
+    """A pooling op of `fastcnn.ops`, with its arguments after the input."""
 
     def __init__(self, op: str, *args: Any) -> None:
         super().__init__()
@@ -272,7 +272,7 @@ class GlobalAverage(Step):
 
 
 class Upsample(Step):
-    """Nearest neighbour, to a size that is given or an integer multiple."""
+    """Nearest-neighbour upsampling to a given size or by an integer factor."""
 
     def __init__(self, factors: Sequence[int] | None) -> None:
         super().__init__()
@@ -294,7 +294,7 @@ class Upsample(Step):
         (h, w), (to_h, to_w) = input.shape[2:], out.shape[2:]
         if to_h % h or to_w % w:
             return [(fill, (out, self.forward, input, to_h, to_w))]
-        # Each pixel's copies, side by side: one strided copy, channels innermost.
+        # All copies of a pixel at once: one strided copy, channels innermost.
         copies = out.view(*out.shape[:2], h, to_h // h, w, to_w // w)
         return [(copies.copy_, (input[:, :, :, None, :, None].expand_as(copies),))]
 
@@ -303,7 +303,7 @@ class Upsample(Step):
 
 
 class Concat(Step):
-    """Channels of several tensors behind each other. Its inputs' steps write there where they can (plan.py)."""
+    """Concatenation of channels. The steps of its inputs write into it directly if possible (plan.py)."""
 
     def infer(self, *inputs: Any) -> Shape:
         shape: Shape = inputs[0]

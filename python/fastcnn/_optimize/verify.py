@@ -1,7 +1,7 @@
-"""Does an optimised model do what its model does? Both run on the example.
+"""Compare an optimised model with the original: both run on the example.
 
-A captured graph can be another function than the model: torch.export and its functionalisation have faults of their
-own (a size taken for a constant, a change of shape not seen).
+A captured graph can compute another function than the model: torch.export and its functionalisation have bugs (a size
+treated as a constant, a missed change of shape).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch.utils import _pytree as pytree
 from fastcnn._optimize.module import Optimized
 
 Example = tuple[tuple[Any, ...], dict[str, Any]]
-# Of the largest value. Rounding is smaller by far, but for models that magnify it; faults are seldom smaller.
+# Relative to the largest value. Rounding errors are much smaller, unless a model amplifies them; faults rarely are.
 _CLOSE = 1e-3
 
 
@@ -29,19 +29,19 @@ class _Run:
         self.tensors = [x for x in (*results, *pytree.tree_leaves((args, kwargs))) if isinstance(x, Tensor)]
 
     def pairs(self) -> set[tuple[int, int]]:
-        """Return which of the tensors share memory."""
+        """Return the pairs of tensors that share memory."""
         memory = [x.untyped_storage()._cdata if x.numel() else -i for i, x in enumerate(self.tensors)]
         return {(i, j) for j, m in enumerate(memory) for i in range(j) if memory[i] == m}
 
 
 def difference(fast: Optimized, model: torch.nn.Module, example: Example, *, sizes: bool) -> str:
-    """Return how an optimised model differs from its model, or "".
+    """Describe the difference between an optimised model and the original; "" if there is none.
 
     Args:
         fast: the optimised model; unchanged.
-        model: its model, in eval mode; unchanged.
+        model: the original, in eval mode; unchanged.
         example: positional and keyword arguments.
-        sizes: whether other sizes than the example's are tried too, where the graph leaves them open.
+        sizes: also try sizes other than the example's, if the graph leaves them open.
     """
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         found = _difference(fast, model, example)
@@ -62,7 +62,7 @@ def _difference(fast: Optimized, model: torch.nn.Module, example: Example) -> st
     try:
         expected = _Run(own, example)
     except Exception:
-        return ""  # a model that cannot be called so has nothing to be compared with
+        return ""  # the model itself fails on this call: nothing to compare
     try:
         got = _Run(copy.deepcopy(fast), example)
     except Exception as error:
@@ -83,11 +83,11 @@ def _difference(fast: Optimized, model: torch.nn.Module, example: Example) -> st
 
 
 def _distance(got: _Run, expected: _Run) -> float:
-    """Return the largest difference of values, as a part of the largest value of its tensor."""
+    """Return the largest difference of values, relative to the largest value of its tensor."""
     distances = [0.0]
     for a, b in zip(got.tensors, expected.tensors, strict=True):
         if not b.is_floating_point() or not b.numel():
-            continue  # numbers of classes and the like turn with the last bit
+            continue  # integers, such as class numbers, can change with the last bit
         x, y = a.detach().double(), b.detach().double()
         finite = y.isfinite()
         if not torch.equal(finite, x.isfinite()):
@@ -98,7 +98,7 @@ def _distance(got: _Run, expected: _Run) -> float:
 
 
 def _sensitivity(call: Any, example: Example, expected: _Run) -> float:
-    """Return what a model makes of its input's last bits: one that magnifies rounding cannot be compared closer."""
+    """Return the effect of the input's last bits: a model that amplifies rounding cannot be compared more closely."""
     try:
         return _distance(_Run(call, _disturbed(example)), expected)
     except Exception:
@@ -119,7 +119,7 @@ def _disturbed(example: Example) -> Example:
 
 
 def _larger(fast: Optimized, example: Example) -> Example | None:
-    """Return the example with the sizes doubled that the graph leaves open, or None."""
+    """Return the example with all open sizes of the graph doubled, or None."""
     leaves, spec = pytree.tree_flatten(example)
     tensors = [x for x in leaves if isinstance(x, Tensor)]
 

@@ -1,4 +1,4 @@
-"""All that torch is told of ops: fake kernels, derivatives, batching rules. Loaded when the first tensor comes.
+"""Registration of the ops with torch: fake kernels, derivatives, batching rules. Loaded with the first tensor.
 
-register.py loads the library and registers; there is a file for each family.
+register.py loads the library and registers ops; each family has a file.
 """

@@ -55,7 +55,7 @@ register_op("box_iou_rotated", fake=_matrix)
 
 
 def overlaps_with_derivative(boxes1: Tensor, boxes2: Tensor, kind: str, eps: float) -> Tensor | None:
-    """Return overlaps as an expression, where a derivative is asked for: it needs the matrix only then."""
+    """Return overlaps as a torch expression if a derivative is needed: only then is the whole matrix required."""
     if not wants_derivative(boxes1, boxes2) or boxes1.dtype != boxes2.dtype:
         return None
     a, b = (boxes if boxes.dtype == torch.float64 else boxes.float() for boxes in (boxes1, boxes2))
@@ -63,28 +63,28 @@ def overlaps_with_derivative(boxes1: Tensor, boxes2: Tensor, kind: str, eps: flo
 
 
 def _quotient(above: Tensor, below: Tensor) -> Tensor:
-    """Divide; where by zero, the quotient is what it is, but its gradient 0 instead of NaN."""
+    """Divide. Division by zero gives the usual quotient, but a gradient of 0 instead of NaN."""
     there = below != 0
     return torch.where(there, above / torch.where(there, below, 1.0), (above / below).detach())
 
 
 def _angle(width: Tensor, height: Tensor) -> Tensor:
-    """Return atan(width / height), 0 for a point; with a gradient for boxes without height, and 0 for a point."""
+    """Return atan(width / height). Boxes without height have a gradient; for a point, value and gradient are 0."""
     size = torch.maximum(width.abs(), height.abs()).detach()
-    size = torch.where(size > 0, size, 1.0)  # to that scale no square of a small side is lost
+    size = torch.where(size > 0, size, 1.0)  # scaled, so that squares of small sides do not underflow
     sign = torch.where(height < 0, -1.0, 1.0)
     return torch.atan2(width * sign / size, height * sign / size + 0.0)  # not -0.0, whose angle is pi
 
 
 def overlap(boxes1: Tensor, boxes2: Tensor, kind: str, eps: float) -> Tensor:
-    """Return the overlap of boxes that are broadcast against each other, with gradients of any order."""
+    """Return the overlap of boxes broadcast against each other, with gradients of any order."""
     ax1, ay1, ax2, ay2 = boxes1.unbind(-1)
     bx1, by1, bx2, by2 = boxes2.unbind(-1)
     shared = (torch.minimum(ax2, bx2) - torch.maximum(ax1, bx1)).clamp(min=0) * (
         torch.minimum(ay2, by2) - torch.maximum(ay1, by1)
     ).clamp(min=0)
     union = (ax2 - ax1) * (ay2 - ay1) + (bx2 - bx1) * (by2 - by1) - shared
-    loss = eps if kind.endswith("loss") else 0.0  # there, nothing may be divided by zero
+    loss = eps if kind.endswith("loss") else 0.0  # losses must not divide by zero
     kind = kind.removesuffix(" loss")
     iou = _quotient(shared, union + loss)
     if kind == "iou":
@@ -101,8 +101,8 @@ def overlap(boxes1: Tensor, boxes2: Tensor, kind: str, eps: float) -> Tensor:
         return result
     angles = _angle(ax2 - ax1, ay2 - ay1) - _angle(bx2 - bx1, by2 - by1)
     v = 4 / math.pi**2 * angles**2
-    # The weight is a constant to the gradient (Zheng et al., 2020), as in torchvision.
-    alpha = (v / (1 - iou + v + eps)).detach().nan_to_num(nan=0.0)  # the IoU is NaN itself then
+    # The gradient treats the weight as a constant (Zheng et al., 2020), as in torchvision.
+    alpha = (v / (1 - iou + v + eps)).detach().nan_to_num(nan=0.0)  # then the IoU itself is NaN
     return result - alpha * v
 
 

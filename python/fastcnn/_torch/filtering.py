@@ -18,7 +18,7 @@ def _keep_arguments(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     ctx.arguments = inputs[1:]
 
 
-# The filter is linear: its derivative is the transposed filter, and that one's the filter again.
+# The filter is linear: its derivative is the transposed filter, whose derivative is the filter again.
 def _transposed(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     return _gaussian_blur_backward(grad, *ctx.arguments), None, None, None
 

@@ -1,4 +1,4 @@
-"""Images of other sizes and in other places: fake kernels and derivatives."""
+"""Resizing and warping of images: fake kernels and derivatives."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _keep_sizes(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     ctx.arguments = (*image.shape[-2:], mode, antialias)
 
 
-# Resizing is linear: its derivative is the transposed map, and that one's the map again.
+# Resizing is linear: its derivative is the transposed map, whose derivative is the map again.
 def _resize_transposed(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     return _resize_backward(grad, *ctx.arguments), None, None, None, None
 
@@ -56,7 +56,8 @@ def _warp_backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     return of_image, of_maps, None, None, None, None
 
 
-# Training asks for first derivatives by a matrix; whoever asks for more gets an error, not a term that is missing.
+# Only the first derivative with respect to the matrix is implemented. Raise for the second instead of silently leaving
+# out a term.
 _NO_SECOND = "warp_affine: second derivatives by the matrix"
 
 
@@ -81,7 +82,7 @@ def _no_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None: ...
 
 
 def _motion(image: Tensor, maps: Tensor, tangent: Tensor, height: int, width: int, mode: str, fill: float) -> Tensor:
-    """The tangent by the maps: at each of the result's pixels, how fast its place moves over the slope there."""
+    """Return the tangent from the maps: for each output pixel, the motion of its source times the slope there."""
     if mode != "bilinear":
         return image.new_zeros((*image.shape[:-2], height, width))
     h, w = image.shape[-2:]
@@ -135,7 +136,7 @@ def _batch_of_maps(info: Any, in_dims: tuple[Any, ...], *args: Any) -> tuple[Any
 
 
 def _batch_with_maps(op: Callable[[], Callable[..., Tensor]]) -> Any:
-    """Batch an op of images and their maps: planes have the maps in their order."""
+    """Batch an op on images with a map each; the maps follow the order of the planes."""
 
     def batch(info: Any, in_dims: tuple[Any, ...], *args: Any) -> tuple[Any, Any]:
         image, maps, *rest = _in_front(info, in_dims, args)

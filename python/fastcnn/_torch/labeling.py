@@ -41,10 +41,10 @@ register_op("relabel_sequential", fake=_relabel_fake)
 def _largest(labels: Tensor, op: str) -> int:
     no_labels = labels.is_floating_point() or labels.is_complex() or labels.layout != torch.strided
     if labels.numel() == 0 or no_labels:
-        return 0  # nothing to see, or the op's own error
+        return 0  # nothing to measure, or the op raises its own error
     if labels.is_meta:
         raise ArgumentError(f"{op}: expected max_labels, as a meta tensor has no labels to count")
-    if labels.dtype in (torch.uint16, torch.uint32, torch.uint64):  # torch has no maximum of these
+    if labels.dtype in (torch.uint16, torch.uint32, torch.uint64):  # torch has no maximum for these dtypes
         labels = labels.to(torch.int64)
         if int(labels.min()) < 0:  # uint64
             return int(torch.iinfo(torch.uint64).max)
@@ -97,9 +97,9 @@ def _region_table_vjp(ctx: Any, *grads: Any) -> tuple[Any, ...]:
 
 
 def _moved(image: Tensor, labels: Tensor, area: Tensor, argmin: Tensor, argmax: Tensor, dims: int) -> list[Tensor]:
-    """Mean, minimum and maximum of another image at the pixels that made them in the first: linear in it."""
+    """Return mean, minimum and maximum of an image at the pixels that determined them in the first: a linear map."""
     mean = _region_table(labels, image, area.shape[-1], dims)[4]
-    pixels = torch.nn.functional.pad(image.flatten(-dims), (1, 0))  # -1, an absent label, sees 0
+    pixels = torch.nn.functional.pad(image.flatten(-dims), (1, 0))  # index -1, an absent label, reads 0
     return [mean, pixels.gather(-1, argmin + 1), pixels.gather(-1, argmax + 1)]
 
 
@@ -139,7 +139,7 @@ def _backward_setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 
 
 def _backward_vjp(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
-    """The gradient is linear in the table's: its adjoint is the table's own mean, and a look at the extreme pixels."""
+    """The gradient is linear in that of the table: its adjoint takes the table's mean and reads the extreme pixels."""
     labels, area, argmin, argmax = ctx.saved_tensors
     return None, None, None, None, *_moved(grad, labels, area, argmin, argmax, ctx.spatial_dims), None
 

@@ -24,7 +24,7 @@ _dilation_index = register_op("_dilation_index", fake=_index)
 
 
 def _scattered(grad: Tensor, index: Tensor, spatial_dims: int) -> Tensor:
-    """Sum the gradient where the values came from; -1 is the border. Of differentiable ops, for second derivatives."""
+    """Sum the gradient at the sources of the values; -1 is the border. Differentiable, for second derivatives."""
     flat = index.flatten(-spatial_dims)
     inside = torch.where(flat >= 0, grad.flatten(-spatial_dims), 0)
     return torch.zeros_like(inside).scatter_add(-1, flat.clamp(min=0), inside).reshape(grad.shape)

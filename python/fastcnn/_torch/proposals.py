@@ -1,4 +1,4 @@
-"""Segments and boxes where objects may be: fake kernels and derivatives."""
+"""Proposals of segments and boxes: fake kernels and derivatives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loads the op libraries, and registers what belongs to an op in Python: one call of `register_op` for each."""
+"""Load the op libraries, and register the Python part of each op by a call of `register_op`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _load() -> str | None:
     path = library("fastcnn_torch")
     if path is None:
         raise BackendError("fastcnn.ops: this build has no torch libraries (torch was not there when it was built)")
-    why_no_cuda = _load_cuda()  # first: the ops are registered for CUDA where the kernels are there already
+    why_no_cuda = _load_cuda()  # first: ops are registered for CUDA only if the kernels are already loaded
     torch.ops.load_library(str(path))  # type: ignore[no-untyped-call]  # torch has no type here
     return why_no_cuda
 
@@ -38,16 +38,16 @@ def _load_cuda() -> str | None:
     return None
 
 
-# Why CUDA is off, or None where it is on.
+# The reason why CUDA is unavailable, or None.
 why_no_cuda = _load()
 
 Fake = Callable[..., Any]
-# Callables by the ops' names; `register_op` fills it.
+# Callables by op name, filled by `register_op`.
 TENSOR_OPS: dict[str, Callable[..., Any]] = {}
 
 
 def _cannot_run(name: str, args: Sequence[Any]) -> BackendError:
-    """Say which tensor it was that no kernel takes, and for CUDA why."""
+    """Name the tensor that no kernel accepts, and for CUDA the reason."""
     tensors = [a for a in args if isinstance(a, Tensor)]
     odd = next((t for t in tensors if t.device.type != "cpu" or t.layout != torch.strided), tensors[0])
     reason = f": {why_no_cuda}" if odd.is_cuda and why_no_cuda else ""
@@ -57,7 +57,7 @@ def _cannot_run(name: str, args: Sequence[Any]) -> BackendError:
     )
 
 
-# Forward mode calls formulas from C++, and makes RuntimeErrors of what they raise.
+# Forward mode calls formulas from C++, which turns their errors into RuntimeErrors.
 _FROM_FORMULA = re.compile(r"NotImplementedError: ([^\n]*)")
 
 
@@ -79,7 +79,7 @@ Forward = Callable[[Sequence[Any], Sequence[Tensor | None]], Any]
 
 
 def _twice_transposed(name: str, call: Callable[..., Any]) -> Forward:
-    """Compute tangents from the backward formula: it is linear in the gradient, and its transpose is the derivative."""
+    """Compute tangents from the backward formula: it is linear in the gradient; its transpose is the derivative."""
 
     def forward(args: Sequence[Any], tangents: Sequence[Tensor | None]) -> Any:
         moving = {i: t for i, t in enumerate(tangents) if t is not None}
@@ -103,7 +103,7 @@ def _twice_transposed(name: str, call: Callable[..., Any]) -> Forward:
 
 
 def _linear(call: Callable[..., Any]) -> Forward:
-    """Compute the tangent of an op that is linear in its first argument, and by the others has no derivative."""
+    """Compute the tangent of an op that is linear in its first argument and not differentiable in the others."""
 
     def forward(args: Sequence[Any], tangents: Sequence[Tensor | None]) -> Any:
         return call(torch.zeros_like(args[0]) if tangents[0] is None else tangents[0], *args[1:])
@@ -112,14 +112,14 @@ def _linear(call: Callable[..., Any]) -> Forward:
 
 
 def _transformable(op: Any, setup_context: Any, backward: Any, batch: Any, forward: Forward | None) -> Any:
-    """The op for torch.func and for forward mode, which the formulas of torch.library do not reach.
+    """Return the op for torch.func and forward mode, which do not use the formulas of torch.library.
 
-    Formulas and batching rules call what `register_op` returns, so that derivatives of any order and any mix exist.
+    Formulas and batching rules call the result of `register_op`, so derivatives of any order and mix of modes exist.
     """
     name = op.name().partition("::")[2]
 
     def setup(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        ctx.set_materialize_grads(False)  # what has no tangent is told from what has
+        ctx.set_materialize_grads(False)  # distinguishes missing tangents from zeros
         ctx.save_for_forward(*(i for i in inputs if isinstance(i, Tensor)))
         ctx.constants = [None if isinstance(i, Tensor) else i for i in inputs]
         ctx.are_tensors = [isinstance(i, Tensor) for i in inputs]
@@ -136,11 +136,11 @@ def _transformable(op: Any, setup_context: Any, backward: Any, batch: Any, forwa
         return backward(ctx, *full)
 
     def jvp(ctx: Any, *tangents: Tensor | None) -> Any:
-        if forward is None:  # integers move by jumps alone, but a float would lose its tangent without a word
+        if forward is None:  # integers have no tangent, but a float would silently lose its own
             if any(dtype.is_floating_point for _, dtype, _ in ctx.results):
                 raise _no_formula(name)
             return None if len(ctx.results) == 1 else (None,) * len(ctx.results)
-        # torch turns forward mode off here; an outer level of it (jacfwd of jacfwd) still needs the formula's own.
+        # torch disables forward mode here, but an outer level of it (jacfwd of jacfwd) needs the formula's tangent.
         with forward_ad._set_fwd_grad_enabled(True):
             saved = iter([_dual(t).primal for t in ctx.saved_tensors])
             args = [next(saved) if t else c for t, c in zip(ctx.are_tensors, ctx.constants, strict=True)]
@@ -159,14 +159,14 @@ def _transformable(op: Any, setup_context: Any, backward: Any, batch: Any, forwa
 
 
 def expect_tensors(op: str, **arguments: Any) -> None:
-    """Refuse what is no tensor by its argument's name."""
+    """Raise for arguments that are not tensors, by name."""
     for name, value in arguments.items():
         if not isinstance(value, Tensor):
             raise TypeError(f"{op}: expected {name} to be a tensor, got {type(value).__name__}")
 
 
 def wants_derivative(*tensors: Tensor) -> bool:
-    """Is a derivative by one of these asked for, or may be? A transform of `torch.func` does not always show."""
+    """Return whether a derivative by one of these may be needed; a transform of `torch.func` is not always visible."""
     return (
         (torch.is_grad_enabled() and any(t.requires_grad for t in tensors))
         or torch._C._are_functorch_transforms_active()
@@ -175,7 +175,7 @@ def wants_derivative(*tensors: Tensor) -> bool:
 
 
 def _moves(args: Sequence[Any]) -> bool:
-    """Has an argument a tangent? At the level of `torch.autograd.forward_ad`."""
+    """Return whether an argument has a tangent, at the level of `torch.autograd.forward_ad`."""
     return any(isinstance(a, Tensor) and _dual(a).tangent is not None for a in args)
 
 
@@ -198,9 +198,9 @@ def register_op(
         images: positions of the arguments whose leading dimensions are batch; `vmap` adds one more.
         setup_context: see `torch.library.register_autograd`.
         backward: likewise; None declares the op non-differentiable.
-        forward: the results' tangents from the arguments and their tangents, None where one has none. Without it they
-            follow from `backward`, at the price of the op, its gradient and that one's.
-        linear: the op is linear in its first argument, so that its tangent is the op's of the argument's.
+        forward: computes the results' tangents from the arguments and their tangents (None if there is none). By
+            default they follow from `backward`, at the cost of the op, its gradient and the gradient of that.
+        linear: the op is linear in its first argument, so its tangent is the op applied to the argument's tangent.
         batch: see `torch.library.register_vmap`, for ops whose arguments are not simply images.
     """
     op = getattr(torch.ops.fastcnn, name).default
@@ -230,7 +230,7 @@ def register_op(
         return result, tuple(0 for _ in result) if isinstance(result, tuple) else 0
 
     transformable: Any = None
-    if not op._schema.is_mutable:  # else it writes into an argument: there is neither formula nor batch for these
+    if not op._schema.is_mutable:  # ops that write to an argument have no formula and no batching rule
         torch.library.register_autograd(f"fastcnn::{name}", backward, setup_context=setup_context)
         torch.library.register_vmap(f"fastcnn::{name}", batch or batch_images)
 
@@ -262,6 +262,6 @@ def register_op(
 
 
 def register_named_tuple_for_export(kind: type[Any], name: str) -> None:
-    """Let `torch.export.save` and AOTInductor keep results of a NamedTuple, under a name that stays."""
-    # Its only way to do so; torch's own tuples take it as well.
+    """Let `torch.export.save` and AOTInductor store results of a NamedTuple, under a stable name."""
+    # This private function is the only way; torch uses it for its own tuples.
     torch.utils._pytree._register_namedtuple(kind, serialized_type_name=name)

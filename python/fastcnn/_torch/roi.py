@@ -32,7 +32,7 @@ def _map(grad: Tensor, rois: Tensor, *args: Any) -> Tensor:
 
 
 def _one_batch(info: Any, in_dims: Sequence[Any], tensors: Sequence[Tensor], images: int) -> list[Tensor]:
-    """Join the batch of maps, regions and places to one: the regions' indices count on."""
+    """Merge batches of maps, regions and positions into one, and offset the image indices of the regions."""
     n = info.batch_size
     moved = [t.expand(n, *t.shape) if d is None else t.movedim(d, 0) for t, d in zip(tensors, in_dims, strict=False)]
     first = torch.arange(n, device=moved[1].device)[:, None] * images
@@ -52,7 +52,7 @@ def _batched(call: Callable[[], Callable[..., Any]]) -> Callable[..., tuple[Any,
 
 
 def _batched_map(call: Callable[[], Callable[..., Tensor]]) -> Callable[..., tuple[Any, Any]]:
-    """Likewise for the gradients of maps, whose sizes, the images' number first, are arguments."""
+    """Likewise for gradients of maps, which take the sizes, starting with the number of images, as arguments."""
 
     def rule(info: Any, in_dims: tuple[Any, ...], *args: Any) -> tuple[Any, Any]:
         tensors = [a for a in args if isinstance(a, Tensor)]
@@ -71,7 +71,7 @@ def _save(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
     ctx.shape, ctx.rest = input.shape, rest
     if isinstance(output, tuple):
         ctx.mark_non_differentiable(output[1])
-        ctx.set_materialize_grads(False)  # or each backward fills one for the places too
+        ctx.set_materialize_grads(False)  # else each backward pass fills one for the positions too
         ctx.save_for_backward(rois, output[1])
     else:
         ctx.save_for_backward(rois)
@@ -90,7 +90,7 @@ def _save_grad(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
 
 
 def _align_twice(ctx: Any, grad: Tensor) -> Any:
-    # The gradient is linear in grad: its own is the forward.
+    # The gradient is linear in grad: its own gradient is the forward op.
     scale, *_, sampling_ratio, aligned = ctx.rest
     result = _roi_align(grad, ctx.saved_tensors[0], scale, *ctx.size, sampling_ratio, aligned)
     return result, *(None,) * 8
@@ -145,8 +145,8 @@ _roi_pool_backward: Callable[..., Any] = register_op(
 )
 
 
-# Where no gradient is asked for, the places of the maxima, as large as they, are not written. If one is asked for after
-# all (torch.func), they are looked for then.
+# Without a gradient, the positions of the maxima, as large as the result, are not stored. If one is needed after all
+# (torch.func), they are computed then.
 def _save_values(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     input, rois, *ctx.rest = inputs
     ctx.save_for_backward(input, rois)

@@ -1,4 +1,4 @@
-"""What commands that take pictures and write results beside them share: names, the loop, and what goes wrong."""
+"""Shared by commands that read images and write results next to them: file names, the loop, errors."""
 
 from __future__ import annotations
 

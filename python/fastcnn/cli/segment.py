@@ -219,7 +219,7 @@ def segment(
 
 
 class _Found(NamedTuple):
-    """What was found, and how: a word for the table, and the options that do it again."""
+    """The objects found, a word for the table that names the method, and the options that reproduce it."""
 
     labels: Any
     regions: Any
@@ -278,7 +278,7 @@ def _one(path: Path, out: Path, find: Find, dark_objects: bool, max_pixels: int)
     start = time.perf_counter()
     with decoders_silenced():
         picture = read_image(path, max_pixels=max_pixels)
-    # What is transparent is background: dark among bright objects, bright among dark ones.
+    # Transparent pixels are background: dark if the objects are bright, bright if they are dark.
     background = 1.0 if dark_objects else 0.0
     before = time.perf_counter()
     found = find(picture, background)

@@ -1,7 +1,7 @@
-"""Datasets: files of the usual forms, pictures that are drawn, and random changes of them.
+"""Datasets: files in the usual formats, synthetic images, and random transforms of them.
 
-Every dataset gives `Sample` objects. Broken files are named; they raise, or are skipped with a `DataWarning`, as one
-chooses.
+Every dataset yields `Sample` objects. A broken file raises an error or is skipped with a `DataWarning`, as the caller
+chooses; the message names the file.
 """
 
 from fastcnn.data.augment import Affine, Augmented, Color, Compose, Crop, Flip, Mosaic, Resize

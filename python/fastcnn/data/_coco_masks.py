@@ -1,4 +1,4 @@
-"""COCO's three forms of an object's mask: polygons, run lengths, and run lengths as text."""
+"""COCO's three formats of an object's mask: polygons, run lengths, and run lengths as text."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 
 class MaskError(ValueError):
-    """What is there is no mask of this size."""
+    """The annotation is not a mask of the expected size."""
 
 
 def decode(segmentation: Any, height: int, width: int) -> NDArray[np.bool_]:
     """Return the mask (height, width) of an annotation's "segmentation", equal to pycocotools' pixel for pixel.
 
     Raises:
-        MaskError: anything else than COCO's forms, or of another size.
+        MaskError: not one of COCO's formats, or of another size.
     """
     if isinstance(segmentation, list):
         return _polygons(segmentation, height, width)
@@ -27,7 +27,7 @@ def decode(segmentation: Any, height: int, width: int) -> NDArray[np.bool_]:
     if not isinstance(runs, list) or not all(type(n) is int and n >= 0 for n in runs) or sum(runs) != height * width:
         raise MaskError("run lengths that do not fill the picture")
     values = np.arange(len(runs)) % 2 == 1
-    # Column by column, the first run is background.
+    # Runs go column by column; the first one is background.
     return np.repeat(values, runs).reshape(width, height).T
 
 
@@ -39,7 +39,7 @@ def _polygons(polygons: list[Any], height: int, width: int) -> NDArray[np.bool_]
         numbers = isinstance(polygon, list) and all(isinstance(v, (int, float)) for v in polygon)
         if not numbers or len(polygon) < 6 or len(polygon) % 2 or not np.isfinite(polygon).all():
             raise MaskError("a polygon that is not three corners or more")
-        # Far outside is far enough: the product of two such numbers is exact.
+        # Clip corners far outside the image: products of two such numbers stay exact.
         mask |= _polygon(np.clip(np.reshape(polygon, (-1, 2)).astype(float), -1e6, 1e6), height, width)
     return mask
 
@@ -47,14 +47,14 @@ def _polygons(polygons: list[Any], height: int, width: int) -> NDArray[np.bool_]
 def _polygon(corners: NDArray[np.float64], height: int, width: int) -> NDArray[np.bool_]:
     """Fill a polygon as COCO's own code does (pycocotools, ``rleFrPoly`` in maskApi.c), pixel for pixel.
 
-    Corners are rounded to fifths of a pixel, and edges are lines of such steps. Where one of them crosses the middle of
-    a column of pixels, those below it change sides: what is crossed an odd number of times lies inside.
+    Corners are rounded to fifths of a pixel, and edges are lines of such steps. Where an edge crosses the middle of a
+    pixel column, the pixels below it switch between outside and inside.
     """
     begin = np.trunc(5 * corners + 0.5)
     end = np.roll(begin, -1, 0)
     step = np.abs(end - begin)
     flat = step[:, 0] >= step[:, 1]
-    # An edge is walked along its longer side, upwards.
+    # Walk along the longer side of each edge, in ascending order.
     turned = np.where(flat, begin[:, 0] > end[:, 0], begin[:, 1] > end[:, 1])[:, None]
     begin, end = np.where(turned, end, begin), np.where(turned, begin, end)
     rise = np.where(flat, end[:, 1] - begin[:, 1], end[:, 0] - begin[:, 0]) / np.maximum(step.max(1), 1)
@@ -67,7 +67,7 @@ def _polygon(corners: NDArray[np.float64], height: int, width: int) -> NDArray[n
     column = first[edge] + np.arange(len(edge)) - (np.cumsum(counts) - counts)[edge]
     x, (x0, y0), slope = 5 * column + 2, begin[edge].T, rise[edge]
 
-    # The row is the upper of the two steps beside the middle.
+    # The row is the smaller one of the two steps next to the middle.
     level = np.minimum(*(np.floor(y0 + slope * (at - x0) + 0.5) for at in (x, x + 1)))
     time = np.floor((x + 0.5 - x0) / np.where(flat[edge], 1, slope))  # of steep edges
 
@@ -85,7 +85,7 @@ def _polygon(corners: NDArray[np.float64], height: int, width: int) -> NDArray[n
 
 
 def _text(text: str) -> list[int]:
-    """Undo COCO's packing: five bits a character from "0" on, lowest first; from the third on, differences."""
+    """Decode COCO's text: five bits per character from "0", lowest first; differences from the third number on."""
     runs: list[int] = []
     value = shift = 0
     for character in text:

@@ -1,4 +1,4 @@
-"""The kinds of data by the part of a `Sample` that they fill: `@dataset` adds one of files, `@drawn` a drawn one."""
+"""Registry of datasets by the part of a `Sample` that they fill: `@dataset` adds files, `@drawn` synthetic data."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Found(NamedTuple):
 
 
 class OfFolders(Protocol):
-    """A class of datasets that recognises its folders.
+    """A dataset class that recognises its folder layout.
 
     Attributes:
-        layout: what it expects in a folder, for messages.
+        layout: the expected content of a folder, for messages.
     """
 
     layout: str
@@ -33,8 +33,8 @@ class OfFolders(Protocol):
         """Return the datasets of a folder, or None where it has another layout.
 
         Args:
-            folder: that exists.
-            part: of samples, which is to be filled: "label", "mask" or "boxes".
+            folder: an existing folder.
+            part: the part of samples to fill: "label", "mask" or "boxes".
             on_error: "refuse" or "skip" broken files.
 
         Raises:
@@ -43,7 +43,7 @@ class OfFolders(Protocol):
 
 
 class Drawn(NamedTuple):
-    """Data without files: the part of samples that it fills, and a function of number, size and seed (0: its own)."""
+    """Synthetic data: the part of samples that it fills, and a function of length, size and seed (0: its default)."""
 
     part: str
     make: Callable[[int, int, int], Found]
@@ -56,9 +56,9 @@ _Make = TypeVar("_Make", bound=Callable[[int, int, int], Found])
 
 
 def dataset(*parts: str, general: bool = False) -> Callable[[_Class], _Class]:
-    """Register a class of datasets for the parts of samples that it can fill.
+    """Register a dataset class for the parts of samples that it can fill.
 
-    The later one is asked the earlier; those that are `general`, whose layout others may have too, come last.
+    Classes registered later are asked first. `general` classes, whose layout may match other formats too, come last.
     """
 
     def register(kind: _Class) -> _Class:
@@ -71,10 +71,10 @@ def dataset(*parts: str, general: bool = False) -> Callable[[_Class], _Class]:
 
 
 def drawn(word: str, part: str) -> Callable[[_Make], _Make]:
-    """Register a function that makes data without files, by a word.
+    """Register a function that makes synthetic data, by name.
 
     Raises:
-        ValueError: a word that is taken.
+        ValueError: the name is already taken.
     """
 
     def register(make: _Make) -> _Make:
@@ -90,7 +90,7 @@ def recognise(folder: Path, part: str, on_error: str) -> Found:
     """Ask each class in turn.
 
     Raises:
-        DataError: a folder that none takes, or cannot read.
+        DataError: no class recognises the folder, or it cannot be read.
     """
     kinds = DATASETS.get(part, [])
     for kind in kinds:
@@ -101,10 +101,10 @@ def recognise(folder: Path, part: str, on_error: str) -> Found:
 
 
 def in_parts(folder: Path, make: Callable[[Path], FileSamples]) -> Found:
-    """Make datasets of ``train/`` and ``val/``, where both are there, or of one of them or the folder itself.
+    """Make datasets of ``train/`` and ``val/`` if both exist, else of the one that exists or of the folder itself.
 
     Raises:
-        DataError: classes for validation that are not those for training.
+        DataError: the classes for validation differ from those for training.
     """
     train = folder / "train" if (folder / "train").is_dir() else folder
     for name in ("val", "valid", "validation", "test"):
@@ -114,14 +114,14 @@ def in_parts(folder: Path, make: Callable[[Path], FileSamples]) -> Found:
 
 
 def of_same_classes(folder: Path, train: Samples, validation: Samples) -> Found:
-    """Return both, or refuse other classes for validation than for training."""
+    """Return both, or raise if the classes for validation differ from those for training."""
     if list(train.class_names) != list(validation.class_names):
         raise DataError(folder, "has other classes for validation than for training")
     return Found(train, validation)
 
 
 class Part(Samples):
-    """Some samples of a dataset."""
+    """A subset of a dataset."""
 
     def __init__(self, dataset: Samples, indices: list[int]) -> None:
         self._subset = Subset(dataset, indices)
@@ -137,6 +137,6 @@ class Part(Samples):
         return sample
 
     def boxes_of(self, index: int) -> int | None:
-        """Return how many boxes a sample has, where that is known."""
+        """Return the number of boxes of a sample, if known."""
         dataset: Samples = self._subset.dataset  # type: ignore[assignment]  # as it was given
         return dataset.boxes_of(self._subset.indices[index])

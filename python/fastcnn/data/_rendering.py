@@ -1,10 +1,10 @@
-"""Drawing cells as a fluorescence microscope sees them, with the truth.
+"""Render cells as a fluorescence microscope shows them, with ground truth.
 
-Stained nuclei: clusters of touching, slightly lobed ellipses of differing brightness with mottled chromatin, blurred by
+Stained nuclei: clusters of touching, slightly lobed ellipses of varying brightness with mottled chromatin, blurred by
 the optics, on an uneven background, with photon and read-out noise.
 
-The result depends on the arguments only: the random numbers come from the raw PCG64 stream, which NumPy promises never
-to change, and the Gaussian ones are made from it here.
+The result depends only on the arguments: uniform random numbers come from the raw PCG64 stream, which NumPy guarantees
+never to change; normal ones are computed from them here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 
 class Scene(NamedTuple):
-    """A rendered picture (uint8) and what is truly in it (int32, 0 background, 1..N nuclei)."""
+    """A rendered image (uint8) and its ground truth (int32, 0 background, 1..N nuclei)."""
 
     image: NDArray[Any]
     labels: NDArray[Any]
@@ -35,14 +35,14 @@ class Random:
         return result
 
     def normal(self, shape: tuple[int, ...]) -> NDArray[Any]:
-        """Box and Muller's method."""
+        """Return normal values by the Box-Muller method."""
         radius = np.sqrt(-2.0 * np.log1p(-self.uniform(0, 1, shape)))
         result: NDArray[Any] = radius * np.cos(self.uniform(0, 2 * np.pi, shape))
         return result
 
 
 def blur(image: NDArray[Any], sigma: float) -> NDArray[Any]:
-    """Gaussian blur with mirrored borders, in plain NumPy, so that the picture does not hang on any op's version."""
+    """Gaussian blur with mirrored borders, in plain NumPy, so that the image does not depend on an op's version."""
     reach = int(4 * sigma + 0.5)
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
     kernel /= kernel.sum()
@@ -54,8 +54,8 @@ def blur(image: NDArray[Any], sigma: float) -> NDArray[Any]:
 
 
 def smooth_noise(random: Random, size: int, sigma: float) -> NDArray[Any]:
-    """Noise with structures of about `sigma` pixels, of mean 0 and standard deviation 1."""
-    # Coarse structures are drawn small and enlarged: a blur as wide as the picture would take long.
+    """Noise with structures of about `sigma` pixels, mean 0 and standard deviation 1."""
+    # Coarse structures are drawn small and enlarged: a blur as wide as the image would be slow.
     step = max(1, int(sigma / 4))
     small = blur(random.normal((size // step + 2,) * 2), sigma / step)
     at = np.arange(size) / step
@@ -67,7 +67,7 @@ def smooth_noise(random: Random, size: int, sigma: float) -> NDArray[Any]:
 
 
 class Shape(NamedTuple):
-    """An ellipse, its outline lobed by three low harmonics."""
+    """An ellipse whose outline is modulated by three low harmonics."""
 
     axes: NDArray[Any]
     lobes: NDArray[Any]
@@ -85,14 +85,14 @@ class Shape(NamedTuple):
 
 
 def random_shape(random: Random, radius: float, roundness: tuple[float, float]) -> Shape:
-    """Make a shape of about that radius."""
+    """Return a random shape of about this radius."""
     long = radius * random.uniform(0.85, 1.25)
     axes = np.array([long, long * random.uniform(*roundness)])
     return Shape(axes, random.uniform(-0.05, 0.05, (3,)), random.uniform(0, 6.28, (3,)), float(random.uniform(0, 6.28)))
 
 
 def place(random: Random, size: int, radius: float, count: int, roundness: tuple[float, float]) -> NDArray[Any]:
-    """Put `count` nuclei into the picture, most of them touching an earlier one; none may cover another by much."""
+    """Place `count` nuclei in the image. Most touch an earlier one; none may cover much of another."""
     labels = np.zeros((size, size), np.int32)
     centres: list[tuple[float, float]] = []
     y, x = np.mgrid[:size, :size]
@@ -100,14 +100,14 @@ def place(random: Random, size: int, radius: float, count: int, roundness: tuple
         if len(centres) == count:
             break
         if centres and random.uniform(0, 1) < 0.75:
-            # Beside an earlier one, a little under two radii away: they touch.
+            # Slightly less than two radii from an earlier one, so that they touch.
             cy, cx = centres[int(random.uniform(0, len(centres)))]
             angle = random.uniform(0, 2 * np.pi)
             away = radius * random.uniform(1.5, 2.0)
             cy, cx = cy + away * np.sin(angle), cx + away * np.cos(angle)
         else:
             cy, cx = random.uniform(0, size, (2,))
-        margin = 0.5 * radius  # some are cut by the frame, none to a sliver
+        margin = 0.5 * radius  # the border cuts some nuclei, but leaves no slivers
         if not (margin < cy < size - margin and margin < cx < size - margin):
             continue
         if labels[int(cy), int(cx)]:
@@ -142,18 +142,18 @@ def render(
     brightness: tuple[float, float] = (90.0, 165.0),
     rim: float = 0.0,
 ) -> Scene:
-    """Draw a picture.
+    """Render an image.
 
     Args:
-        seed: of everything random.
+        seed: for all random numbers.
         size: width and height in pixels.
         radius: typical radius of a nucleus.
-        count: nuclei wanted; fewer where they do not fit.
+        count: number of nuclei; fewer if they do not fit.
         background: scales the unevenness of the light.
-        noise: scales that of the camera.
-        roundness: least and largest ratio of the short to the long axis.
-        brightness: least and largest.
-        rim: how much darker a nucleus is at its edge.
+        noise: scales the camera's noise.
+        roundness: minimum and maximum ratio of the short to the long axis.
+        brightness: minimum and maximum.
+        rim: relative darkening of a nucleus at its edge.
     """
     random = Random(seed)
     labels = place(random, size, radius, count, roundness)
@@ -167,17 +167,17 @@ def render(
     body = blur(bright * np.maximum(texture - 0.35 * np.minimum(nucleoli, 1), 0.2), radius / 13)
     y, x = np.mgrid[:size, :size] / size
     light = 14 + background * (48 * (0.2 + 0.8 * x) * (0.3 + 0.7 * y) + 5 * smooth_noise(random, size, size / 8))
-    # Light from out of focus around the clusters, and a few specks of debris.
+    # Out-of-focus light around the clusters, and a few specks of debris.
     haze = 0.18 * blur(body, radius)
     debris = 60 * np.minimum(spots(random, size, radius / 12, found // 5), 1)
     signal = np.maximum(body + light + haze + debris, 0)
-    # Photons: noise that grows with the square root of the signal; then the camera's own.
+    # Photon noise grows with the square root of the signal; then add the camera's read-out noise.
     signal = signal + noise * (0.35 * np.sqrt(signal) * random.normal(signal.shape) + 1.5 * random.normal(signal.shape))
     return Scene(np.clip(np.rint(signal), 0, 255).astype(np.uint8), labels)
 
 
 def _edges(labels: NDArray[Any]) -> NDArray[np.bool_]:
-    """Pixels beside another label."""
+    """Pixels next to another label."""
     edges = np.zeros(labels.shape, bool)
     for values, marks in ((labels, edges), (labels.T, edges.T)):  # transposed views: rows, then columns
         other = values[:-1] != values[1:]

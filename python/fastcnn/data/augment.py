@@ -1,7 +1,7 @@
-"""Random changes that carry masks and boxes along.
+"""Random transforms of images together with their masks and boxes.
 
-A transform is called with a `Sample` and a generator. Everything random comes from the generator, so that a sample of
-an epoch is always the same, in whatever process it is made.
+A transform is called with a `Sample` and a generator. All random numbers come from the generator, so a sample of an
+epoch is the same in every process.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def _integer(generator: Generator, below: int) -> int:
 
 
 def _shared(value: float, dtype: torch.dtype) -> Tensor:
-    """Return a number that the workers of a data loader see change."""
+    """Return a number in shared memory: workers of a data loader see its changes."""
     number = torch.tensor(value, dtype=dtype)
     return number.share_memory_()  # type: ignore[no-untyped-call, no-any-return]  # torch has no type here
 
@@ -46,7 +46,7 @@ def _check_size(name: str, size: int | Sequence[int]) -> tuple[int, int]:
 
 
 def _cut(sample: Sample, before: Tensor, least: float) -> Sample:
-    """Cut boxes at the picture's edges; drop those of which less than a share is left of `before`, an area each."""
+    """Clip boxes to the image; drop those whose area is less than the share `least` of `before`."""
     assert sample.boxes is not None
     assert sample.classes is not None
     height, width = sample.image.shape[-2:]
@@ -61,7 +61,7 @@ def _area(boxes: Tensor) -> Tensor:
 
 
 class Compose:
-    """One transform after another.
+    """Apply transforms one after another.
 
     Args:
         transforms: from first to last.
@@ -85,11 +85,11 @@ class Compose:
 
 
 class Flip:
-    """Mirror left and right, top and bottom, each with its chance.
+    """Flip horizontally and vertically, each with its own probability.
 
     Args:
-        horizontal: chance to mirror left and right.
-        vertical: chance to mirror top and bottom.
+        horizontal: probability of flipping left and right.
+        vertical: probability of flipping top and bottom.
     """
 
     def __init__(self, horizontal: float = 0.5, vertical: float = 0.0) -> None:
@@ -115,13 +115,13 @@ class Flip:
 
 
 class Crop:
-    """Take a piece of a fixed size from a random place; smaller pictures are put on ground of the fill value.
+    """Crop a fixed size at a random position; smaller images are padded with the fill value.
 
     Args:
-        size: (height, width) of the piece, or one number for both.
-        least: of a box at least this share must be left, or it goes.
-        fill: of the image, where it is smaller. Masks have 0 there.
-        centre: take the middle instead of a random place.
+        size: (height, width) of the crop, or one number for both.
+        least: drop boxes of which less than this share remains.
+        fill: padding value of the image. Masks are padded with 0.
+        centre: crop at the centre instead of a random position.
     """
 
     def __init__(self, size: int | Sequence[int], least: float = 0.2, fill: float = 0.0, centre: bool = False) -> None:
@@ -154,12 +154,12 @@ class Crop:
 
 
 class Resize:
-    """Bring to a size: stretched, or as large as fits with ground around it.
+    """Resize an image: stretch it, or keep its aspect ratio and pad it.
 
     Args:
         size: (height, width), or one number for both.
-        keep_aspect: do not stretch, but fill up at the bottom and on the right.
-        fill: of the image, where it is filled up. Masks have 0 there.
+        keep_aspect: do not stretch; pad at the bottom and on the right.
+        fill: padding value of the image. Masks are padded with 0.
     """
 
     def __init__(self, size: int | Sequence[int], keep_aspect: bool = False, fill: float = 0.5) -> None:
@@ -192,19 +192,19 @@ class Resize:
 
 
 class Affine:
-    """Turn, scale, shear and shift about the middle.
+    """Rotate, scale, shear and translate about the centre.
 
     Args:
-        degrees: turned by up to so much either way.
-        scale: least and largest factor.
-        shear: up to so many degrees either way.
-        shift: up to this share of width and height either way.
-        least: of a box at least this share must be left, or it goes.
-        fill: of the image, where nothing of it is. Masks have 0 there.
-        p: chance that anything is done.
+        degrees: maximum rotation in either direction.
+        scale: minimum and maximum factor.
+        shear: maximum shear in degrees, in either direction.
+        shift: maximum translation as a share of width and height, in either direction.
+        least: drop boxes of which less than this share remains.
+        fill: value outside of the image. Masks have 0 there.
+        p: probability that the transform is applied.
 
-    Boxes become the upright ones around their four turned corners, and so grow where they are turned: keep `degrees`
-    small for detection.
+    Boxes become the axis-aligned boxes around their four transformed corners, so rotation enlarges them: keep
+    `degrees` small for detection.
     """
 
     def __init__(
@@ -237,7 +237,7 @@ class Affine:
         cos, sin = factor * math.cos(turn), factor * math.sin(turn)
         a, b, c, d = cos, cos * lean - sin, sin, sin * lean + cos
         x, y = width / 2, height / 2
-        # On edges' coordinates, which boxes have; pixels' centres, which warps have, lie half a pixel further.
+        # Boxes use coordinates of pixel edges; warps use those of pixel centres, half a pixel further.
         matrix = torch.tensor(
             [[a, b, x - a * x - b * y + moved[0]], [c, d, y - c * x - d * y + moved[1]]], dtype=torch.float64
         )
@@ -258,11 +258,11 @@ class Color:
     """Change brightness, contrast, saturation and gamma, and add noise.
 
     Args:
-        brightness: added, up to so much either way.
-        contrast: the distance from the mean times 1 and up to so much more or less.
-        saturation: the distance from grey likewise; colour pictures only.
-        gamma: to the power of 1 and up to so much more, or its inverse.
-        noise: standard deviation of noise, from 0 to this.
+        brightness: maximum value added or subtracted.
+        contrast: the distance from the mean is scaled by 1 plus or minus up to this.
+        saturation: likewise for the distance from grey; colour images only.
+        gamma: the exponent is 1 plus up to this, or its inverse.
+        noise: maximum standard deviation of the noise; the minimum is 0.
     """
 
     def __init__(
@@ -302,15 +302,15 @@ class Color:
 
 
 class Mosaic:
-    """Put four pictures around a random point, as YOLO's trainers do.
+    """Arrange four images around a random point, as in the training of YOLO.
 
     Args:
-        dataset: the other three come from it.
+        dataset: the source of the other three images.
         size: (height, width) of the result, or one number for both.
-        least: of a box at least this share must be left, or it goes.
-        fill: of the image, where none of the four is.
-        p: chance that anything is done. Otherwise a picture is fitted to the size.
-        objects: masks hold objects' numbers, which go on from one picture to the next. False: classes, which stay.
+        least: drop boxes of which less than this share remains.
+        fill: value where none of the four images lies.
+        p: probability of the mosaic. Otherwise one image is fitted to the size.
+        objects: masks hold object numbers, which continue from one image to the next. False: classes, kept as they are.
 
     Reference:
         A. Bochkovskiy, C.-Y. Wang, H.-Y. M. Liao, "YOLOv4", 2020.
@@ -332,7 +332,7 @@ class Mosaic:
 
     @property
     def p(self) -> float:
-        """Chance that anything is done; can be set while loaders run."""
+        """Probability of the mosaic; can be set while loaders run."""
         return float(self._p)
 
     @p.setter
@@ -370,12 +370,12 @@ class Mosaic:
 
 
 class Augmented(Samples):
-    """A dataset whose samples are changed at random, others in every epoch.
+    """A dataset whose samples are transformed at random, differently in every epoch.
 
     Args:
-        dataset: what is changed.
-        transform: how.
-        seed: of the changes.
+        dataset: the samples to transform.
+        transform: the transform.
+        seed: for the random numbers.
 
     Sample i of an epoch is the same in every process and order. `set_epoch` reaches the workers of a data loader too.
 
@@ -401,7 +401,7 @@ class Augmented(Samples):
     def __getitem__(self, index: int) -> Sample:
         """Return a changed sample."""
         sample = self.dataset[index]
-        # Three numbers to one of 64 bits, far apart for near ones (the constants of SplitMix64's increments).
+        # Mix three numbers into one seed of 64 bits; SplitMix64's constants keep seeds of close numbers far apart.
         mixed = self.seed * 0x9E3779B97F4A7C15 + int(self._epoch) * 0xBF58476D1CE4E5B9 + index * 0x94D049BB133111EB
         generator = torch.Generator().manual_seed(mixed & ((1 << 63) - 1))
         return self.transform(sample, generator)

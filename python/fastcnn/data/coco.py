@@ -1,4 +1,4 @@
-"""Boxes and masks in COCO's form: one JSON file for all pictures."""
+"""Boxes and masks in COCO's format: one JSON file for all images."""
 
 from __future__ import annotations
 
@@ -18,27 +18,26 @@ from fastcnn.data.sample import FileSamples, Sample, load_picture
 
 @dataset("boxes", "mask")
 class CocoDetection(FileSamples):
-    """Pictures with boxes, from a COCO annotation file.
+    """Images with boxes, from a COCO annotation file.
 
     Args:
-        images: the folder that the file's names are in.
-        annotations: the JSON file, as of COCO's ``instances_*.json``. Crowds are left out.
-        on_error: "refuse": a broken picture or annotation raises; "skip": it warns; the picture, or the one annotation,
-            is left out.
+        images: the folder of the image files.
+        annotations: the JSON file, in the format of COCO's ``instances_*.json``. Crowds are skipped.
+        on_error: "refuse": a broken image or annotation raises; "skip": it warns and skips the
+            image, or that annotation.
         channels: 1 for grey, 3 for colour, None for what the files have.
-        masks: read the objects' masks too. Box i's object has number i + 1; where several overlap, the last one's. A
-            polygon's pixels are those that pycocotools gives it: about those whose centre lies inside.
+        masks: read the objects' masks too. The object of box i has number i + 1; the last one wins where objects
+            overlap. Polygons are filled as by pycocotools: roughly the pixels whose centre lies inside.
 
     Raises:
-        DataError: a file that is no such JSON; an id that is no whole number, or that two have; an annotation without a
-            picture, a known category, or a box of four finite numbers; boxes without an area are such, too. On reading:
-            a picture of another size than the file says, or a box that lies outside of it. Boxes that reach over the
-            picture are cut.
+        DataError: invalid JSON or another format; an id that is not an integer, or not unique; an annotation without a
+            image, a known category, or a box of four finite numbers and an area above 0. On reading: an image of
+            another size than the file states, or a box outside of it. Boxes that extend beyond the image are clipped.
 
-    Boxes are taken to be of the picture as it is shown: turned as its EXIF tag says. Where the file has the size before
-    the turn, the picture is refused, as one that was resized after its annotation is.
+    Boxes refer to the image as displayed: rotated according to its EXIF tag. An image is refused if the file states
+    its size before this rotation, as is one that was resized after annotation.
 
-    Classes are numbered in the order of the categories' ids; `class_names` has their names.
+    Classes are numbered in the order of the category ids; `class_names` holds their names.
 
     Example:
         >>> from fastcnn.data import CocoDetection
@@ -88,7 +87,7 @@ class CocoDetection(FileSamples):
 
     @classmethod
     def recognise(cls, folder: Path, part: str, on_error: str) -> Found | None:
-        """Return those of ``annotations/instances_train*.json``, ``..._val*.json`` and folders of these names."""
+        """Return the datasets of ``annotations/instances_train*.json``, ``..._val*.json`` and their image folders."""
         found = []
         for name in ("train", "val"):
             files = sorted((folder / "annotations").glob(f"instances_{name}*.json"))
@@ -127,7 +126,7 @@ class CocoDetection(FileSamples):
         return value if value is None or isinstance(value, float) else self._field(of, name, int, what)
 
     def _numbered(self, entries: list[Any], what: str, names: list[str]) -> dict[int, int]:
-        """Return where each id stands; one that stands twice would give the one's annotations to the other."""
+        """Return the index of each id. Refuse a duplicate id: it would mix the annotations of two entries."""
         places: dict[int, int] = {}
         for place, entry in enumerate(entries):
             first = places.setdefault(entry["id"], place)
@@ -160,15 +159,15 @@ class CocoDetection(FileSamples):
         self._segmentations[image].append(annotation.get("segmentation") if self._masks else None)
 
     def __len__(self) -> int:
-        """Return the number of pictures, those without boxes among them."""
+        """Return the number of images, including those without boxes."""
         return len(self._images)
 
     def boxes_of(self, index: int) -> int:
-        """Return how many boxes a picture has."""
+        """Return the number of boxes of an image."""
         return len(self._boxes[index])
 
     def read(self, index: int) -> Sample:
-        """Read picture and boxes."""
+        """Read image and boxes."""
         path = self._folder / self._images[index]
         image = load_picture(path, self.channels)
         check_size(path, image, self._sizes[index], self._file)
@@ -193,7 +192,7 @@ def _integer(digits: str) -> int | float:
 
 
 def check_size(path: Path, image: torch.Tensor, stated: tuple[Any, Any], file: Path) -> None:
-    """Refuse a picture of another size (height, width) than its annotation states: its boxes lie elsewhere."""
+    """Refuse an image whose size (height, width) differs from its annotation: its boxes would be misplaced."""
     height, width = image.shape[-2:]
     if any(said not in (None, side) for said, side in zip(stated, (height, width), strict=True)):
         says = " and ".join(str(said) for said in stated if said is not None)
@@ -204,7 +203,7 @@ def check_size(path: Path, image: torch.Tensor, stated: tuple[Any, Any], file: P
 
 
 def with_boxes(image: torch.Tensor, boxes: list[Any], classes: list[int], source: str) -> Sample:
-    """Make a sample of plain numbers; boxes are cut at the picture's edges."""
+    """Make a sample from plain numbers; boxes are clipped to the image."""
     height, width = image.shape[-2:]
     corners = torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4)
     corners[:, 0::2] = corners[:, 0::2].clamp(0, width)

@@ -1,4 +1,4 @@
-"""What is wrong with a dataset's files."""
+"""Errors and warnings about a dataset's files."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class DataError(ValueError):
 
 
 class DataWarning(UserWarning):
-    """Something of a dataset was left out."""
+    """A part of a dataset was skipped."""
 
 
 def warn(text: str) -> None:
-    """Warn, at the user's line as far as there is one."""
+    """Warn with the location of the user's code, if there is any."""
     warnings.warn(text, DataWarning, stacklevel=3)

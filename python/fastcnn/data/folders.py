@@ -1,4 +1,4 @@
-"""Datasets that are folders of pictures."""
+"""Datasets that are folders of images."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ _SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff"}
 
 
 def pictures_of(folder: Path) -> list[Path]:
-    """Return the folder's pictures by name."""
+    """Return the folder's images by name."""
     return [path for path in listed(folder, "pictures") if path.suffix.lower() in _SUFFIXES]
 
 
 @dataset("label", general=True)
 class ImageFolder(FileSamples):
-    """Pictures in a folder for each class: ``root/cat/1.png``, ``root/dog/2.jpg``.
+    """Images in a folder for each class: ``root/cat/1.png``, ``root/dog/2.jpg``.
 
     Args:
-        root: its folders' names, sorted, are the classes.
-        on_error: "refuse": reading a broken file raises; "skip": it warns, and the next one is taken in its place.
+        root: its sorted folder names are the classes.
+        on_error: "refuse": reading a broken file raises; "skip": it warns and reads the next one instead.
         channels: 1 for grey, 3 for colour, None for what the files have.
 
     Raises:
-        DataError: no such folder, or no pictures in it.
+        DataError: no such folder, or no images in it.
 
     Example:
         >>> from fastcnn.data import ImageFolder
@@ -49,35 +49,35 @@ class ImageFolder(FileSamples):
 
     @classmethod
     def recognise(cls, folder: Path, part: str, on_error: str) -> Found | None:
-        """Return the datasets of a folder with others in it."""
+        """Return the datasets of a folder with one folder per class."""
         if not any(path.is_dir() for path in listed(folder, "classes")):
             return None
         return in_parts(folder, lambda root: cls(root, on_error))
 
     def __len__(self) -> int:
-        """Return the number of pictures."""
+        """Return the number of images."""
         return len(self._files)
 
     def read(self, index: int) -> Sample:
-        """Read picture and label."""
+        """Read image and label."""
         path, label = self._files[index]
         return Sample(load_picture(path, self.channels), label, source=str(path))
 
 
 @dataset("mask", general=True)
 class MaskFolder(FileSamples):
-    """Pictures in one folder, and for each a mask of the same name in another.
+    """Images in one folder, and masks of the same names in another.
 
     Args:
-        images: folder of pictures.
-        masks: folder of PNG or TIFF files of the same stems. A palette's indices, or grey values, are classes or
-            objects' numbers, 0 for background.
-        on_error: "refuse": a broken file, one without a mask, or of another size raises; "skip": it warns, and the next
-            one is taken in its place.
+        images: folder of images.
+        masks: folder of PNG or TIFF files with the same stems. Palette indices or grey values are classes or object
+            numbers, 0 for background.
+        on_error: "refuse": a broken file, a missing mask or a mask of another size raises; "skip": it warns and reads
+            the next one instead.
         channels: 1 for grey, 3 for colour, None for what the files have.
 
     Raises:
-        DataError: no such folders, no pictures, or a picture without a mask.
+        DataError: no such folders, no images, or an image without a mask.
 
     Example:
         >>> from fastcnn.data import MaskFolder
@@ -117,11 +117,11 @@ class MaskFolder(FileSamples):
         return in_parts(folder, lambda root: cls(root / "images", root / "masks", on_error))
 
     def __len__(self) -> int:
-        """Return the number of pictures."""
+        """Return the number of images."""
         return len(self._files)
 
     def read(self, index: int) -> Sample:
-        """Read picture and mask."""
+        """Read image and mask."""
         path, mask_path = self._files[index]
         image, mask = load_picture(path, self.channels), load_mask(mask_path)
         if mask.shape != image.shape[1:]:

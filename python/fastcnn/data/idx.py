@@ -1,4 +1,4 @@
-"""Small images of classes: the IDX files of MNIST and its successors, arrays, and scikit-learn's digits."""
+"""Small images with class labels: the IDX files of MNIST and its successors, arrays, and scikit-learn's digits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from fastcnn.data.errors import DataError
 from fastcnn.data.sample import Sample, Samples
 
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-# MNIST has 47 MB. A header of a few bytes may claim anything.
+# MNIST has 47 MB. The header of an untrusted file can declare any size.
 MAX_BYTES = 1 << 32
 
 
@@ -29,14 +29,14 @@ def read_idx(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> NDArra
     """Read an IDX file, compressed with gzip or not.
 
     Args:
-        path: the file. What it is, its first bytes say, not its name.
-        max_bytes: refuse files that declare more.
+        path: the file. Its first bytes, not its name, tell whether it is compressed.
+        max_bytes: refuse files that declare a larger array.
 
     Returns:
         The array, in this machine's byte order.
 
     Raises:
-        DataError: if there is no such file, or it is no IDX file, truncated, longer than it says, or too large.
+        DataError: the file is missing, not an IDX file, truncated, longer than declared, or too large.
 
     Reference:
         Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database", section "The IDX file format".
@@ -72,7 +72,7 @@ def _read(file: IO[bytes] | gzip.GzipFile, path: str | os.PathLike[str], max_byt
     size = math.prod(shape) * dtype.itemsize
     if size > max_bytes:
         raise DataError(path, f"declares {size} bytes, over the limit of {max_bytes} (max_bytes)")
-    # Piece by piece: a short file that claims much must not get the memory that it claims.
+    # Read in pieces: a short file that declares a large size must not allocate that much memory.
     pieces, left = [], size
     while left > 0:
         piece = file.read(min(left, 1 << 24))
@@ -87,7 +87,7 @@ def _read(file: IO[bytes] | gzip.GzipFile, path: str | os.PathLike[str], max_byt
 
 @dataset("label")
 class IdxImages(Samples):
-    """MNIST, Fashion-MNIST and others in their form: images and labels in two IDX files.
+    """MNIST, Fashion-MNIST and others in their format: images and labels in two IDX files.
 
     Args:
         folder: holds ``train-images-idx3-ubyte`` and ``train-labels-idx1-ubyte``, or ``t10k-...`` for testing, with
@@ -95,7 +95,7 @@ class IdxImages(Samples):
         train: which of the two pairs.
 
     Raises:
-        DataError: files that are not there, broken, or do not belong together.
+        DataError: files that are missing, broken, or do not match.
 
     Example:
         >>> from fastcnn.data import IdxImages
@@ -127,7 +127,7 @@ class IdxImages(Samples):
     @staticmethod
     def _find(folder: Path, name: str, dimensions: int) -> NDArray[np.uint8]:
         name = f"{name}-idx{dimensions}-ubyte"
-        # Some unpack them with a dot in the name.
+        # Some tools name the unpacked files with a dot.
         for candidate in (name, f"{name}.gz", name.replace("-idx", ".idx")):
             if (folder / candidate).is_file():
                 found = read_idx(folder / candidate)
@@ -149,7 +149,7 @@ class IdxImages(Samples):
 
 
 class ArrayImages(Samples):
-    """Images and labels that are arrays already.
+    """Images and labels from arrays.
 
     Args:
         images: (N, H, W) or (N, C, H, W), from 0 to 1.
@@ -190,7 +190,7 @@ class ArrayImages(Samples):
 def _digits(number: int, size: int, seed: int) -> Found:
     with needing("train: the data digits", "train"):
         from sklearn.datasets import load_digits
-    # The same third for validation whatever the seed.
+    # The validation third is the same for every seed.
     found = load_digits()
     dataset = ArrayImages(found.images / 16, found.target)
     order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(0)).tolist()

@@ -1,4 +1,4 @@
-"""What every dataset gives: one picture, and what is known of it."""
+"""The element of every dataset: one image and its annotations."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from fastcnn.io import ImageFileError, Picture, read_image
 
 @dataclass(frozen=True)
 class Sample:
-    """A picture and what is known of it; what is not known is None.
+    """An image and its annotations; missing ones are None.
 
     Attributes:
         image: float32 (C, H, W), from 0 to 1.
-        label: the picture's class.
-        mask: int64 (H, W): a class, or an object's number, for each pixel.
-        boxes: float32 (M, 4), ``x1, y1, x2, y2`` in pixels from the picture's top left corner.
+        label: the image's class.
+        mask: int64 (H, W): a class or an object number for each pixel.
+        boxes: float32 (M, 4), ``x1, y1, x2, y2`` in pixels from the image's top left corner.
         classes: int64 (M): the boxes' classes.
-        source: where it came from, for messages.
+        source: its origin, for messages.
     """
 
     image: Tensor
@@ -40,7 +40,7 @@ class Sample:
     source: str = ""
 
     def replaced(self, **changes: Any) -> Sample:
-        """Return a copy with other values."""
+        """Return a copy with some values replaced."""
         return replace(self, **changes)
 
 
@@ -48,7 +48,7 @@ class Samples(Dataset[Sample], ABC):
     """A dataset of `Sample` objects, with names for the classes.
 
     Attributes:
-        class_names: by number; empty where it has none.
+        class_names: by number; empty if unknown.
     """
 
     class_names: Sequence[str] = ()
@@ -62,7 +62,7 @@ class Samples(Dataset[Sample], ABC):
         """Read or make a sample."""
 
     def boxes_of(self, index: int) -> int | None:
-        """Return how many boxes a sample has, where that is known without making it; None elsewhere."""
+        """Return the number of boxes of a sample if known without loading it, else None."""
         return None
 
 
@@ -70,8 +70,8 @@ class FileSamples(Samples):
     """A dataset of files, some of which may be broken.
 
     Args:
-        on_error: "refuse": raise what is wrong with a file; "skip": warn once, and give the next sample that can be
-            read in its place.
+        on_error: "refuse": raise for a broken file; "skip": warn once per file, and return the next readable sample
+            instead.
         channels: 1 for grey, 3 for colour, None for what the files have.
     """
 
@@ -102,7 +102,7 @@ class FileSamples(Samples):
         raise DataError(type(self).__name__, "nothing of it can be read")
 
     def skipped(self, error: DataError | ImageFileError) -> None:
-        """Tell of a broken file, once; or raise what is wrong with it."""
+        """Warn about a broken file once, or raise its error."""
         if self.on_error == "refuse":
             raise error
         if str(error) not in self._told:
@@ -111,7 +111,7 @@ class FileSamples(Samples):
 
 
 def load_picture(path: str | os.PathLike[str], channels: int | None) -> Tensor:
-    """Read a picture as float32 (C, H, W) from 0 to 1; the first page of several."""
+    """Read an image as float32 (C, H, W) from 0 to 1; the first page if there are several."""
     picture = read_image(path)
     pixels, had = picture.pixels, picture.channels
     if picture.pages is not None:
@@ -147,7 +147,7 @@ def load_mask(path: str | os.PathLike[str]) -> Tensor:
 
 
 def listed(folder: Path, what: str) -> list[Path]:
-    """Return a folder's entries by name, hidden ones left out, or say that there is none."""
+    """Return a folder's entries sorted by name, without hidden ones; raise if the folder cannot be read."""
     try:
         return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Pictures that are drawn, with ground truth: everything can be trained and tested without a download."""
+"""Synthetic images with ground truth, for training and testing without a download."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from fastcnn.data._rendering import Random, blur, render, smooth_noise
 from fastcnn.data.coco import with_boxes
 from fastcnn.data.sample import Sample, Samples
 
-# Pictures for validation have seeds that nobody trains with by chance.
+# Seed offset of validation images: nobody trains with such a seed by chance.
 HELD_OUT_SEED = 1_000_003
 
 
 class _Drawn(Samples):
-    """Pictures that depend on a seed and their number alone."""
+    """Images that depend only on a seed and their index."""
 
     def __init__(self, length: int, size: int, seed: int, least: int) -> None:
         name = type(self).__name__
@@ -35,12 +35,12 @@ class _Drawn(Samples):
         self._drawn: dict[int, Any] = {}
 
     def __len__(self) -> int:
-        """Return the number of pictures."""
+        """Return the number of images."""
         return self._length
 
     @abstractmethod
     def _draw(self, index: int) -> Any:
-        """Draw in bytes, to be kept."""
+        """Draw a sample as bytes, for the cache."""
 
     def _kept(self, index: int) -> tuple[int, Any]:
         if not -len(self) <= index < len(self):
@@ -55,16 +55,16 @@ class Cells(_Drawn):
     """Touching cells under a fluorescence microscope: elongated, bright and dim, noisy, unevenly lit.
 
     Args:
-        length: how many pictures.
+        length: how many images.
         size: width and height in pixels.
-        seed: other seeds give other pictures; number i of a seed is always the same one.
-        radius: least and largest typical radius in pixels; each picture has one.
-        density: share of the picture that is meant to be covered.
+        seed: other seeds give other images; number i of a seed is always the same one.
+        radius: minimum and maximum typical radius in pixels; each image has its own.
+        density: approximate share of the image that cells cover.
         noise: scales the camera's noise; 1 is a good camera.
         background: scales the unevenness of the light.
 
-    Samples have a grey `image`, and `mask` with a number for each cell, 0 for background. A picture is drawn once and
-    kept, in 3 bytes a pixel.
+    Samples have a grey `image`, and `mask` with a number for each cell, 0 for background. An image is drawn once and
+    cached, in 3 bytes per pixel.
 
     Raises:
         ArgumentError: numbers out of range.
@@ -96,7 +96,7 @@ class Cells(_Drawn):
     def _draw(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
         seed = (self.seed << 32) + index
         radius = float(Random(seed + (1 << 64)).uniform(*self.radius))
-        # An ellipse of these axes covers about 0.6 of the circle.
+        # An ellipse with these axes covers about 0.6 of the circle.
         count = round(self.density * self.size**2 / (0.6 * math.pi * radius**2))
         scene = render(
             seed, self.size, radius, count, self.background, self.noise,
@@ -105,7 +105,7 @@ class Cells(_Drawn):
         return scene.image, scene.labels.astype(np.uint16)
 
     def __getitem__(self, index: int) -> Sample:
-        """Return picture and mask."""
+        """Return image and mask."""
         index, (image, labels) = self._kept(index)
         return Sample(
             torch.from_numpy(image.astype(np.float32) / np.float32(255))[None],
@@ -130,17 +130,17 @@ _OUTLINES = {
 
 
 class Shapes(_Drawn):
-    """Circles, squares, triangles and stars of any colour, size and turn, with boxes, on uneven noisy ground.
+    """Circles, squares, triangles and stars of any colour, size and rotation, with boxes, on a noisy uneven ground.
 
     Args:
-        length: how many pictures.
+        length: how many images.
         size: width and height in pixels.
-        seed: other seeds give other pictures; number i of a seed is always the same one.
-        most: shapes in a picture: from 1 to this many.
+        seed: other seeds give other images; number i of a seed is always the same one.
+        most: maximum number of shapes in an image; the minimum is 1.
         noise: standard deviation of each channel's noise; 1 is the range from black to white.
 
-    Samples have a colour `image`, `boxes` around what is seen, and `classes`. A picture is drawn once and kept, in 3
-    bytes a pixel.
+    Samples have a colour `image`, `boxes` around the visible parts, and `classes`. An image is drawn once and cached,
+    in 3 bytes per pixel.
 
     Raises:
         ArgumentError: numbers out of range.
@@ -170,7 +170,7 @@ class Shapes(_Drawn):
         boxes: list[Any] = []
         classes: list[int] = []
         wanted = 1 + int(random.uniform(0, self.most))
-        fine = 4  # pixels of the outline's mask to one of the picture
+        fine = 4  # subpixels of the outline's mask per pixel, along each axis
         for _ in range(20 * wanted):
             if len(boxes) == wanted:
                 break
@@ -187,7 +187,7 @@ class Shapes(_Drawn):
                 continue
             left, top = np.floor(low).astype(int)
             right, bottom = np.ceil(high).astype(int)
-            # What is like its ground cannot be seen.
+            # A shape whose colour is close to its background would be invisible.
             if np.abs(picture[top:bottom, left:right].mean((0, 1)) - colour).max() < 0.25:
                 continue
             mask = Image.new("L", ((right - left) * fine, (bottom - top) * fine))
@@ -202,7 +202,7 @@ class Shapes(_Drawn):
         return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8), boxes, classes
 
     def __getitem__(self, index: int) -> Sample:
-        """Return picture, boxes and classes."""
+        """Return image, boxes and classes."""
         index, (picture, boxes, classes) = self._kept(index)
         image = torch.from_numpy(picture.astype(np.float32) / np.float32(255)).permute(2, 0, 1).contiguous()
         return with_boxes(image, boxes, classes, f"Shapes({self.seed})[{index}]")
@@ -221,7 +221,7 @@ def _shapes(number: int, size: int, seed: int) -> Found:
 
 
 def _covered(a: Any, b: Any) -> float:
-    """Return the common area as a share of the smaller box."""
+    """Return the intersection as a share of the smaller box."""
     width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
     smaller = min((x[2] - x[0]) * (x[3] - x[1]) for x in (a, b))
     return float(max(0.0, width) * max(0.0, height) / max(smaller, 1e-9))

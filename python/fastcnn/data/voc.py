@@ -1,4 +1,4 @@
-"""Boxes in PASCAL VOC's form: an XML file for each picture."""
+"""Boxes in PASCAL VOC's format: an XML file for each image."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ class _Objects(NamedTuple):
 
 @dataset("boxes")
 class VocDetection(FileSamples):
-    """Pictures with boxes: ``root/Annotations/*.xml`` and ``root/JPEGImages``.
+    """Images with boxes: ``root/Annotations/*.xml`` and ``root/JPEGImages``.
 
     Args:
         root: a year's folder, ``VOCdevkit/VOC2012`` for example.
-        split: take the names of ``ImageSets/Main/SPLIT.txt``. None: every annotation.
+        split: use the names in ``ImageSets/Main/SPLIT.txt``. None: every annotation.
         class_names: of the objects; others are an error. VOC's twenty by default.
-        difficult: take objects marked so, too.
-        on_error: "refuse": a broken picture or annotation raises; "skip": it warns, and the picture is left out.
+        difficult: include objects marked as difficult.
+        on_error: "refuse": a broken image or annotation raises; "skip": it warns and skips the image.
         channels: 1 for grey, 3 for colour, None for what the files have.
 
     Raises:
-        DataError: folders or files that are not there or not of this form, a class that is not named, a box that is not
-            four finite numbers with an area. On reading: a picture of another size than its annotation says, or a box
-            that lies outside of it; others are cut. VOC counts pixels from 1, its last ones inside: 1, 1, 2, 2 is here
-            0, 0, 2, 2.
+        DataError: folders or files that are missing or of another format, an unknown class, or a box without four
+            finite numbers and an area. On reading: an image of another size than its annotation states, or a box
+            outside of it; other boxes are clipped. VOC counts pixels from 1 and includes the last one: its 1, 1, 2, 2
+            is 0, 0, 2, 2 here.
 
-    Files with a document type are refused: their entities could name other files, or grow without end.
+    Files with a document type are refused: their entities could read other files or expand without limit.
 
     Example:
         >>> from fastcnn.data import VocDetection
@@ -87,7 +87,7 @@ class VocDetection(FileSamples):
 
     @classmethod
     def recognise(cls, folder: Path, part: str, on_error: str) -> Found | None:
-        """Return the datasets of a folder of VOC's layout; a ``classes.txt`` may name other classes than VOC's."""
+        """Return the datasets of a folder in VOC's layout; a ``classes.txt`` may replace VOC's classes."""
         if not all((folder / name).is_dir() for name in ("Annotations", "JPEGImages")):
             return None
         names = folder / "classes.txt"
@@ -120,15 +120,15 @@ class VocDetection(FileSamples):
         return _Objects(picture, (_side(top, "height", path), _side(top, "width", path)), boxes, classes)
 
     def __len__(self) -> int:
-        """Return the number of pictures, those without boxes among them."""
+        """Return the number of images, including those without boxes."""
         return len(self._annotations)
 
     def boxes_of(self, index: int) -> int:
-        """Return how many boxes a picture has."""
+        """Return the number of boxes of an image."""
         return len(self._annotations[index][1].boxes)
 
     def read(self, index: int) -> Sample:
-        """Read picture and boxes."""
+        """Read image and boxes."""
         file, objects = self._annotations[index]
         path = self._pictures / objects.picture
         image = load_picture(path, self.channels)
@@ -148,7 +148,7 @@ def _text(path: Path) -> bytes:
 
 
 def _side(top: ElementTree.Element, name: str, path: Path) -> int | None:
-    """Return a stated side; tools that did not know it write 0."""
+    """Return the stated height or width, or None for 0, which tools write if they do not know it."""
     text = (top.findtext(f"size/{name}") or "").strip()
     try:
         return int(text or 0) or None

@@ -1,7 +1,7 @@
 """Image files and lossless conversions. Reads and writes PNG, JPEG and TIFF; imports no torch.
 
-Files are treated as hostile: sizes are checked before pixels are decoded, what cannot be read in full is refused, and
-every refusal is one sentence that names the file (`ImageFileError`).
+Files are untrusted: sizes are checked before pixels are decoded, and a file that cannot be read completely is refused
+with one sentence that names it (`ImageFileError`).
 """
 
 from fastcnn.io.conversion import LUMINANCE, to_dtype, to_grey

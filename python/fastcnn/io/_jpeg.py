@@ -1,10 +1,10 @@
-"""Whether the data of a JPEG stream are all there.
+"""Check that the data of a JPEG stream is complete.
 
-libjpeg fills what is missing with grey, and neither Pillow nor imagecodecs passes on that it did. What it makes of an
-entropy-coded segment that ends too soon depends on the bytes that follow; of a whole one it does not. So a stream is
-decoded a second time with noise behind every segment, and both results must be the same. Not so with arithmetic
-coding, which leaves out the zeros at a segment's end, however many: its decoders take zeros for what is missing, and a
-segment that was cut is a valid one of another picture (ITU-T T.81, D.1.8 and D.2.6).
+libjpeg fills missing data with grey, and neither Pillow nor imagecodecs reports it. If an entropy-coded segment ends
+too early, its decoded pixels depend on the bytes that follow; those of a complete segment do not. So a stream is
+decoded a second time with noise after every segment, and both results must be equal. This does not work for arithmetic
+coding, which drops any number of zeros at the end of a segment: its decoders read missing data as zeros, and a
+truncated segment is a valid segment of another image (ITU-T T.81, D.1.8 and D.2.6).
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _NOISE = bytes.fromhex("b56e9ac3275d8e71a94c16e3d27b395a") * 2
 
 
 class Stream(NamedTuple):
-    """A JPEG stream that has all its scans.
+    """A JPEG stream with all its scans.
 
     Attributes:
         width: in pixels.
         height: in pixels.
-        bits: of a sample.
-        noisy: the stream with noise behind each entropy-coded segment, arithmetic ones excepted.
+        bits: per sample.
+        noisy: the stream with noise after each entropy-coded segment, except arithmetic ones.
     """
 
     width: int
@@ -51,11 +51,11 @@ class _Frame:
     height: int
     width: int
     factors: dict[int, tuple[int, int]]
-    # Of each component's coefficients: the lowest bit that came, or None.
+    # For each component, the lowest bit received of each coefficient, or None.
     sent: dict[int, list[int | None]] = field(default_factory=dict)
 
     def units(self, components: bytes) -> int:
-        """How many units a scan of these components has between its first and its last restart."""
+        """Return the number of coding units in a scan of these components, over all its restart intervals."""
         side = 1 if self.kind == _LOSSLESS else 8
         across = max(h for h, _ in self.factors.values())
         down = max(v for _, v in self.factors.values())
@@ -67,11 +67,11 @@ class _Frame:
 
 
 def examine(data: bytes) -> Stream:
-    """Walk the markers up to the end of the image; what follows it is no part of it.
+    """Parse the markers up to the end of the image; later bytes do not belong to it.
 
     Raises:
-        UnreadableImage: the end, a scan, bits of a coefficient or a restart is missing, or the kind is one that is
-            not read.
+        UnreadableImage: the end, a scan, bits of a coefficient or a restart is missing, or this kind of JPEG is
+            not supported.
     """
     frame: _Frame | None = None
     interval, at = 0, 2
@@ -143,7 +143,7 @@ def _frame(kind: int, content: bytes) -> _Frame:
 
 
 def _scan(frame: _Frame, content: bytes) -> bytes:
-    """Note what a scan sends, and return the names of its components."""
+    """Record the coefficient bits that a scan contains, and return its component ids."""
     (count,) = _unpack("B", content, 0)
     first, last, bit = _unpack("BBB", content, 1 + 2 * count)
     components = content[1 : 1 + 2 * count : 2]

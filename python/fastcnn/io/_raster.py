@@ -1,4 +1,4 @@
-"""PNG and JPEG, decoded by Pillow; 16-bit colour PNG, which Pillow would cut to 8 bits, without that loss."""
+"""PNG and JPEG, decoded by Pillow. 16-bit colour PNG, which Pillow reduces to 8 bits, is read without that loss."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from fastcnn.io.picture import Picture, UnreadableImage, check_size, oriented
 
 _ORIENTATION = 0x0112
 _DIRECT = ("1", "L", "I;16", "LA", "RGB", "RGBA")
-# Raw modes of 16-bit colour, whose low bytes Pillow drops, and what reads the dropped bytes: the same bytes taken as
-# little-endian give the low one; grey with alpha fits into an 8-bit RGBA as high, low, high, low.
+# Pillow drops the low bytes of these raw modes of 16-bit colour; the mode on the right reads them. Reading the same
+# bytes as little-endian yields the low ones; grey with alpha fits into 8-bit RGBA as high, low, high, low.
 _DEEP = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L", "LA;16B": "RGBA"}
 
 
-# Grey of fewer than 8 bits, which Pillow stretches to 8, and what white was.
+# Grey of fewer than 8 bits, which Pillow stretches to 8, and its original value of white.
 _SHALLOW = {"1": 1, "L;2": 3, "L;4": 15}
 
 
@@ -32,7 +32,7 @@ def decode_png(file: BinaryIO, max_pixels: int, stored: bool) -> Picture:
     if start[12:16] == b"IHDR" and 0 in struct.unpack(">II", start[16:24].rjust(8, b"\1")):
         raise UnreadableImage("has no pixels")
     image = _png(file)
-    # The classes are used directly, as Image.open would apply Pillow's own, lower limit.
+    # Use the classes directly: Image.open would apply Pillow's own, lower size limit.
     check_size(*image.size, max_pixels)
     raw, key = _raw_mode(image), image.info.get("transparency")
     white = _SHALLOW.get(raw)
@@ -53,11 +53,11 @@ def decode_png(file: BinaryIO, max_pixels: int, stored: bool) -> Picture:
 
 
 def decode_jpeg(file: BinaryIO, max_pixels: int) -> Picture:
-    """Decode a JPEG, twice, to see that nothing of it is missing."""
+    """Decode a JPEG twice, to verify that no data is missing."""
     image = JpegImageFile(file)
     check_size(*image.size, max_pixels)
     file.seek(0)
-    # More than any data of so many pixels can take: 4 components, 27 bits a coefficient, each byte stuffed.
+    # Upper bound of the data for this many pixels: 4 components, 27 bits per coefficient, every byte stuffed.
     data = file.read(32 * image.width * image.height + (1 << 26))
     stream = _jpeg.examine(data)
     if stream.bits != 8:
@@ -107,14 +107,14 @@ def _displayable(image: Image.Image) -> Image.Image:
 
 
 def _keyed(pixels: NDArray[Any], key: Any, white: int | None) -> NDArray[Any]:
-    """Turn PNG's transparent colour into an alpha channel; `white` is that of grey which was stretched."""
+    """Turn PNG's transparent colour into an alpha channel; `white` is the original white of stretched grey."""
     grey = pixels.ndim == 2 and isinstance(key, int)
     colour = pixels.ndim == 3 and pixels.shape[2] == 3 and isinstance(key, tuple)
     if not (grey or colour):
         return pixels
     full = 1 if pixels.dtype == bool else int(np.iinfo(pixels.dtype).max)
     white = white or full
-    # The file has 16 bits for it, of which only as many count as a sample has.
+    # The file stores 16 bits for it; only as many as a sample has are significant.
     keys = (np.asarray(key) & white) * (full // white)
     pixels = pixels.reshape(*pixels.shape[:2], -1)
     alpha = np.where((pixels == keys).all(-1), 0, full).astype(pixels.dtype)

@@ -1,7 +1,7 @@
-"""The packed strips and tiles of TIFF pages, unpacked by tifffile and imagecodecs.
+"""Compressed strips and tiles of TIFF pages, decoded by tifffile and imagecodecs.
 
-Each is unpacked into no more room than its pixels take, and must fill it. Codecs that hold pictures of their own have
-to state the segment's size before they are run.
+Each is decoded into a buffer of exactly the size of its pixels, and must fill it. Codecs with an image header of their
+own must declare the segment's size before they run.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from fastcnn.io.picture import UnreadableImage
 
 _JPEG = (6, 7)
 _JPEG_2000, _WEBP = (33003, 33004, 33005, 34712), (34927, 50001)
-# Codecs that state size and kind of pixels, and check both against the array to be filled; LERC, PNG, JPEG XL too.
+# Codecs that declare size and type of pixels, and check both against the output array; also LERC, PNG, JPEG XL.
 _PICTURES = (*_JPEG_2000, *_WEBP, 34887, 34933, 50002, 52546)
 # CCITT, LZW, deflate, PackBits, LZMA, Zstandard.
 _STREAMS = (2, 3, 4, 5, 8, 32946, 32773, 34925, 34926, 50000)
@@ -31,7 +31,7 @@ _PREDICTED_BITS = (8, 16, 24, 32, 64)
 
 
 def check_packing(key: Any) -> None:
-    """Refuse what cannot be unpacked."""
+    """Refuse compression schemes that cannot be decoded."""
     name = getattr(key.compression, "name", f"compression {int(key.compression)}")
     if key.compression not in (*_STREAMS, *_JPEG, *_PICTURES):
         raise UnreadableImage(
@@ -54,7 +54,7 @@ def unpack(pages: Sequence[Any], file: BinaryIO) -> NDArray[Any]:
     planes, _, height, width, samples = pages[0].keyframe.shaped
     result = np.empty((len(pages), planes, height, width, samples), pages[0].keyframe.dtype)
     lock = threading.Lock()
-    decoders = [page.keyframe.decode for page in pages]  # made here: tifffile's are not to be made by several threads
+    decoders = [page.keyframe.decode for page in pages]  # created here: tifffile does not create them thread-safely
 
     def one(at: tuple[int, int]) -> None:
         page = pages[at[0]]
@@ -74,7 +74,7 @@ def unpack(pages: Sequence[Any], file: BinaryIO) -> NDArray[Any]:
         there[...] = found
 
     segments = [(page, i) for page in range(len(pages)) for i in range(math.prod(pages[page].keyframe.chunked))]
-    # Threads cost more than they save where there is little to unpack.
+    # Threads cost more than they save for little data.
     workers = min(8, os.cpu_count() or 1, len(segments)) if result.nbytes > 1 << 20 else 1
     try:
         if workers > 1:
@@ -102,7 +102,7 @@ def _stream(decode: Any, page: Any, index: int, data: bytes) -> NDArray[Any]:
     options = {"jpegtables": page.jpegtables, "jpegheader": page.keyframe.jpegheader}
     if page.keyframe.compression not in _JPEG:
         return _flat(decode(data, index, **options))
-    # A stream without tables of its own is whole with those of the page before it.
+    # A stream without tables of its own is completed with those of its page.
     stream = _jpeg.examine(data)
     _, _, _, rows, columns = _place(page.keyframe, index)
     most = page.keyframe.tilelength if page.keyframe.is_tiled else page.keyframe.rowsperstrip
@@ -117,7 +117,7 @@ def _stream(decode: Any, page: Any, index: int, data: bytes) -> NDArray[Any]:
 
 
 def _flat(decoded: tuple[Any, ...]) -> NDArray[Any]:
-    """Leave out the depth of what tifffile decodes to (depth, rows, columns, samples)."""
+    """Remove the depth axis of segments that tifffile decodes to (depth, rows, columns, samples)."""
     if decoded[0] is None:
         raise UnreadableImage("is truncated")
     pixels: NDArray[Any] = decoded[0][0]
@@ -129,7 +129,7 @@ def _picture(key: Any, data: bytes, rows: int, columns: int) -> NDArray[Any]:
     pixels = np.empty((rows, columns, samples) if samples > 1 else (rows, columns), key.dtype)
     if key.compression in _JPEG_2000:
         _check_jpeg_2000(data, rows, columns, samples)
-    # WebP leaves out an alpha that is opaque everywhere.
+    # WebP omits an alpha channel that is opaque everywhere.
     options = {"hasalpha": True} if key.compression in _WEBP and samples == 4 else {}
     tifffile.TIFF.DECOMPRESSORS[key.compression](data, out=pixels, **options)
     return pixels.reshape(rows, columns, samples)

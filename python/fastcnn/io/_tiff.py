@@ -1,7 +1,7 @@
 """TIFF, decoded by tifffile and its codecs, imagecodecs.
 
-Damaged files are found before tifffile sees them: it fills what is missing with zeros, and drops the pages after a
-broken link.
+Damaged files are detected before tifffile reads them: tifffile fills missing data with zeros, and drops the pages
+after a broken link.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from fastcnn.io._segments import check_packing, unpack
 from fastcnn.io.picture import Picture, UnreadableImage, check_size, oriented
 
-# tifffile's remarks on odd files would reach stderr where nobody listens; what matters is checked here.
+# Keep tifffile's log messages on unusual files off stderr; all relevant checks are made here.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 _MAX_PAGES = 1 << 20
@@ -29,7 +29,7 @@ _ASSOCIATED, _UNASSOCIATED = 1, 2
 _ORIENTATION = 274
 # Samples of fewer than 8 bits, stretched to 8 as in other libraries: [bits][sample].
 _STRETCHED = {bits: np.rint(np.arange(1 << bits) * (255 / ((1 << bits) - 1))).astype(np.uint8) for bits in range(2, 8)}
-# Of a pixel, beyond colour and alpha: further samples are left out, but take memory until then.
+# Limit of samples per pixel: those beyond colour and alpha are dropped, but use memory until then.
 _MAX_SAMPLES = 16
 
 
@@ -38,7 +38,7 @@ def decode(file: BinaryIO, max_pixels: int, stored: bool) -> Picture:
     size = os.fstat(file.fileno()).st_size
     _check_links(file, size)
     file.seek(0)
-    # A file object has no folder, so a multi-file OME-TIFF cannot send us to other files.
+    # A file object has no folder, so a multi-file OME-TIFF cannot make us read other files.
     with tifffile.TiffFile(file, _multifile=False) as tiff:
         full = [s for s in tiff.series if not s.keyframe.is_reduced]
         if not full:
@@ -52,7 +52,7 @@ def decode(file: BinaryIO, max_pixels: int, stored: bool) -> Picture:
         pages = sum(_page_count(s) for s in full)
         check_size(page.imagewidth, page.imagelength, max_pixels, pages * page.imagedepth)
         _check_page(page)
-        # Pages whose pixels follow their first one's without tags of their own are None; so are those that are missing.
+        # Missing pages are None; so are pages without tags of their own, whose pixels follow those of the first one.
         if any(p is None and s.dataoffset is None for s in full for p in s.pages):
             raise UnreadableImage("is truncated (pages are missing)")
         all_pages = [p if p is not None else s.keyframe for s in full for p in s.pages]
@@ -79,7 +79,7 @@ def _page_count(series: Any) -> int:
 
 
 def _check_links(file: BinaryIO, size: int) -> None:
-    """Walk the chain of pages: each link must lie within the file and lead on."""
+    """Follow the chain of pages: each link must lie within the file and not repeat."""
     head = file.read(16)
     order = "<" if head[:2] == b"II" else ">"
     big = head[2] == 43 or head[3] == 43
@@ -117,11 +117,11 @@ def _check_page(page: Any) -> None:
         kind = page.dtype or f"{page.bitspersample} bits (sample format {page.sampleformat})"
         raise UnreadableImage(f"has pixels of kind {kind}, which is not supported")
     if page.dtype.kind in "iu" and 16 < page.bitspersample < 32:
-        # tifffile 2026 swaps them wrongly in big-endian files; libtiff has their bytes in the file's order.
+        # tifffile 2026 swaps their bytes wrongly in big-endian files; libtiff stores them in the file's byte order.
         raise UnreadableImage(f"has whole numbers of {page.bitspersample} bits, which are not supported")
     if page.imagedepth > 1:
         raise UnreadableImage("holds volumes in tiles, which is not supported")
-    # JPEG's are turned into RGB when they are unpacked.
+    # YCbCr of JPEG is converted to RGB during decoding.
     known = (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, *((_YCBCR,) if page.compression in _JPEG else ()))
     if page.photometric not in known:
         name = getattr(page.photometric, "name", page.photometric)
@@ -137,7 +137,7 @@ def _check_page(page: Any) -> None:
 
 
 def _check_segments(page: Any, size: int) -> None:
-    """Every strip or tile must be there, and lie within the file."""
+    """Every strip or tile must exist and lie within the file."""
     if len(page.dataoffsets) != len(page.databytecounts) or len(page.dataoffsets) < math.prod(page.keyframe.chunked):
         raise UnreadableImage("is truncated")
     for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
@@ -146,7 +146,7 @@ def _check_segments(page: Any, size: int) -> None:
 
 
 def _pages_first(pixels: NDArray[Any], axes: str) -> NDArray[Any]:
-    """Bring (..., Y, X), with samples S anywhere, to (pages, Y, X[, S])."""
+    """Reshape (..., Y, X), with the sample axis S anywhere, to (pages, Y, X[, S])."""
     if not axes.replace("S", "").endswith("YX"):
         raise UnreadableImage(f"has axes {axes}, which is not supported")
     if "S" in axes:
@@ -156,7 +156,7 @@ def _pages_first(pixels: NDArray[Any], axes: str) -> NDArray[Any]:
 
 
 def _interpret(pixels: NDArray[Any], page: Any, stored: bool) -> Picture:
-    """From samples (pages, H, W[, S]) to grey, RGB or RGBA."""
+    """Convert samples (pages, H, W[, S]) to grey, RGB or RGBA."""
     bits, channels = page.bitspersample, None
     if pixels.ndim == 4:
         pixels, channels = _channels(pixels, page)
@@ -187,7 +187,7 @@ def _channels(pixels: NDArray[Any], page: Any) -> tuple[NDArray[Any], int | None
     if found == colours + 1 and alpha and alpha[0] == _ASSOCIATED:
         return _unmultiplied(pixels), found
     if found > colours == 3:
-        return pixels[..., :3], 3  # further samples of no stated meaning
+        return pixels[..., :3], 3  # further samples without a declared meaning
     raise UnreadableImage(f"has {found} channels a pixel; expected grey, RGB or RGBA")
 
 

@@ -1,4 +1,4 @@
-"""Conversions between kinds of pixels: each explicit, and lossless unless its text says otherwise."""
+"""Explicit conversions between pixel types, lossless unless documented otherwise."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LUMINANCE = (0.299, 0.587, 0.114)
 
 
 def _refuse(wrong: NDArray[np.bool_], values: NDArray[Any], expected: str) -> None:
-    """Raise for the first wrong value, with its place and how many there are."""
+    """Raise for the first wrong value, with its position and the number of wrong values."""
     count = int(np.count_nonzero(wrong))
     if count == 0:
         return
@@ -41,7 +41,7 @@ def to_dtype(image: ArrayLike, dtype: DTypeLike, *, scale: bool = False) -> NDAr
         dtype: bool, an integer or a float dtype.
         scale: keep the values (False), or map the source's full range to the target's: black stays black and white
             white. Full range is 0..1 for bool and floats and 0..max for unsigned integers. Scaling to fewer bits
-            rounds to the nearest; that alone loses anything.
+            rounds to the nearest value; only this loses information.
 
     Returns:
         A new array of the same shape.
@@ -90,7 +90,7 @@ def to_dtype(image: ArrayLike, dtype: DTypeLike, *, scale: bool = False) -> NDAr
         back = result
         if not is_float:
             low, high = int(np.iinfo(source.dtype).min), int(np.iinfo(source.dtype).max)
-            back = np.where(_outside(result, low, high), 0, result)  # rounded up beyond what its integer can be
+            back = np.where(_outside(result, low, high), 0, result)  # rounding exceeded the range of the integer
         with np.errstate(invalid="ignore"):
             kept = back.astype(source.dtype) == source
         _refuse(~(kept | (source != source)), source, f"values that {target} holds exactly")
@@ -98,7 +98,7 @@ def to_dtype(image: ArrayLike, dtype: DTypeLike, *, scale: bool = False) -> NDAr
 
 
 def _outside(values: NDArray[Any], low: int, high: int) -> NDArray[np.bool_]:
-    """Which floats are beyond an integer dtype's range."""
+    """Return which floats are outside the range of an integer dtype."""
     # high + 1 is a power of two, hence exact in a float, or infinite; high itself need not be.
     with np.errstate(over="ignore"):
         wrong: NDArray[np.bool_] = (values < values.dtype.type(low)) | (values >= values.dtype.type(high + 1))

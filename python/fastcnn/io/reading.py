@@ -23,7 +23,7 @@ def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, st
     0..255, as in other libraries; of 10, 12 and other depths in a TIFF they keep their values, and `Picture.bits` says
     which one is white. Palettes become RGB, CMYK JPEGs become RGB, a PNG's transparent colour becomes alpha,
     white-is-zero TIFFs become black-is-zero. A photograph's orientation tag is obeyed. Several TIFF pages of one size
-    become a batch; reduced copies (thumbnails, pyramids) are left out. Of an animated PNG the first frame is read.
+    become a batch; reduced copies (thumbnails, pyramids) are left out. For an animated PNG, the first frame is read.
 
     A TIFF's strips and tiles may be packed by LZW, deflate, PackBits, Zstandard, LZMA, JPEG, JPEG 2000, JPEG XL, WebP,
     PNG, LERC and CCITT's codes, in either byte order. Its CMYK, YCbCr without JPEG, L*a*b*, complex numbers, and
@@ -67,7 +67,7 @@ def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, st
         known = error.strerror.lower() if isinstance(error, OSError) and error.strerror else None
         raise ImageFileError(path, known or f"is truncated or damaged ({why})") from None
     except (ArithmeticError, AttributeError, EOFError, LookupError, RuntimeError, TypeError, struct.error):
-        # What decoders stumble over in a file that contradicts itself.
+        # Decoders raise these for a file that contradicts itself.
         raise ImageFileError(path, "is truncated or damaged") from None
 
 

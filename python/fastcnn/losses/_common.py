@@ -1,4 +1,4 @@
-"""What all losses do first: tell what the target means, and bring both to one shape."""
+"""Shared first steps of all losses: interpret the target and bring input and target to one shape."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Pixels(NamedTuple):
 
     Attributes:
         logits: (B, C, P), float32 or wider.
-        target: (B, C, P) of the logits' dtype: how much each channel is there.
+        target: (B, C, P) of the logits' dtype: how much each channel is present.
         valid: bool (B, 1 or C, P), or None where all pixels count.
         exclusive: one channel of C for each pixel.
         shape: of the pixels, whose product is P.
@@ -34,7 +34,7 @@ class Pixels(NamedTuple):
 
 
 def pixels(input: Tensor, target: Tensor, op: str, ignore_index: int | None) -> Pixels:
-    """Check the arguments of a loss and bring them to one shape."""
+    """Check the arguments of a loss and reshape them to one shape."""
     if not input.is_floating_point():
         raise TypeError(f"{op}: expected input of float, got {input.dtype}")
     if input.ndim < 2 or input.shape[1] == 0:
@@ -60,7 +60,7 @@ def pixels(input: Tensor, target: Tensor, op: str, ignore_index: int | None) -> 
 
 
 def _check_classes(target: Tensor, valid: Tensor | None, channels: int, op: str) -> None:
-    # Elsewhere it would wait for the device, and a graph cannot branch on it: there a wrong class is no class.
+    # Otherwise this would synchronise the device, and a graph cannot branch on it: there, wrong classes match no class.
     if torch.compiler.is_compiling() or target.device.type != "cpu" or target.numel() == 0:
         return
     seen = target if valid is None else torch.where(valid, target, 0)
@@ -70,9 +70,9 @@ def _check_classes(target: Tensor, valid: Tensor | None, channels: int, op: str)
 
 
 def class_mean(losses: Tensor, class_weights: Sequence[float] | Tensor | None, op: str) -> Tensor:
-    """Return the mean of (C), weighted where asked for."""
+    """Return the mean of (C), weighted if class_weights are given."""
     if class_weights is None:
-        return losses.mean()  # there is a class at least
+        return losses.mean()  # there is at least one class
     weights = torch.as_tensor(class_weights, dtype=losses.dtype, device=losses.device)
     if weights.shape != losses.shape:
         raise ArgumentError(f"{op}: expected class_weights of {len(losses)} values, got shape {tuple(weights.shape)}")
@@ -81,7 +81,7 @@ def class_mean(losses: Tensor, class_weights: Sequence[float] | Tensor | None, o
 
 
 def valid_mean(values: Tensor, valid: Tensor | None, dims: tuple[int, ...]) -> Tensor:
-    """Return the mean of (B, C, P) over some dimensions, of pixels that count; 0 where none does."""
+    """Return the mean of (B, C, P) over some dimensions, of valid pixels only; 0 if there are none."""
     if valid is None:
         return mean(values, dims)
     valid = valid.expand_as(values)
@@ -89,12 +89,12 @@ def valid_mean(values: Tensor, valid: Tensor | None, dims: tuple[int, ...]) -> T
 
 
 def mean(values: Tensor, dims: tuple[int, ...]) -> Tensor:
-    """Return the mean over some dimensions; of nothing, as in an empty batch, 0 with a gradient of 0."""
+    """Return the mean over some dimensions; for no values, as in an empty batch, 0 with a gradient of 0."""
     return values.mean(dims) if values.numel() > 0 else values.sum(dims)
 
 
 def power(base: Tensor, exponent: float) -> Tensor:
-    """Return a power of what is at least 0 but for rounding. The gradient at 0, where it may have no limit, is 0."""
+    """Return a power of values >= 0 (except for rounding). The gradient at 0, where it may be infinite, is 0."""
     if exponent == 1:
         return base
     above = base > torch.finfo(base.dtype).tiny

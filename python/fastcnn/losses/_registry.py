@@ -1,4 +1,4 @@
-"""The losses by name. `@loss` on a function adds it; `named_loss` makes a sum of them from words."""
+"""The losses by name. `@loss` on a function adds it; `named_loss` makes a sum of them from their names."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Registered(NamedTuple):
 
     Attributes:
         function: of input and target.
-        per_pixel: it looks at each pixel by itself, so that the weights of classes are of use.
-        spatial: it needs pixels beside each other, so that it is none of classification.
-        arguments: of the function, where it is chosen by name.
+        per_pixel: it treats each pixel separately, so it accepts class weights.
+        spatial: it needs neighbouring pixels, so it does not apply to classification.
+        arguments: default arguments of the function when it is chosen by name.
     """
 
     function: Callable[..., Tensor]
@@ -40,7 +40,7 @@ def loss(
     """Register a loss by a name, with the fields of `Registered`.
 
     Raises:
-        ValueError: a name that is taken.
+        ValueError: the name is already taken.
     """
 
     def register(function: _Function) -> _Function:
@@ -53,7 +53,7 @@ def loss(
 
 
 def loss_names(spatial: bool = True) -> tuple[str, ...]:
-    """Return the names of all losses, or of those without need of pixels beside each other."""
+    """Return the names of all losses, or of those that need no neighbouring pixels."""
     return tuple(sorted(name for name, entry in LOSSES.items() if spatial or not entry.spatial))
 
 
@@ -61,7 +61,7 @@ def parse_loss(text: str, op: str, spatial: bool = True) -> dict[str, float]:
     """Return the weight of each loss in a text like "0.5*dice+cross_entropy".
 
     Raises:
-        ArgumentError: an unknown name, one that stands twice, or a weight that is not above 0; it lists the names.
+        ArgumentError: an unknown name, a duplicate, or a weight that is not above 0; the message lists the names.
     """
     known = loss_names(spatial)
     weights: dict[str, float] = {}
@@ -87,9 +87,9 @@ def named_loss(text: str, op: str, *, class_weights: Any = None, spatial: bool =
     Args:
         text: "dice", "dice+cross_entropy", "0.5*dice+focal".
         op: for messages.
-        class_weights: for the losses that look at each pixel by itself.
-        spatial: take losses that need pixels beside each other.
-        options: further arguments, for each loss that has them.
+        class_weights: for the losses that treat each pixel separately.
+        spatial: accept losses that need neighbouring pixels.
+        options: further arguments, passed to each loss that accepts them.
 
     Raises:
         ArgumentError: as `parse_loss`.

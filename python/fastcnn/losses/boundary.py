@@ -1,4 +1,4 @@
-"""Losses that weigh pixels by their distance to the boundary that is wanted, on the exact distance transform."""
+"""Losses that weight pixels by their exact distance to the target boundary."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _check(input: Tensor, op: str) -> None:
 
 
 def _distance(mask: Tensor, dimensions: int) -> Tensor:
-    """Return each pixel's distance to the mask's other side; of a mask that is all one value, 0."""
+    """Return each pixel's distance to the mask's other side; 0 if the mask is constant."""
     both = mask.flatten(-dimensions).any(-1) & ~mask.flatten(-dimensions).all(-1)
     inside, outside = (ops.distance_transform_edt(side, spatial_dims=dimensions) for side in (mask, ~mask))
     return torch.where(both.reshape(*both.shape, *[1] * dimensions), inside + outside, 0.0)
@@ -29,9 +29,9 @@ def _distance(mask: Tensor, dimensions: int) -> Tensor:
 
 @loss("boundary", spatial=True)
 def boundary_loss(input: Tensor, target: Tensor, ignore_index: int | None = None) -> Tensor:
-    """Average probabilities times the signed distance to the wanted region, which is negative inside.
+    """Average probabilities times the signed distance to the target region, which is negative inside.
 
-    It can be below 0 and says nothing of regions that are far from all: use it beside a region's loss (`CombinedLoss`).
+    It can be negative and carries no signal for distant regions: combine it with a region loss (`CombinedLoss`).
 
     Args:
         input: logits, float (B, C, H, W) or (B, C, D, H, W).
@@ -40,8 +40,8 @@ def boundary_loss(input: Tensor, target: Tensor, ignore_index: int | None = None
         ignore_index: pixels of this value do not count (as background, they do have a distance).
 
     Returns:
-        A scalar, float32 or wider, in pixels. An image costs nothing in a class that it lacks, or has everywhere.
-        Of an empty batch 0, with a gradient of 0.
+        A scalar, float32 or wider, in pixels. A class that an image lacks, or that covers it, contributes 0. An
+        empty batch gives 0, with a gradient of 0.
 
     Raises:
         ArgumentError: shapes that do not fit, or classes out of range (on the CPU).
@@ -73,13 +73,13 @@ def boundary_loss(input: Tensor, target: Tensor, ignore_index: int | None = None
 
 @loss("hausdorff", spatial=True)
 def hausdorff_loss(input: Tensor, target: Tensor, alpha: float = 2.0, ignore_index: int | None = None) -> Tensor:
-    """Average squared errors times the distances, to a power, to the wanted and to the found boundary.
+    """Average squared errors times powers of the distances to the target and to the predicted boundary.
 
     Args:
-        input: logits, float (B, C, H, W) or (B, C, D, H, W). Where its probability is above 1/2, a class is found.
+        input: logits, float (B, C, H, W) or (B, C, D, H, W). A class is predicted where its probability is above 1/2.
         target: integer (B, ...), one class for each pixel, or (B, C, ...), each channel for itself: 1/2 and more is
             there.
-        alpha: the power, at least 0; a large one looks at the farthest errors only, as the Hausdorff distance does.
+        alpha: the power, at least 0; a large one weights the farthest errors only, as the Hausdorff distance does.
         ignore_index: pixels of this value do not count.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Several losses as one."""
+"""A weighted sum of losses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fastcnn._errors import ArgumentError
 
 
 class CombinedLoss(nn.Module):
-    """A sum of losses by weights.
+    """A weighted sum of losses.
 
     Args:
         losses: for each name, a weight and a function of input and target (with other arguments: `functools.partial`).

@@ -1,4 +1,4 @@
-"""Losses that look at each pixel by itself."""
+"""Losses that treat each pixel separately."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def cross_entropy_loss(
         input: logits, float (B, C, ...).
         target: integer (B, ...), one class for each pixel: torch's `cross_entropy`; or (B, C, ...), any real dtype,
             each channel for itself: `binary_cross_entropy_with_logits`. With C = 1 either shape.
-        class_weights: C numbers. A pixel counts as its class does; a channel as its own.
+        class_weights: C numbers. A pixel has the weight of its class; a channel its own weight.
         label_smoothing: this share of the likelihood is spread over all classes.
-        ignore_index: pixels of this value do not count, in the mean neither; 0 if none is left.
+        ignore_index: pixels of this value are excluded, also from the mean; 0 if none is left.
 
     Returns:
         A scalar, float32 or wider; of an empty batch 0, with a gradient of 0.
@@ -79,15 +79,15 @@ def focal_loss(
     reduced_threshold: float | None = None,
     ignore_index: int | None = None,
 ) -> Tensor:
-    """Average the cross entropy of each channel for itself, less where it is already right: ``(1 - p)^gamma``.
+    """Average each channel's cross entropy, down-weighted by ``(1 - p)^gamma`` where it is already right.
 
-    Equal to segmentation_models_pytorch's `FocalLoss`, of one class for each pixel too: each class against the others.
+    Equal to segmentation_models_pytorch's `FocalLoss`; with one class per pixel, each class against the others.
 
     Args:
         input: logits, float (B, C, ...).
         target: integer (B, ...), one class for each pixel, or (B, C, ...), each channel for itself.
-        alpha: weight of what is there, against 1 - alpha of what is not. None: both 1.
-        gamma: how much less, at least 0; 0 for the cross entropy.
+        alpha: weight of positives; negatives have 1 - alpha. None: both 1.
+        gamma: the exponent, at least 0; 0 for the cross entropy.
         class_weights: C numbers.
         normalized: divide each class's losses by the sum of their ``(1 - p)^gamma`` before the mean.
         reduced_threshold: no reduction where p is below it, and ``((1 - p) / threshold)^gamma`` elsewhere.
@@ -116,7 +116,7 @@ def focal_loss(
         raise ArgumentError(f"{op}: expected reduced_threshold above 0, got {reduced_threshold}")
     found = pixels(input, target, op, ignore_index)
     entropy = functional.binary_cross_entropy_with_logits(found.logits, found.target, reduction="none")
-    # Never 0, where a root's gradient has no limit: what is below the least normal number has none.
+    # Clamp above 0, where the gradient of a root is infinite; the gradient of clamped values is 0.
     wrong = -torch.expm1(-entropy.clamp(min=torch.finfo(entropy.dtype).tiny))
     if reduced_threshold is None:
         focus = wrong**gamma

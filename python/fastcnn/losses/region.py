@@ -1,4 +1,4 @@
-"""Losses that compare a class's whole region with what is wanted: overlaps, made smooth."""
+"""Losses that compare the whole region of a class with its target: differentiable overlaps."""
 
 from __future__ import annotations
 
@@ -156,10 +156,10 @@ def _overlap_losses(
 
 @loss("lovasz")
 def lovasz_loss(input: Tensor, target: Tensor, per_image: bool = False, ignore_index: int | None = None) -> Tensor:
-    """Return the Lovasz extension of 1 - IoU: the one loss here whose optimum is the IoU's own.
+    """Return the Lovasz extension of 1 - IoU: the only loss here with the same optimum as the IoU.
 
-    Equal to segmentation_models_pytorch's `LovaszLoss`: of one class for each pixel, Lovasz-softmax, the mean of the
-    classes that are there; otherwise Lovasz hinge of all channels together.
+    Equal to segmentation_models_pytorch's `LovaszLoss`: for one class per pixel, Lovasz-softmax, the mean of the
+    classes present; otherwise the Lovasz hinge of all channels together.
 
     Args:
         input: logits, float (B, C, ...).
@@ -192,7 +192,7 @@ def lovasz_loss(input: Tensor, target: Tensor, per_image: bool = False, ignore_i
     else:
         errors = (1 - found.logits * (2 * wanted - 1)).clamp(min=0)
     if found.valid is not None:
-        # Without error and not wanted: no part of any prefix that counts.
+        # Excluded pixels get error 0 and target 0: they contribute to no prefix.
         errors, wanted = errors * found.valid, wanted * found.valid
     if found.exclusive:
         if not per_image:
@@ -205,7 +205,7 @@ def lovasz_loss(input: Tensor, target: Tensor, per_image: bool = False, ignore_i
 
 
 def _extension(errors: Tensor, wanted: Tensor) -> Tensor:
-    """Sum errors (..., P) by falling size, each by how much the IoU of the prefix falls."""
+    """Sum errors (..., P) in descending order, each times the decrease of the IoU of its prefix."""
     if errors.shape[-1] == 0:
         return errors.sum(-1)
     ordered, order = errors.sort(dim=-1, descending=True, stable=True)

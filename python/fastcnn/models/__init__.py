@@ -1,4 +1,4 @@
-"""Definitions of networks, on `fastcnn.nn`. Names of layers are torchvision's, so that its weights fit."""
+"""Networks built on `fastcnn.nn`. Parameter names are torchvision's, so that its weights can be loaded."""
 
 from fastcnn.models._common import Model
 from fastcnn.models._detection import Detections, Detector

@@ -1,4 +1,4 @@
-"""What a model's file says about it, as far as fastcnn itself goes by it."""
+"""The metadata in a model's file that fastcnn itself uses."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _KINDS: dict[str, Any] = {"classify": Model, "segment": UNet | EncoderUNet, "det
 
 
 def check_about(model: nn.Module, about: Mapping[str, Any]) -> None:
-    """Refuse what contradicts the model, or is of another type than ``fastcnn train`` writes.
+    """Refuse entries that contradict the model, or have another type than ``fastcnn train`` writes.
 
-    What is said of a model of another task is its owner's.
+    Metadata of models for other tasks is not checked: it belongs to the model's owner.
 
     Raises:
-        ArgumentError: names the entry, what was expected and what came.
+        ArgumentError: names the entry, the expected and the actual value.
     """
     task = about.get("task")
     if not isinstance(task, str) or task not in _KINDS:

@@ -1,4 +1,4 @@
-"""What the models share: the check of their input, and layers of a convolution, its norm and an activation."""
+"""Shared by the models: the input check, and layers of a convolution, its normalisation and an activation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def check_counts(model: str, in_channels: int, num_classes: int) -> None:
 
 
 class Model(nn.Module):
-    """A network on images (B, in_channels, H, W) that says what sizes it takes."""
+    """A network on images (B, in_channels, H, W) that declares which sizes it accepts."""
 
     def __init__(
         self, in_channels: int, num_classes: int, least: tuple[int, int], multiple: int = 1, exact: bool = False
@@ -27,11 +27,11 @@ class Model(nn.Module):
         super().__init__()
         check_counts(type(self).__name__, in_channels, num_classes)
         self.in_channels, self.num_classes = in_channels, num_classes
-        height, width = least  # perhaps a list, from a file
+        height, width = least  # may be a list, from a file
         self._least, self._multiple, self._exact = (height, width), multiple, exact
 
     def size_for(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Return the size next to this one, upwards, that the network takes."""
+        """Return the smallest size, not below this one, that the network accepts."""
         if self._exact:
             return self._least
         height, width = (
@@ -41,11 +41,11 @@ class Model(nn.Module):
 
     @property
     def multiple(self) -> int:
-        """Height and width are multiples of it."""
+        """Height and width must be multiples of this."""
         return self._multiple
 
     def check(self, x: Tensor) -> None:
-        """Refuse what the layers would fail at with a text about something inside. Not while a graph is traced."""
+        """Refuse input on which an inner layer would fail with an unclear message. Skipped while a graph is traced."""
         if torch.compiler.is_compiling():
             return
         height, width = self._least
@@ -64,7 +64,7 @@ class Model(nn.Module):
 
 
 class Classifier(Model):
-    """Features, their mean over a few bins, and a classifier on those."""
+    """Features, adaptive average pooling to a few bins, and a classifier."""
 
     features: nn.Sequential
     avgpool: nn.Module
@@ -78,7 +78,7 @@ class Classifier(Model):
 
 
 def stages_between(features: nn.Sequential, ends: tuple[int, ...], x: Tensor) -> list[Tensor]:
-    """Return x, and what comes before each of some places in a sequence."""
+    """Return x, and the features before each index of `ends` in a sequence."""
     found, begin = [x], 0
     for end in ends:
         x = features[begin:end](x)
@@ -88,9 +88,9 @@ def stages_between(features: nn.Sequential, ends: tuple[int, ...], x: Tensor) ->
 
 
 class SameConv2d(fnn.Conv2d):
-    """A convolution with TensorFlow's padding "SAME", for kernels of at least the stride.
+    """A convolution with TensorFlow's padding "SAME", for kernel sizes of at least the stride.
 
-    The result has ceil(size / stride) pixels. How much is padded depends on the size; an odd pixel comes last.
+    The result has ceil(size / stride) pixels. The padding depends on the size; an odd pixel comes last.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -113,7 +113,7 @@ def conv_norm(
     momentum: float = 0.1,
     same: bool = False,
 ) -> nn.Sequential:
-    """Return a convolution without bias, its batch norm and an activation; `same`: with TensorFlow's padding."""
+    """Return a convolution without bias, batch norm and an activation; `same` selects TensorFlow's padding."""
     conv = (
         SameConv2d(channels, width, kernel, stride, groups=groups, bias=False)
         if same and stride > 1
@@ -126,28 +126,28 @@ def conv_norm(
 
 
 def relu() -> nn.Module:
-    """Return a ReLU that writes over its input."""
+    """Return an in-place ReLU."""
     return nn.ReLU(inplace=True)
 
 
 def relu6() -> nn.Module:
-    """Return a ReLU cut off at 6, over its input."""
+    """Return an in-place ReLU6: clamped to 0..6."""
     return nn.ReLU6(inplace=True)
 
 
 def silu() -> nn.Module:
-    """Return x * sigmoid(x), over its input."""
+    """Return an in-place SiLU: x * sigmoid(x)."""
     return nn.SiLU(inplace=True)
 
 
 def divisible(value: float, by: int = 8) -> int:
-    """Round a number of channels to a multiple, not below nine tenths of it."""
+    """Round a number of channels to a multiple of `by`, but not below 90% of it."""
     rounded = max(by, int(value + by / 2) // by * by)
     return rounded + by if rounded < 0.9 * value else rounded
 
 
 def initialise(model: nn.Module) -> None:
-    """He's initialisation of convolutions (fan out), small random linear layers; as torchvision has them."""
+    """Initialise like torchvision: He's method (fan out) for convolutions, small normal values for linear layers."""
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

@@ -1,4 +1,4 @@
-"""The parts that detectors share: results of a fixed shape, suppression within the module, and padded targets."""
+"""Shared by the detectors: results of a fixed shape, suppression within the module, and padded targets."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from fastcnn.models._common import Model
 
 
 class Detections(NamedTuple):
-    """What was found in a batch of images, by falling score; zeros, and class -1, behind the last of an image.
+    """Objects found in a batch of images, by descending score. Zeros, and class -1, follow the last of an image.
 
     Attributes:
-        boxes: float (B, K, 4), ``x1, y1, x2, y2`` in pixels of the image that the model was given.
+        boxes: float (B, K, 4), ``x1, y1, x2, y2`` in pixels of the input image.
         scores: float (B, K).
         classes: int64 (B, K).
-        count: int64 (B): how many there are.
+        count: int64 (B): number of detections.
     """
 
     boxes: Tensor
     scores: Tensor
     classes: Tensor
-    count: Any  # a Tensor; but tuples have a method of this name
+    count: Any  # a Tensor, but tuples have a method of this name
 
 
 register_named_tuple_for_export(Detections, "fastcnn.models.Detections")
 
 
 class YOLOXPredictions(NamedTuple):
-    """Predictions of YOLOX at N places, those of stride 8 first.
+    """Predictions of YOLOX at N grid positions, those of stride 8 first.
 
     Attributes:
         boxes: (B, N, 4), ``x1, y1, x2, y2`` in pixels.
         objectness: (B, N), logits.
         classes: (B, N, num_classes), logits.
-        places: (N, 3): x and y of the place's top left corner, and its stride, in pixels.
+        places: (N, 3): x and y of the grid cell's top left corner, and its stride, in pixels.
     """
 
     boxes: Tensor
@@ -49,7 +49,7 @@ class YOLOXPredictions(NamedTuple):
 
 
 def overlaps(a: Tensor, b: Tensor) -> Tensor:
-    """Return the IoU of boxes (..., 4) and others that broadcast with them; it has a gradient."""
+    """Return the differentiable IoU of boxes (..., 4) that broadcast against each other."""
     low, high = torch.maximum(a[..., :2], b[..., :2]), torch.minimum(a[..., 2:], b[..., 2:])
     common = (high - low).clamp(min=0).prod(-1)
     areas = (a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1)
@@ -59,7 +59,7 @@ def overlaps(a: Tensor, b: Tensor) -> Tensor:
 def select(
     boxes: Tensor, scores: Tensor, classes: Tensor, iou_threshold: float, score_threshold: float, max_detections: int
 ) -> Detections:
-    """Keep the best of boxes (B, N, 4) that overlap, class by class, in a fixed shape."""
+    """Suppress overlapping boxes (B, N, 4) of each class; the result has a fixed shape."""
     kept, count = ops.nms_padded(boxes, scores, iou_threshold, max_detections, score_threshold, classes)
     there = kept >= 0
     at = kept.clamp(min=0)
@@ -78,8 +78,8 @@ class Detector(Model):
 
     Attributes:
         score_threshold: only scores above it are detections.
-        iou_threshold: of two boxes of one class that overlap by more, the worse one goes.
-        max_detections: K, how many are returned for an image.
+        iou_threshold: if two boxes of one class overlap by more, the one with the lower score is removed.
+        max_detections: K, the number of detections returned per image.
     """
 
     score_threshold: float
@@ -87,8 +87,8 @@ class Detector(Model):
     max_detections: int
 
     def loss(self, predictions: Any, boxes: Tensor, classes: Tensor) -> dict[str, Tensor]:
-        """Compare predictions with what is there; boxes (B, M, 4), classes (B, M), -1 for none."""
-        raise NotImplementedError  # of each detector
+        """Compare predictions with ground truth: boxes (B, M, 4), classes (B, M), -1 for none."""
+        raise NotImplementedError  # implemented by each detector
 
     def set_thresholds(self, score: float, iou: float, most: int) -> None:
         """Check and set the three attributes."""
@@ -101,7 +101,7 @@ class Detector(Model):
         self.score_threshold, self.iou_threshold, self.max_detections = score, iou, most
 
     def check_targets(self, boxes: Tensor, classes: Tensor, batch: int) -> None:
-        """Refuse targets that are not padded boxes and classes of that many images."""
+        """Refuse targets that are not padded boxes and classes for `batch` images."""
         name = type(self).__name__
         if boxes.ndim != 3 or boxes.shape[0] != batch or boxes.shape[2] != 4:
             raise ArgumentError(f"{name}: expected boxes of shape ({batch}, M, 4), got {tuple(boxes.shape)}")

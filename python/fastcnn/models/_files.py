@@ -1,4 +1,4 @@
-"""Models as single files: weights, and what is needed to make the model that they belong to."""
+"""Models as single files: the weights, and the data needed to construct their model."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _LONGEST = 1 << 22
 
 
 class ModelFile(NamedTuple):
-    """What `load_model` reads.
+    """The result of `load_model`.
 
     Attributes:
         model: in eval mode.
-        name: of its function in `fastcnn.models`.
-        arguments: of that function.
-        about: whatever else was saved: task, class names, size of the images, metrics.
+        name: the name of its function in `fastcnn.models`.
+        arguments: the arguments of that function.
+        about: other saved metadata: task, class names, image size, metrics.
     """
 
     model: nn.Module
@@ -39,7 +39,7 @@ class ModelFile(NamedTuple):
 
 
 def shipped() -> tuple[str, ...]:
-    """Return the names of the models that come with fastcnn, trained."""
+    """Return the names of the trained models that come with fastcnn."""
     folder = files("fastcnn.models") / "weights"
     return tuple(sorted(f.name.removesuffix(".safetensors") for f in folder.iterdir() if f.name.endswith("tensors")))
 
@@ -52,18 +52,18 @@ def save_model(
     about: dict[str, Any] | None = None,
     half: bool = False,
 ) -> None:
-    """Save a model as one safetensors file that `load_model` makes it of again.
+    """Save a model as one safetensors file, for `load_model`.
 
     Args:
-        path: where to; replaced as a whole or not at all.
-        model: what ``getattr(fastcnn.models, name)(**arguments)`` makes.
-        name: of the function.
-        arguments: of the function, such as JSON can hold.
-        about: whatever else is to be known of it, such as JSON can hold.
+        path: the output file; it is replaced atomically.
+        model: a model made by ``getattr(fastcnn.models, name)(**arguments)``.
+        name: the name of this function.
+        arguments: its arguments, which must be JSON-serialisable.
+        about: other metadata, which must be JSON-serialisable.
         half: store weights in float16; they are loaded as float32.
 
     Raises:
-        ArgumentError: a name that is none of `fastcnn.models`.
+        ArgumentError: a name that is not in `fastcnn.models`.
 
     Example:
         >>> import tempfile, pathlib, fastcnn.models as M
@@ -93,15 +93,15 @@ def load_model(source: str | os.PathLike[str]) -> ModelFile:
     """Load a trained model.
 
     Args:
-        source: the name of one that comes with fastcnn (`shipped`), or a file that `save_model` or ``fastcnn train``
-            wrote.
+        source: the name of a model that comes with fastcnn (`shipped`), or a file written by `save_model` or
+            ``fastcnn train``.
 
     Returns:
         The `ModelFile`; its model is in eval mode, in float32.
 
     Raises:
-        ArgumentError: no such model, or a file that is broken, not of this kind, does not fit itself, or has weights
-            that are not finite. Nothing of a file is run: it can only name a function of `fastcnn.models` and its
+        ArgumentError: no such model, or a file that is broken, of another kind, inconsistent, or has weights that are
+            not finite. No code from a file is executed: it can only name a function of `fastcnn.models` and its
             arguments.
 
     Example:
@@ -134,10 +134,10 @@ def _load(path: Path) -> ModelFile:
         raise ArgumentError(f"{_OP}: {path}: does not say which model it is of; load_weights takes weights alone")
     factory = _factory(name, str(path))
     try:
-        # Nothing is filled in twice, and a file that claims a giant costs nothing before its weights are seen to fit.
+        # Weights are not initialised twice, and a file that declares a huge model uses no memory before it is checked.
         with torch.device("meta"):
             shapes = {key: value.shape for key, value in factory(**arguments).state_dict().items()}
-    except Exception as error:  # whatever a function says of arguments that are none
+    except Exception as error:  # any error that the function raises for invalid arguments
         reason = " ".join(str(error).split())[:200]
         raise ArgumentError(f"{_OP}: {path}: its arguments do not make a {name} ({reason})") from None
     with safe_open(path, "pt") as file:
@@ -153,7 +153,7 @@ def _load(path: Path) -> ModelFile:
 
 
 def _parsed(text: str) -> Any:
-    """JSON, with every key once, of a size that no description of a model exceeds."""
+    """Parse JSON without duplicate keys, below the maximum size of a model's description."""
     if len(text) > _LONGEST:
         raise ValueError(f"a description of {len(text)} characters, over the limit of {_LONGEST}")
 

@@ -1,4 +1,4 @@
-"""The models by name. `@model` on a factory adds it, with the maps of the weights that others have published."""
+"""The models by name. `@model` on a factory adds it, with the maps for published weights of other libraries."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, TypeVar
 from torch import Tensor, nn
 
 State = dict[str, Tensor]
-# From the network, a state with another library's names, and the names of the model that its weights may be of, to a
-# state with the network's own names.
+# Takes the network, a state dict with another library's parameter names, and possible names of the model it came from;
+# returns a state dict with the network's own names.
 WeightMap = Callable[[Any, State, Sequence[str]], State]
 _Factory = TypeVar("_Factory", bound=Callable[..., nn.Module])
 
@@ -19,8 +19,8 @@ class Registered(NamedTuple):
 
     Attributes:
         factory: makes the network.
-        network: the class that `weights` is for, or None.
-        weights: for each source, the map from its names of layers.
+        network: the network class of `weights`, or None.
+        weights: for each source, the map from its parameter names.
     """
 
     factory: Callable[..., nn.Module]
@@ -34,15 +34,15 @@ MODELS: dict[str, Registered] = {}
 def model(
     network: type[nn.Module] | None = None, weights: Mapping[str, WeightMap] | None = None, name: str = ""
 ) -> Callable[[_Factory], _Factory]:
-    """Register a function that makes a network.
+    """Register a factory of networks.
 
     Args:
-        network: the class of the networks that weights of others fit.
+        network: the class of networks that accept weights of other libraries.
         weights: for each source of weights ("torchvision", "timm", ...), the map from its names to the network's.
-        name: of the model; the function gets it too. By default the function's own.
+        name: name of the model, also passed to the function. Default: the function's own name.
 
     Raises:
-        ValueError: a name that is taken, or maps without a class.
+        ValueError: the name is already taken, or there are maps without a class.
     """
 
     def register(factory: _Factory) -> _Factory:
@@ -58,12 +58,12 @@ def model(
 
 
 def sources() -> tuple[str, ...]:
-    """Return the sources of weights, fastcnn itself first."""
+    """Return the sources of weights; fastcnn itself is the first."""
     return ("fastcnn", *sorted({source for entry in MODELS.values() for source in entry.weights}))
 
 
 def map_for(network: nn.Module, source: str) -> WeightMap | None:
-    """Return the map from a source's names to those of a network."""
+    """Return the map from a source's parameter names to those of a network."""
     if source == "fastcnn":
         return same_names
     entries = (e for e in MODELS.values() if e.network is not None and isinstance(network, e.network))
@@ -71,12 +71,12 @@ def map_for(network: nn.Module, source: str) -> WeightMap | None:
 
 
 def same_names(network: nn.Module, state: State, models: Sequence[str]) -> State:
-    """Change nothing: the names of layers are the same."""
+    """Return the state unchanged: the parameter names are the same."""
     return state
 
 
 def renamed(state: State, pairs: Iterable[tuple[str, str]]) -> State:
-    """Change the beginnings of names, from the first of a pair to the second; other names stay, as unknown ones."""
+    """Replace prefixes of names, the first of each pair by the second; other names are kept, as unknown ones."""
     table = dict(pairs)
     result = {}
     for name, value in state.items():

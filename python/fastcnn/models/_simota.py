@@ -1,6 +1,6 @@
-"""YOLOX's loss, and SimOTA: which places answer for which box. All images at once, in fixed shapes.
+"""YOLOX's loss, and SimOTA: which grid positions are assigned to which box. All images at once, in fixed shapes.
 
-Z. Ge et al., "YOLOX", 2021, section 2; the numbers that the paper leaves out are those of its authors' code.
+Z. Ge et al., "YOLOX", 2021, section 2; the numbers that the paper omits are those of its authors' code.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from torch.nn import functional
 
 from fastcnn.models._detection import YOLOXPredictions, overlaps
 
-# A place is a candidate within so many of its strides from a box's centre.
+# A position is a candidate for a box within this many strides of the box's centre.
 _RADIUS = 1.5
-# How much the overlap costs against the classes, and a place that is no candidate of this box but of another.
+# Weight of the overlap relative to the classes; cost of a position that is a candidate only of another box.
 _OVERLAP, _ELSEWHERE = 3.0, 1e6
-# A box gets as many places as its so many best overlaps add up to.
+# The number of positions of a box is the sum of this many of its best overlaps.
 _MOST = 10
 _BOXES = 5.0
 
 
 class Assignment(NamedTuple):
-    """For every place, (B, N): the box it answers for, or -1; and the overlap of the two."""
+    """For every position, (B, N): its assigned box, or -1, and the overlap of the two."""
 
     box: Tensor
     overlap: Tensor
@@ -31,7 +31,7 @@ class Assignment(NamedTuple):
 
 @torch.no_grad()
 def assign(predictions: YOLOXPredictions, boxes: Tensor, classes: Tensor) -> Assignment:
-    """Choose places for boxes (B, M, 4) of classes (B, M), -1 for none."""
+    """Assign positions to boxes (B, M, 4) of classes (B, M), -1 for none."""
     batch, number = predictions.objectness.shape
     if boxes.shape[1] == 0:
         shape = batch, number
@@ -43,7 +43,7 @@ def assign(predictions: YOLOXPredictions, boxes: Tensor, classes: Tensor) -> Ass
     candidate = near.any(1, keepdim=True)
 
     overlap = overlaps(boxes[:, :, None], predictions.boxes[:, None]) * (candidate & real)
-    # Binary cross entropy of all classes: what it costs without an object, but for the box's own class.
+    # Binary cross entropy of all classes: the cost without an object, corrected for the box's own class.
     joint = (predictions.classes.sigmoid() * predictions.objectness.sigmoid()[..., None]).sqrt()
     absent, present = -torch.log1p(-joint).clamp(min=-100), -joint.log().clamp(min=-100)
     own = classes.clamp(min=0)[:, :, None].expand(-1, -1, number)
@@ -56,7 +56,7 @@ def assign(predictions: YOLOXPredictions, boxes: Tensor, classes: Tensor) -> Ass
     cheapest = cost.topk(most, largest=False)
     taken = (torch.arange(most, device=boxes.device) < wanted[..., None]) & cheapest.values.isfinite()
     matched = torch.zeros_like(near).scatter(2, cheapest.indices, taken)
-    # A place that several boxes want goes to the one that it costs least.
+    # A position wanted by several boxes is assigned to the one with the lowest cost.
     several = matched.sum(1, keepdim=True) > 1
     least = torch.zeros_like(near).scatter(1, cost.argmin(1, keepdim=True), True)
     matched = torch.where(several, least, matched)
@@ -67,7 +67,7 @@ def assign(predictions: YOLOXPredictions, boxes: Tensor, classes: Tensor) -> Ass
 def loss(predictions: YOLOXPredictions, boxes: Tensor, classes: Tensor, l1: bool) -> dict[str, Tensor]:
     """Return the parts of the loss by name."""
     boxes = boxes.to(predictions.boxes.dtype)
-    if boxes.shape[1] == 0:  # room for gathering: nothing is assigned to it
+    if boxes.shape[1] == 0:  # gathering needs one entry; nothing is assigned to it
         boxes, classes = boxes.new_zeros(len(boxes), 1, 4), classes.new_full((len(boxes), 1), -1)
     box, overlap = assign(predictions, boxes, classes)
     assigned = box >= 0
@@ -80,7 +80,7 @@ def loss(predictions: YOLOXPredictions, boxes: Tensor, classes: Tensor, l1: bool
         return values.sum() / number
 
     entropy = functional.binary_cross_entropy_with_logits
-    # Where nothing is assigned, 0 instead of a product with 0: an overflown box must not make the gradient NaN.
+    # Select instead of multiplying by 0 where nothing is assigned: an overflowed box must not make the gradient NaN.
     found = torch.where(assigned[..., None], predictions.boxes, target)
     parts = {
         "boxes": _BOXES * total((1 - overlaps(found, target).square()) * assigned),
@@ -97,7 +97,7 @@ def loss(predictions: YOLOXPredictions, boxes: Tensor, classes: Tensor, l1: bool
 
 
 def _parameters(boxes: Tensor, places: Tensor) -> Tensor:
-    """What the network's last layers would have to give for boxes (B, N, 4) at its places."""
+    """Return the output of the last layers that encodes boxes (B, N, 4) at the grid positions."""
     stride = places[:, 2:]
     centre, size = (boxes[..., :2] + boxes[..., 2:]) / 2, boxes[..., 2:] - boxes[..., :2]
     return torch.cat([(centre - places[:, :2]) / stride, torch.log(size / stride + 1e-8)], -1)

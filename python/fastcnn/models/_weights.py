@@ -1,4 +1,4 @@
-"""Weights of fastcnn and of others, by the maps of names that the models' files register."""
+"""Loading of weights, also of other libraries, by the maps of parameter names that the models register."""
 
 from __future__ import annotations
 
@@ -29,32 +29,32 @@ def load_weights(
     skip: Sequence[str] = (),
     fitting_only: bool = False,
 ) -> _Model:
-    """Load weights, our own or those of another library's model of the same kind.
+    """Load weights of fastcnn, or of another library's model of the same kind.
 
     Args:
-        model: one of `fastcnn.models`; it is changed, or not at all where anything does not fit.
-        weights: a file (safetensors, or a PyTorch checkpoint, which is read with ``weights_only=True``: no code of a
-            file is ever run), or a state dict, which a checkpoint may have under "state_dict" or "model". A wrapper's
-            prefix "module." goes. Or a model of that library itself.
+        model: one of `fastcnn.models`. It stays unchanged if anything does not match.
+        weights: a file (safetensors, or a PyTorch checkpoint, read with ``weights_only=True``, so that no code
+            from it is executed), a state dict, also under "state_dict" or "model" in a checkpoint, or a model of that
+            library itself. A wrapper's prefix "module." is removed.
         source: whose names they have: "fastcnn"; "torchvision" (every classifier); "timm" (ResNet, VGG, MobileNet V2,
             EfficientNet of its variant); "segmentation_models" (Unet on ResNet, VGG, MobileNet V2, and
             "tu-efficientnet_b..." of its variant); "yolox".
-        skip: beginnings of our names that keep their values: ``("fc.",)`` where the number of classes differs.
-        fitting_only: layers of another shape keep their values: for a start from a model of other classes. Their names
-            have to fit all the same.
+        skip: prefixes of our names that keep their values: ``("fc.",)`` if the number of classes differs.
+        fitting_only: layers of another shape keep their values, to start from a model with other classes. Their names
+            must still match.
 
     Returns:
         The model.
 
     Raises:
         ArgumentError: an unknown source, no map for this model, a file that cannot be read, or weights that do not
-            fit: the first few names that are missing, unknown, of another shape, or not of finite numbers.
+            match: the first few names that are missing, unknown, of another shape, or have values that are not finite.
 
-    Some networks have the same names and shapes, but other layers: timm's tf_efficientnet_b0 pads as TensorFlow does,
-    with another eps than efficientnet_b0; resnetblur50 blurs. A state dict does not say which it is of. A model, a
-    file's path (with the folders of the Hugging Face hub's cache), a config.json beside it and a checkpoint's "arch"
-    do, and what is known not to be this model is refused. Make the model that you mean, with the argument `variant` of
-    `efficientnet_b0` and its like.
+    Some networks have the same names and shapes, but other layers: timm's tf_efficientnet_b0 pads like TensorFlow and
+    has another eps than efficientnet_b0; resnetblur50 blurs. A state dict does not tell them apart. A model, a file's
+    path (with the folders of the Hugging Face hub's cache), a config.json next to it and a checkpoint's "arch" do, and
+    weights known to belong to another model are refused. Choose the right one with the argument `variant` of
+    `efficientnet_b0` and similar functions.
 
     Example:
         >>> import fastcnn.models as M
@@ -79,7 +79,7 @@ def load_weights(
         skip = [*skip, *(f"{name.rpartition('.')[0]}." for name in others)]
     kept = {name for name in own if name.startswith(tuple(skip))}
     state = {name: value for name, value in state.items() if not name.startswith(tuple(skip))}
-    # Counted by batch norm, of no effect on results, and left out by some.
+    # Batch norm counts its batches; this does not affect results, and some files omit it.
     missing = [n for n in own if n not in state and n not in kept and not n.endswith(".num_batches_tracked")]
     unknown = [name for name in state if name not in own]
     shapes = [
@@ -105,7 +105,7 @@ def load_weights(
 
 
 def _holds(value: Tensor, own: Tensor) -> bool:
-    """Whether values are of the kind of the layer's own, and finite as such."""
+    """Return whether values have the same kind of dtype as the layer's own, and are finite in it."""
     if value.is_floating_point() != own.is_floating_point() or value.is_complex():
         return False
     return value.is_meta or not own.is_floating_point() or bool(value.to(own.dtype).isfinite().all())
@@ -119,10 +119,10 @@ def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
 
             return dict(load_file(path))
         found = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a reader says of a broken file
+    except Exception as error:  # any error that the reader raises for a broken file
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         if isinstance(error, pickle.UnpicklingError):
-            # torch advises to unpickle it all the same.
+            # torch's message advises to unpickle the file anyway.
             reason = "neither safetensors nor a pickle of tensors alone"
         raise ArgumentError(f"{_OP}: {path}: cannot be read as weights ({reason})") from error
     if not isinstance(found, Mapping):
@@ -143,19 +143,19 @@ def _unwrapped(state: dict[str, Any]) -> State:
     return state
 
 
-# --- networks that have the names and shapes of others ----------------------------------------------------------------
+# --- different networks with the same names and shapes ----------------------------------------------------------------
 
-# Models of timm; nothing in their weights shows it. Others differ in names or shapes.
+# Models of timm that cannot be recognised by their weights. All others differ in names or shapes.
 _BLURRED = re.compile(r"(?<![a-z])(resnet|efficientnet_?)(blur|aa)")
 
 
 def _said_names(weights: Any, found: Mapping[str, Any]) -> list[str]:
-    """Return what says which network weights are of; a path may say more."""
+    """Return the texts that may name the network of the weights; paths can contain more than a name."""
     if isinstance(weights, nn.Module):
         config = getattr(weights, "pretrained_cfg", None)
         if isinstance(config, Mapping):
             return [str(config.get("architecture", ""))]
-        # Inside of another library's model.
+        # The wrapped parts of another library's model.
         return [name for part in weights.children() for name in _said_names(part, {})]
     names = [str(found.get(key, "")) for key in ("arch", "architecture")]
     if isinstance(weights, str | os.PathLike):
@@ -167,7 +167,7 @@ def _said_names(weights: Any, found: Mapping[str, Any]) -> list[str]:
 
 
 def _check_blurred(names: Sequence[str]) -> None:
-    """Refuse weights of networks that blur before their strides, which would load and give other numbers."""
+    """Refuse weights of networks that blur before strides: they would load, but give other results."""
     blurred = next((match for name in names for match in [_BLURRED.search(name)] if match), None)
     if blurred:
         raise ArgumentError(f"{_OP}: there is no model here with the blurred strides of {blurred.group()}")

@@ -1,4 +1,4 @@
-"""AlexNet, in one tower and in the two of the paper."""
+"""AlexNet with one tower, or with the two towers of the paper."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fastcnn.models._registry import model
 
 
 class AlexNet(Classifier):
-    """Five convolutions, three of them followed by overlapping maxima, and three linear layers."""
+    """Five convolutions, three of them followed by overlapping max pooling, and three linear layers."""
 
     def __init__(self, num_classes: int, in_channels: int, groups: int, dropout: float) -> None:
         super().__init__(in_channels, num_classes, (63, 63))
@@ -38,8 +38,8 @@ def alexnet(num_classes: int = 1000, in_channels: int = 3, towers: int = 1, drop
     Args:
         num_classes: size of the result.
         in_channels: of the images, (B, in_channels, H, W) of at least 63 x 63 pixels, 224 x 224 in the paper.
-        towers: 2: the paper's, whose second, fourth and fifth layers see half of the channels each (groups), with local
-            response normalisation. 1: all connected, without it.
+        towers: 2: as in the paper: two groups in the second, fourth and fifth layers, and local response
+            normalisation. 1: neither.
         dropout: before the first two linear layers.
 
     Reference:

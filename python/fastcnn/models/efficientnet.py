@@ -1,4 +1,4 @@
-"""EfficientNets; names of layers are torchvision's."""
+"""EfficientNets; parameter names are torchvision's."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _STAGES = (
 
 
 class SqueezeExcitation(nn.Module):
-    """Channels by factors that two layers make of their means (Hu et al., 2017)."""
+    """Scale channels by factors that two layers compute from their means (Hu et al., 2017)."""
 
     def __init__(self, channels: int, squeezed: int) -> None:
         super().__init__()
@@ -32,13 +32,13 @@ class SqueezeExcitation(nn.Module):
         self.fc1, self.fc2 = fnn.Conv2d(channels, squeezed, 1), fnn.Conv2d(squeezed, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return as many values."""
+        """Return a tensor of the same shape."""
         scale = torch.sigmoid(self.fc2(nn.functional.silu(self.fc1(self.avgpool(x)))))
         return x * scale
 
 
 class MBConv(nn.Module):
-    """An inverted residual with squeeze and excitation, left out at random in training (stochastic depth)."""
+    """An inverted residual with squeeze and excitation, skipped at random in training (stochastic depth)."""
 
     def __init__(
         self, channels: int, width: int, kernel: int, stride: int, expansion: int, drop: float, norm: dict[str, Any]
@@ -69,7 +69,7 @@ class EfficientNet(Classifier):
     """A stem, seven stages of MBConv, a 1 x 1 convolution, the mean and a linear layer.
 
     Attributes:
-        fits: the variants that have the same layers as this network, eps and padding among them.
+        fits: the variants with the same layers as this network, including eps and padding.
     """
 
     def __init__(
@@ -105,23 +105,23 @@ class EfficientNet(Classifier):
         return stages_between(self.features, (2, 3, 4, 6, 8), x)
 
 
-# Whose weights are meant. The names and shapes of all are the same: nothing in them tells which these are.
+# The origin of weights. All variants have the same names and shapes, so weights do not tell which one they are for.
 VARIANTS = ("torchvision", "timm", "tensorflow")
 
 
 def _norm(index: int, variant: str) -> dict[str, Any]:
-    """Return how a variant's layers differ, as `conv_norm` takes it."""
+    """Return the differences of a variant's layers, as arguments of `conv_norm`."""
     if variant == "tensorflow" or (variant == "torchvision" and index >= 5):
         return {"eps": 0.001, "momentum": 0.01, "same": variant == "tensorflow"}
     return {"eps": 1e-5, "momentum": 0.1, "same": False}
 
 
-# timm's models of this name; nothing in their weights shows it.
+# timm's models of this name, which cannot be recognised by their weights.
 _TENSORFLOW = re.compile(r"(?<![a-z])tf_efficientnet")
 
 
 def check_variant(network: EfficientNet, source: str, models: Sequence[str], argument: str = "variant=...") -> None:
-    """Refuse weights of a network with other layers, which would load and give other numbers."""
+    """Refuse weights of a network with other layers: they would load, but give other results."""
     wanted: tuple[str, ...] = ("timm", "tensorflow")
     if source == "torchvision":
         wanted = ("torchvision",)
@@ -138,7 +138,7 @@ def check_variant(network: EfficientNet, source: str, models: Sequence[str], arg
 
 
 def timm_names(network: EfficientNet) -> Iterator[tuple[str, str]]:
-    """Return timm's names of layers, and ours."""
+    """Return pairs of timm's and our parameter names."""
     yield from timm_ends(8)
     for s, stage in enumerate(list(network.features)[1:8]):
         assert isinstance(stage, nn.Sequential)

@@ -1,4 +1,4 @@
-"""GoogLeNet; names of layers are torchvision's. Like it, it has batch norm, and 3 x 3 where the paper has 5 x 5."""
+"""GoogLeNet with torchvision's parameter names; like there, batch norm, and 3 x 3 where the paper has 5 x 5."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ConvNorm(nn.Module):
 
 
 class Inception(nn.Module):
-    """Four ways side by side: 1 x 1; 3 x 3; 3 x 3 for the paper's 5 x 5; a maximum. Three of them reduced first."""
+    """Four parallel branches: 1 x 1; 3 x 3; 3 x 3 for the paper's 5 x 5; max pooling. Three have 1 x 1 reductions."""
 
     def __init__(self, channels: int, w1: int, r3: int, w3: int, r5: int, w5: int, pool: int) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class Inception(nn.Module):
 
 
 class Auxiliary(nn.Module):
-    """A classifier on the way, for training."""
+    """An auxiliary classifier on intermediate features, for training."""
 
     def __init__(self, channels: int, num_classes: int, dropout: float) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class Auxiliary(nn.Module):
         return result
 
 
-# Channels in, and of each way (table 1).
+# Input channels, and channels of each branch (table 1).
 _INCEPTION = {
     "3a": (192, 64, 96, 128, 16, 32, 32), "3b": (256, 128, 128, 192, 32, 96, 64),
     "4a": (480, 192, 96, 208, 16, 48, 64), "4b": (512, 160, 112, 224, 24, 64, 64),
@@ -66,7 +66,7 @@ _INCEPTION = {
 
 
 class GoogLeNet(Model):
-    """Nine inception blocks. In training with `auxiliary` three results: its own and those of the two classifiers."""
+    """Nine inception blocks. In training, `auxiliary` gives three results: its own and two auxiliary ones."""
 
     def __init__(self, num_classes: int, in_channels: int, auxiliary: bool, dropout: float) -> None:
         super().__init__(in_channels, num_classes, (32, 32))
@@ -113,7 +113,7 @@ def googlenet(
     Args:
         num_classes: size of the result.
         in_channels: of the images, (B, in_channels, H, W) of at least 32 x 32 pixels, 224 x 224 in the paper.
-        auxiliary: add the two classifiers on the way; in training the result is a tuple of three then.
+        auxiliary: add the two auxiliary classifiers; the result in training is then a tuple of three.
         dropout: before the last layer.
 
     Reference:

@@ -1,4 +1,4 @@
-"""From a network's picture of bodies and borders to labelled objects, in one graph."""
+"""Turn a network's maps of bodies and borders into labelled objects, in one graph."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fastcnn._errors import ArgumentError
 from fastcnn._markers import number_padded
 from fastcnn._torch.register import register_named_tuple_for_export
 
-# Of two objects' centres, in pixels, unless told otherwise.
+# Default minimum distance of two objects' centres, in pixels.
 MIN_DISTANCE = 5
 
 
@@ -34,26 +34,26 @@ register_named_tuple_for_export(ObjectMaps, "fastcnn.models.ObjectMaps")
 
 
 class ObjectSegmenter(nn.Module):
-    """Tell touching objects apart: network, exact distance transform, peaks, watershed, table of regions.
+    """Separate touching objects: network, exact distance transform, peaks, watershed, region table.
 
     Args:
-        network: (B, C, H, W) to logits (B, 2, H, W): of bodies, and of borders between bodies that touch, as
-            `border_maps` draws them.
-        multiple: sizes that the network takes; pictures are padded to it at the bottom and on the right, and results
-            cut.
-        max_objects: N, for results of fixed shape: of more objects those of the highest distance stay.
-        min_distance: least distance of two objects' centres, in pixels.
-        smooth: sigma of the distance's blur, in pixels.
-        min_size: bodies of at most so many pixels go.
-        threshold: of the body's probability.
+        network: (B, C, H, W) to logits (B, 2, H, W): of bodies, and of borders between touching bodies, as drawn by
+            `border_maps`.
+        multiple: the network needs sizes that are multiples of this. Images are padded at the bottom and on the right,
+            and results are cropped.
+        max_objects: N, for results of fixed shape: if there are more objects, those with the largest distance are kept.
+        min_distance: minimum distance of two objects' centres, in pixels.
+        smooth: sigma of the blur of the distance, in pixels.
+        min_size: bodies of at most this many pixels are removed.
+        threshold: for the probability of bodies.
 
-    The distance is that to the nearest pixel which is no body or is border; its peaks are flooded into the bodies.
+    The distance is measured to the nearest background or border pixel; the bodies are flooded from its peaks.
 
     Raises:
-        ArgumentError: numbers out of range, or pictures that are not (B, C, H, W).
+        ArgumentError: numbers out of range, or images that are not (B, C, H, W).
 
-    Everything is of fixed shape and reads no data, so that it can be compiled and exported. The regions' intensities
-    have gradients, nothing else. Deterministic.
+    All shapes are fixed and no data is read, so it can be compiled and exported. Only the intensities of regions have
+    gradients. Deterministic.
 
     References:
         O. Ronneberger, P. Fischer, T. Brox, "U-Net", 2015, for borders between cells that touch; L. Vincent, P. Soille,
@@ -103,7 +103,7 @@ class ObjectSegmenter(nn.Module):
         return result
 
     def objects(self, logits: Tensor, intensity: Tensor) -> ObjectMaps:
-        """Logits (B, 2, H, W) and a grey picture (B, H, W) to `ObjectMaps`."""
+        """Logits (B, 2, H, W) and a grey image (B, H, W) to `ObjectMaps`."""
         probability = logits.float().sigmoid()
         body = ops.remove_small_objects(probability[:, 0] > self.threshold, self.min_size)
         inner = body & (probability[:, 1] < 0.5)
@@ -111,7 +111,7 @@ class ObjectSegmenter(nn.Module):
         if self.smooth:
             distance = ops.gaussian_blur(distance, self.smooth)
         pieces = ops.label(body, connectivity=1)
-        assert isinstance(pieces, Tensor)  # no count was asked for
+        assert isinstance(pieces, Tensor)  # no count was requested
         points, _ = ops.peak_local_max_padded(
             distance, self.max_objects, self.min_distance, threshold_abs=0.0, labels=pieces
         )
@@ -122,14 +122,14 @@ class ObjectSegmenter(nn.Module):
 
 
 def border_maps(labels: Tensor, width: int = 1) -> Tensor:
-    """Draw what the network of an `ObjectSegmenter` is to learn.
+    """Draw the training target for the network of an `ObjectSegmenter`.
 
     Args:
         labels: integer (..., H, W): a number for each object, 0 for background.
-        width: pixels up to so far from another object's are border.
+        width: pixels up to this distance from another object are border.
 
     Returns:
-        float32 (..., 2, H, W): bodies, and pixels of bodies that lie near another object's.
+        float32 (..., 2, H, W): bodies, and pixels of bodies near another object.
 
     Raises:
         ArgumentError: a width below 1.
@@ -145,7 +145,7 @@ def border_maps(labels: Tensor, width: int = 1) -> Tensor:
     body = labels > 0
     disk = ops.disk(width)
     highest = ops.dilation(labels, disk)
-    # Background counts as higher than every object, so that the least around a pixel is an object's.
+    # Background is set above every object number, so that the minimum around a pixel is that of an object.
     lowest = ops.erosion(torch.where(body, labels, torch.iinfo(torch.int32).max), disk)
     border = body & ((highest != labels) | (lowest != labels))
     return torch.stack([body, border], -3).float()

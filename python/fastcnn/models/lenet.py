@@ -1,4 +1,4 @@
-"""LeCun's networks, with the parts that later ones left out: trainable subsampling and partly connected maps."""
+"""LeCun's networks, with parts that later versions omit: trainable subsampling and partly connected maps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fastcnn._errors import ArgumentError
 from fastcnn.models._common import Model, check_counts, relu
 from fastcnn.models._registry import model
 
-# Which maps of S2 each map of C3 sees (1998, table 1), and of H2 each of H3 (1990).
+# The maps of S2 connected to each map of C3 (1998, table 1), and those of H2 connected to each map of H3 (1990).
 C3 = (
     (0, 1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5), (0, 4, 5), (0, 1, 5),
     (0, 1, 2, 3), (1, 2, 3, 4), (2, 3, 4, 5), (0, 3, 4, 5), (0, 1, 4, 5), (0, 1, 2, 5),
@@ -24,7 +24,7 @@ H3 = ((0,), (0, 1), (0, 1), (1,), (0, 1), (0, 1), (2,), (2, 3), (2, 3), (3,), (2
 
 
 class PartialConv2d(nn.Module):
-    """A convolution each of whose results sees some channels only: weights of those alone."""
+    """A convolution whose output channels each see only some input channels, and have weights only for those."""
 
     pairs: Tensor
 
@@ -46,7 +46,7 @@ class PartialConv2d(nn.Module):
 
 
 class Subsampling(nn.Module):
-    """The average of 2 x 2 pixels, by a factor and plus a bias of each channel that are learned."""
+    """The average of 2 x 2 pixels, times a learned factor plus a learned bias of each channel."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class ScaledTanh(nn.Module):
     """1.7159 tanh(2 x / 3): 1 at 1 (1998, appendix A)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return as many values."""
+        """Return a tensor of the same shape."""
         return 1.7159 * torch.tanh(x * (2 / 3))
 
 
@@ -116,11 +116,11 @@ def lenet5(num_classes: int = 10, in_channels: int = 1, variant: str = "tanh", i
         in_channels: of the images.
         variant: "tanh" or "sigmoid": trainable subsampling and the paper's table of connections; 60,000 parameters for
             one channel up to F6, as in the paper, and a linear layer in place of its Gaussian connections to fixed
-            patterns. "relu": the modern form, all maps connected, maxima, ReLU and batch norm.
-        image_size: height and width; "relu" takes others too, from 16 on (28 for MNIST as it comes, 32 padded).
+            patterns. "relu": the modern form, all maps connected, max pooling, ReLU and batch norm.
+        image_size: height and width; "relu" accepts any size from 16 (28 for MNIST as it is, 32 if padded).
 
     Raises:
-        ArgumentError: an unknown variant, or a size that it does not take.
+        ArgumentError: an unknown variant, or a size that it does not accept.
 
     Reference:
         Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-based learning applied to document recognition", 1998.

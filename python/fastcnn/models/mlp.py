@@ -1,4 +1,4 @@
-"""The baseline without convolutions."""
+"""The multi-layer perceptron, a baseline without convolutions."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def mlp(
     Args:
         num_classes: size of the result.
         in_channels: of the images.
-        image_size: (height, width); no other is taken.
-        hidden: sizes of the layers between.
+        image_size: (height, width), the only accepted size.
+        hidden: sizes of the hidden layers.
 
     Reference:
         Y. LeCun et al., "Gradient-based learning applied to document recognition", 1998, table of methods.

@@ -1,4 +1,4 @@
-"""MobileNet V2; names of layers are torchvision's."""
+"""MobileNet V2; parameter names are torchvision's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _STAGES = (
 
 
 class InvertedResidual(nn.Module):
-    """1 x 1 to more channels, depthwise 3 x 3, 1 x 1 to few without an activation, and the input where it fits."""
+    """1 x 1 expansion, depthwise 3 x 3, 1 x 1 projection without activation; the input is added if the shapes match."""
 
     def __init__(self, channels: int, width: int, stride: int, expansion: int) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ def mobilenet_v2(
     Args:
         num_classes: size of the result.
         in_channels: of the images, (B, in_channels, H, W) of at least 32 x 32 pixels, 224 x 224 in the paper.
-        width_mult: of all channels.
+        width_mult: factor for all numbers of channels.
         dropout: before the last layer.
 
     Reference:

@@ -1,4 +1,4 @@
-"""Residual networks; names of layers are torchvision's."""
+"""Residual networks; parameter names are torchvision's."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fastcnn.models._registry import model, same_names
 
 
 class BasicBlock(nn.Module):
-    """Two 3 x 3 convolutions and the input."""
+    """Two 3 x 3 convolutions, added to the input."""
 
     expansion = 1
 

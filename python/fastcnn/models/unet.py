@@ -1,4 +1,4 @@
-"""U-Nets: the plain one, and one on top of any of the other networks."""
+"""U-Nets: the plain one, and one with another network as encoder."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _double(channels: int, width: int) -> nn.Sequential:
 
 
 class UNet(Model):
-    """Down by maxima, up again, each level joined to the one of its size on the way down."""
+    """An encoder with max pooling and a decoder; each decoder level is concatenated with its encoder level."""
 
     def __init__(self, in_channels: int, num_classes: int, depth: int, width: int, up: str) -> None:
         super().__init__(in_channels, num_classes, (2**depth, 2**depth), 2**depth)
@@ -73,7 +73,7 @@ class UNet(Model):
 
 
 class Upsample(nn.Module):
-    """Twice as many pixels, each four times."""
+    """Double height and width by repeating pixels."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, C, 2 H, 2 W)."""
@@ -81,7 +81,7 @@ class Upsample(nn.Module):
 
 
 class DecoderBlock(nn.Module):
-    """Twice as many pixels, joined to the encoder's, and two convolutions; names are segmentation_models_pytorch's."""
+    """Upsampling by 2, concatenation with encoder features, two convolutions; segmentation_models_pytorch's names."""
 
     def __init__(self, channels: int, skip: int, width: int) -> None:
         super().__init__()
@@ -98,7 +98,7 @@ class DecoderBlock(nn.Module):
 
 
 class Decoder(nn.Module):
-    """The way up: a block for each stage of an encoder, and two convolutions before the first where asked for."""
+    """The decoder: a block for each stage of an encoder, optionally with two convolutions before the first."""
 
     def __init__(self, stages: Sequence[int], widths: Sequence[int], centre: bool) -> None:
         super().__init__()
@@ -120,7 +120,7 @@ class Decoder(nn.Module):
 
 
 class EncoderUNet(Model):
-    """A network that classifies images, without its last layers, and the way up from its stages."""
+    """A classification network without its last layers as encoder, and a decoder on its stages."""
 
     def __init__(
         self, encoder: str, in_channels: int, num_classes: int, widths: Sequence[int], arguments: Mapping[str, Any]
@@ -132,7 +132,7 @@ class EncoderUNet(Model):
                 delattr(self.encoder, unused)
         if isinstance(self.encoder, efficientnet.EfficientNet):
             del self.encoder.features[-1]  # the stages end before it
-        # What has the image's own size, be it the image or features, is not joined.
+        # Maps of the full image size, the image or features, are not concatenated.
         self.decoder = Decoder(self.encoder.widths[1:], widths, isinstance(self.encoder, vgg.VGG))
         self.segmentation_head = nn.Sequential(fnn.Conv2d(widths[-1], num_classes, 3, padding=1))
         for part in (self.decoder, self.segmentation_head):
@@ -150,7 +150,7 @@ def _from_segmentation_models(network: EncoderUNet, state: State, models: Sequen
     if isinstance(encoder, efficientnet.EfficientNet):
         argument = "encoder_arguments={'variant': ...}"
         efficientnet.check_variant(encoder, "segmentation_models", models, argument)
-    # It keeps some encoders' classifiers, which no result depends on.
+    # segmentation_models_pytorch keeps the unused classifiers of some encoders.
     state = {k: v for k, v in state.items() if not k.startswith(("encoder.classifier.", "encoder.fc."))}
     state = {k.replace("encoder.model.", "encoder.", 1): v for k, v in state.items()}
     if not isinstance(encoder, efficientnet.EfficientNet):
@@ -178,14 +178,14 @@ def unet(
     Args:
         num_classes: channels of the result.
         in_channels: of the images, (B, in_channels, H, W), H and W multiples of 2^depth (32 with an encoder).
-        depth: how often the size is halved, 1 to 16. 4 in the paper.
-        width: channels of the first level, twice as many on each further one. 64 in the paper: 31,036,481 parameters
+        depth: number of times the size is halved, 1 to 16. 4 in the paper.
+        width: channels of the first level, doubled on each further one. 64 in the paper: 31,036,481 parameters
             (with batch norm, for a grey image and one class).
-        up: "transpose": 2 x 2 up-convolutions, as in the paper; "upsample": each pixel four times, then 3 x 3.
-        encoder: the name of a network that goes down instead, `resnet18` for example; the way up is then that of
+        up: "transpose": 2 x 2 up-convolutions, as in the paper; "upsample": nearest neighbour by 2, then 3 x 3.
+        encoder: the name of a network to use as encoder, `resnet18` for example; the decoder is then that of
             segmentation_models_pytorch.
-        decoder_widths: with an encoder, of the five levels on the way up.
-        encoder_arguments: of the encoder's function: ``{"variant": "tensorflow"}`` for an EfficientNet, say.
+        decoder_widths: with an encoder, the channels of the five decoder levels.
+        encoder_arguments: arguments of the encoder's function, for example ``{"variant": "tensorflow"}``.
 
     Raises:
         ArgumentError: an unknown encoder or `up`, or a number below 1.
@@ -199,7 +199,7 @@ def unet(
         torch.Size([1, 2, 64, 48])
     """
     check_choice(up, ("transpose", "upsample"), "unet", "up")
-    # The deepest takes multiples of 65,536 pixels; beyond, each level's numbers would only fill memory.
+    # A depth of 16 already needs multiples of 65,536 pixels; further levels would only fill memory.
     if not 1 <= depth <= 16 or width < 1:
         raise ArgumentError(f"unet: expected depth from 1 to 16 and width of at least 1, got {depth} and {width}")
     if encoder is None:

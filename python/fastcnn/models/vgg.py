@@ -1,4 +1,4 @@
-"""VGG networks; names of layers are torchvision's."""
+"""VGG networks; parameter names are torchvision's."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WIDTHS = (64, 128, 256, 512, 512)
 
 
 class VGG(Classifier):
-    """3 x 3 convolutions in five stages, a maximum after each, and three linear layers."""
+    """3 x 3 convolutions in five stages, each followed by max pooling, and three linear layers."""
 
     widths = (*_WIDTHS, _WIDTHS[-1])  #: of `stages`
 
@@ -42,7 +42,7 @@ class VGG(Classifier):
         initialise(self)
 
     def stages(self, x: Tensor) -> list[Tensor]:
-        """Return what each stage gives before its maximum, and the last maximum: strides 1 to 32."""
+        """Return the features of each stage before pooling, and the last pooled ones: strides 1 to 32."""
         found = []
         for layer in self.features:
             if isinstance(layer, nn.MaxPool2d):
@@ -53,7 +53,7 @@ class VGG(Classifier):
 
 def _from_timm(network: VGG, state: State, models: Sequence[str]) -> State:
     linear = (("pre_logits.fc1", "classifier.0"), ("pre_logits.fc2", "classifier.3"), ("head.fc", "classifier.6"))
-    # Its linear layers are convolutions over all pixels.
+    # There, the linear layers are convolutions over all pixels.
     return {
         name: value.flatten(1) if name.startswith("classifier.") and value.ndim == 4 else value
         for name, value in renamed(state, linear).items()

@@ -12,22 +12,22 @@ from fastcnn._errors import ArgumentError
 from fastcnn.models._detection import Detections, Detector, overlaps, select
 from fastcnn.models._registry import model
 
-# Figure 3: kernel and width of each convolution; "M" for maxima of 2 x 2, "S" for a stride of 2 on what follows.
+# Figure 3: kernel and width of each convolution; "M" for 2 x 2 max pooling, "S" for a stride of 2 in the next layer.
 _LAYERS: tuple[tuple[int, int] | str, ...] = (
     "S", (7, 64), "M", (3, 192), "M", (1, 128), (3, 256), (1, 256), (3, 512), "M",
     *((1, 256), (3, 512)) * 4, (1, 512), (3, 1024), "M",
     *((1, 512), (3, 1024)) * 2, (3, 1024), "S", (3, 1024), (3, 1024), (3, 1024),
 )  # fmt: skip
-_CELL = 64  # pixels of the image to a cell, along each axis
+_CELL = 64  # pixels of the image per cell, along each axis
 _BOXES, _EMPTY = 5.0, 0.5  # lambda_coord and lambda_noobj
 
 
 class YOLOv1Predictions(NamedTuple):
-    """What the network says of each cell, row by row.
+    """The network's output for each cell, row by row.
 
     Attributes:
-        boxes: (B, S * S, n, 4): x and y of the centre within the cell, from 0 to 1; square roots of width and height,
-            which are shares of the image's.
+        boxes: (B, S * S, n, 4): x and y of the centre within the cell, from 0 to 1; square roots of width and height
+            relative to the image.
         confidences: (B, S * S, n).
         classes: (B, S * S, num_classes).
     """
@@ -38,7 +38,7 @@ class YOLOv1Predictions(NamedTuple):
 
 
 class YOLOv1(Detector):
-    """Twenty-four convolutions and two linear layers on all of their result."""
+    """Twenty-four convolutions and two linear layers."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class YOLOv1(Detector):
         nn.init.normal_(last.weight, 0, 0.01)
 
     def predictions(self, x: Tensor) -> YOLOv1Predictions:
-        """(B, in_channels, 64 S, 64 S) to what all cells say; in training mode, what a call gives."""
+        """(B, in_channels, 64 S, 64 S) to the predictions of all cells, the result of a call in training mode."""
         self.check(x)
         values: Tensor = self.classifier(self.features(x).flatten(1))
         values = values.to(torch.promote_types(values.dtype, torch.float32)).reshape(len(values), self.grid**2, -1)
@@ -96,7 +96,7 @@ class YOLOv1(Detector):
         return YOLOv1Predictions(boxes.reshape(*boxes.shape[:2], self.boxes, 4), confidences, classes)
 
     def corners(self, boxes: Tensor) -> Tensor:
-        """Boxes (B, S * S, n, 4) as cells give them, to ``x1, y1, x2, y2`` in pixels."""
+        """Convert predicted boxes (B, S * S, n, 4) to ``x1, y1, x2, y2`` in pixels."""
         cell = torch.arange(self.grid**2, device=boxes.device)
         left_top = torch.stack([cell % self.grid, cell // self.grid], -1)[:, None]
         centre = (boxes[..., :2] + left_top) * _CELL
@@ -104,7 +104,7 @@ class YOLOv1(Detector):
         return torch.cat([centre - half, centre + half], -1)
 
     def detections(self, predictions: YOLOv1Predictions) -> Detections:
-        """Predictions to what a call gives in eval mode. A score is confidence times the class's probability."""
+        """Convert predictions to the result of a call in eval mode. A score is confidence times class probability."""
         best, classes = predictions.classes.max(-1, keepdim=True)
         scores = (predictions.confidences * best).flatten(1)
         corners = self.corners(predictions.boxes).flatten(1, 2)
@@ -117,12 +117,12 @@ class YOLOv1(Detector):
         return predictions if self.training else self.detections(predictions)
 
     def loss(self, predictions: YOLOv1Predictions, boxes: Tensor, classes: Tensor) -> dict[str, Tensor]:
-        """Compare predictions with what is there: equation (3) of the paper.
+        """Compare predictions with ground truth: equation (3) of the paper.
 
         Args:
             predictions: of B images.
             boxes: (B, M, 4), ``x1, y1, x2, y2`` in pixels.
-            classes: int64 (B, M); -1 where there is no box. Of several with their centre in one cell the first counts.
+            classes: int64 (B, M); -1 where there is no box. If several centres lie in one cell, the first counts.
 
         Returns:
             "boxes", "objectness" (confidences with and without an object) and "classes", each a sum of squares divided
@@ -134,7 +134,7 @@ class YOLOv1(Detector):
         batch, cells = predictions.confidences.shape[:2]
         self.check_targets(boxes, classes, batch)
         boxes = boxes.to(predictions.boxes.dtype)
-        if boxes.shape[1] == 0:  # room for gathering: no cell has it
+        if boxes.shape[1] == 0:  # gathering needs one entry; no cell uses it
             boxes, classes = boxes.new_zeros(batch, 1, 4), classes.new_full((batch, 1), -1)
         number = boxes.shape[1]
         centre = (boxes[..., :2] + boxes[..., 2:]) / (2 * _CELL)
@@ -159,7 +159,7 @@ class YOLOv1(Detector):
         own = nn.functional.one_hot(classes.gather(1, at).clamp(min=0), self.num_classes)
 
         def total(values: Tensor) -> Tensor:
-            return values.sum() / max(batch, 1)  # of no picture, 0
+            return values.sum() / max(batch, 1)  # 0 for an empty batch
 
         confidence = (predictions.confidences - overlap * responsible).square()
         return {
@@ -186,20 +186,20 @@ def yolo_v1(
     """Make the first YOLO: 271,703,550 parameters as in the paper, for 20 classes.
 
     Args:
-        num_classes: how many kinds of objects.
+        num_classes: number of object classes.
         in_channels: of the images, (B, in_channels, 64 S, 64 S).
         grid: S, cells along each side: 7 in the paper, for 448 x 448 pixels.
-        boxes: of each cell, 2 in the paper.
-        width: of all convolutions' channels.
+        boxes: boxes per cell, 2 in the paper.
+        width: factor for the channels of all convolutions.
         hidden: width of the first linear layer.
-        batch_norm: after each convolution, which the paper does not have; without pretrained weights, training wants
-            it.
+        batch_norm: add batch norm after each convolution. The paper has none, but training without pretrained weights
+            needs it.
         dropout: after the first linear layer.
         score_threshold: only scores above it are detections.
-        iou_threshold: of two boxes of one class that overlap by more, the worse one goes.
-        max_detections: K, how many are returned for an image.
+        iou_threshold: if two boxes of one class overlap by more, the one with the lower score is removed.
+        max_detections: K, the number of detections returned per image.
 
-    In eval mode a call gives `Detections` of fixed shape, so that the whole, suppression included, is one graph; in
+    In eval mode a call gives `Detections` of fixed shape, so that all of it, including suppression, is one graph. In
     training mode it gives the predictions that its method `loss` takes.
 
     Raises:

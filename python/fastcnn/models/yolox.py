@@ -1,4 +1,4 @@
-"""YOLOX: anchor-free, with separate branches for classes and boxes; names of layers are its authors'."""
+"""YOLOX: anchor-free, with separate branches for classes and boxes; parameter names are those of its authors."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class BaseConv(nn.Module):
 
 
 class DepthwiseConv(nn.Module):
-    """A convolution of each channel by itself, and a 1 x 1 one: `BaseConv` at fewer operations."""
+    """A depthwise convolution and a 1 x 1 one: `BaseConv` with fewer operations."""
 
     def __init__(self, channels: int, width: int, kernel: int, stride: int = 1) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ Conv = type[BaseConv] | type[DepthwiseConv]
 
 
 class Bottleneck(nn.Module):
-    """1 x 1 and 3 x 3, and the input where asked for."""
+    """1 x 1 and 3 x 3 convolutions, optionally added to the input."""
 
     def __init__(self, width: int, adds: bool, conv: Conv) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class Bottleneck(nn.Module):
 
 
 class CSPLayer(nn.Module):
-    """Bottlenecks on one half of the channels, joined with the other half (cross stage partial)."""
+    """Bottlenecks on one half of the channels, concatenated with the other half (cross stage partial)."""
 
     def __init__(self, channels: int, width: int, depth: int, adds: bool, conv: Conv) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class CSPLayer(nn.Module):
 
 
 class SPPBottleneck(nn.Module):
-    """Features joined with their maxima over 5 x 5, 9 x 9 and 13 x 13 pixels."""
+    """Features concatenated with their maxima over 5 x 5, 9 x 9 and 13 x 13 pixels."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -92,7 +92,7 @@ class SPPBottleneck(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, width, H, W) to the same shape."""
         found = [self.conv1(x)]
-        for _ in range(3):  # maxima of maxima: 5, 9, 13
+        for _ in range(3):  # repeated max pooling: 5, 9, 13
             found.append(self.pool(found[-1]))
         result: Tensor = self.conv2(torch.cat(found, 1))
         return result
@@ -113,7 +113,7 @@ class Focus(nn.Module):
 
 
 class CSPDarknet(nn.Module):
-    """The way down: features of strides 8, 16 and 32."""
+    """The backbone: features of strides 8, 16 and 32."""
 
     def __init__(self, in_channels: int, base: int, depth: int, conv: Conv) -> None:
         super().__init__()
@@ -138,7 +138,7 @@ class CSPDarknet(nn.Module):
 
 
 class PAFPN(nn.Module):
-    """Down, up and down again, each level joined to the one of its size before (path aggregation)."""
+    """Backbone, top-down and bottom-up paths; levels of the same size are concatenated (path aggregation)."""
 
     def __init__(self, in_channels: int, base: int, depth: int, conv: Conv) -> None:
         super().__init__()
@@ -166,7 +166,7 @@ class PAFPN(nn.Module):
 
 
 class Head(nn.Module):
-    """On each level one branch for classes, and one for boxes and objectness."""
+    """Each level has one branch for classes, and one for boxes and objectness."""
 
     def __init__(self, num_classes: int, base: int, conv: Conv) -> None:
         super().__init__()
@@ -181,7 +181,7 @@ class Head(nn.Module):
         self.stems = nn.ModuleList(BaseConv(width << i, width, 1) for i in range(len(STRIDES)))
         self.cls_convs, self.reg_convs = branches(), branches()
         self.cls_preds, self.reg_preds, self.obj_preds = results(num_classes), results(4), results(1)
-        # Almost everything is background, and says so from the start (Lin et al., 2017, section 4.1).
+        # Most positions are background: start with a low probability (Lin et al., 2017, section 4.1).
         for layer in (*self.cls_preds, *self.obj_preds):
             nn.init.constant_(layer.bias, -math.log((1 - 0.01) / 0.01))
 
@@ -203,13 +203,13 @@ def _places(height: int, width: int, stride: int, like: Tensor) -> Tensor:
 
 
 def _decode(level: tuple[Tensor, Tensor, Tensor], stride: int) -> YOLOXPredictions:
-    # Not in half precision, which would round places to several pixels.
+    # Half precision would round positions to several pixels.
     boxes, objectness, classes = (x.to(torch.promote_types(x.dtype, torch.float32)).flatten(2) for x in level)
     height, width = level[0].shape[-2:]
     places = _places(height, width, stride, boxes)
     boxes = boxes.transpose(1, 2)
     centre = boxes[..., :2] * stride + places[:, :2]
-    # At most 5e8 strides: an infinite size would make gradients NaN, of other places' boxes too.
+    # At most 5e8 strides: an infinite size would make gradients NaN, also those of other boxes.
     half = torch.exp(boxes[..., 2:].clamp(max=20)) * (stride / 2)
     corners = torch.cat([centre - half, centre + half], -1)
     return YOLOXPredictions(corners, objectness[:, 0], classes.transpose(1, 2), places)
@@ -236,14 +236,14 @@ class YOLOX(Detector):
         self.head = Head(num_classes, base, conv)
 
     def predictions(self, x: Tensor) -> YOLOXPredictions:
-        """(B, in_channels, H, W), multiples of 32, to what all places say; in training mode, what a call gives."""
+        """(B, in_channels, H, W), multiples of 32, to all predictions, the result of a call in training mode."""
         self.check(x)
         levels = [_decode(level, stride) for level, stride in zip(self.head(self.backbone(x)), STRIDES, strict=True)]
         boxes, objectness, classes, places = zip(*levels, strict=True)
         return YOLOXPredictions(torch.cat(boxes, 1), torch.cat(objectness, 1), torch.cat(classes, 1), torch.cat(places))
 
     def detections(self, predictions: YOLOXPredictions) -> Detections:
-        """Predictions to what a call gives in eval mode. A score is objectness times the class's probability."""
+        """Convert predictions to the result of a call in eval mode. A score is objectness times class probability."""
         best, classes = predictions.classes.max(-1)
         scores = predictions.objectness.sigmoid() * best.sigmoid()
         return select(predictions.boxes, scores, classes, self.iou_threshold, self.score_threshold, self.max_detections)
@@ -256,18 +256,18 @@ class YOLOX(Detector):
     def loss(
         self, predictions: YOLOXPredictions, boxes: Tensor, classes: Tensor, l1: bool = False
     ) -> dict[str, Tensor]:
-        """Compare predictions with what is there.
+        """Compare predictions with ground truth.
 
         Args:
             predictions: of B images.
             boxes: (B, M, 4), ``x1, y1, x2, y2`` in pixels.
             classes: int64 (B, M); -1 where there is no box, at the end or anywhere.
-            l1: add the distance of the boxes' parameters, as the authors do once mosaics are over.
+            l1: add the L1 distance of the box parameters, as the authors do once mosaics are off.
 
         Returns:
-            "boxes" (5 times 1 - IoU^2), "objectness", "classes" and perhaps "l1", each a sum over the image's assigned
-            places divided by their number in the batch; their sum is to be minimised. Which place is assigned to which
-            box is SimOTA's choice (section 2 of the paper).
+            "boxes" (5 times 1 - IoU^2), "objectness", "classes" and perhaps "l1", each a sum over the assigned
+            positions divided by their number in the batch; their sum is to be minimised. SimOTA assigns positions to
+            boxes (section 2 of the paper).
 
         Raises:
             ArgumentError: wrong shapes, or classes out of range.

@@ -56,7 +56,7 @@ class _PackedCopy:
 
 
 class _Packing(torch.nn.Module):
-    """What the convolution layers share: the packed copy, which is no part of the layer's state."""
+    """Shared by the convolution layers: the packed copy of the weights, which is not part of the layer's state."""
 
     def repack(self) -> None:
         """Forget the packed weights; the next call in eval mode packs them again.

@@ -34,7 +34,7 @@ def generalized_box_iou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "n
         eps: is added to what is divided by.
 
     Returns:
-        (...), or one value: float32, or float64 where boxes are. Of no boxes, mean and sum are 0 with a gradient of 0.
+        (...), or one value: float32, or float64 where boxes are. Without boxes, mean and sum are 0 with zero gradient.
         Value and gradient are finite for boxes without width or height, and for inverted ones, too.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Whole jobs on images, made of the ops: arrays in, results out. Works on NumPy arrays and torch tensors alike."""
+"""Complete pipelines built from the ops, from images to results. Works on NumPy arrays and torch tensors."""
 
 from fastcnn.pipelines.learned import FoundBoxes, detect, segment_with_model
 from fastcnn.pipelines.overlay import contact_sheet, draw_boxes, draw_outlines

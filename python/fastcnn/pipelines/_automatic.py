@@ -1,4 +1,4 @@
-"""Parameters measured from the image, for those that the caller leaves open."""
+"""Parameters measured from the image if the caller does not set them."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from fastcnn.pipelines._fronts import Front
 
 
 def block_size(height: int, width: int) -> int:
-    """A third of the smaller side, odd: wider than the objects, narrower than the unevenness of the light."""
+    """A third of the smaller side, odd: wider than the objects, narrower than variations of the illumination."""
     return 2 * max(1, min(height, width) // 6) + 1
 
 
 def threshold(front: Front, image: Any, kind: str, block: int, offset: float | None) -> tuple[str, float]:
-    """Measure the threshold of one image: what "auto" is, and the offset where it is None.
+    """Measure the threshold of one image: choose the kind for "auto", and the offset if it is None.
 
-    The offset puts the local threshold where Otsu's method cuts the difference to the local mean.
+    The offset is the threshold of Otsu's method on the difference to the local mean.
 
-    Uneven light is what a local mean takes away. So for "auto" both masks are made, and that with the greater
-    separability wins: Otsu's own measure of a threshold, the share of the variance that lies between its two classes
+    Subtracting a local mean removes uneven illumination. So "auto" computes both masks and takes the one with the
+    greater separability, Otsu's own measure of a threshold: the share of the variance between its two classes
     (N. Otsu, "A threshold selection method from gray-level histograms", 1979).
     """
     exponent = _exponent(front, image)
@@ -34,13 +34,13 @@ def threshold(front: Front, image: Any, kind: str, block: int, offset: float | N
 
 
 def _exponent(front: Front, image: Any) -> int:
-    """The power of two to divide by where squares of the pixels would overflow or vanish; otherwise 0."""
+    """The exponent of the power of two to divide by if squared pixels would overflow or underflow; otherwise 0."""
     exponent = math.frexp(front.magnitude(image))[1]
     return exponent if abs(exponent) > 30 else 0
 
 
 def _times_power(image: Any, exponent: int) -> Any:
-    """The image times 2**exponent, which loses no bit; in two steps, as float32 does not hold all powers."""
+    """The image times 2**exponent, exactly; in two steps, because float32 cannot represent all these powers."""
     return image * 2.0 ** (exponent // 2) * 2.0 ** (exponent - exponent // 2) if exponent else image
 
 
@@ -55,10 +55,10 @@ def _separability(front: Front, image: Any, mask: Any) -> float:
 
 
 def radius(front: Front, distance: Any, mask: Any) -> float:
-    """Typical radius of the objects, 0 where there are none.
+    """Typical radius of the objects, 0 if there are none.
 
-    The mean distance to the edge within a disk is a third of its radius, and it hardly changes when disks touch: no
-    object need be told from another for this.
+    The mean distance to the edge within a disk is a third of its radius, and hardly changes when disks touch, so
+    objects need not be separated first.
     """
     mean = front.mean_where(distance, mask)
     if math.isinf(mean):  # no background at all
@@ -67,12 +67,12 @@ def radius(front: Front, distance: Any, mask: Any) -> float:
 
 
 def small_area(radius: float) -> int:
-    """A tenth of the typical object: what is no larger is a speck, or a hole."""
+    """A tenth of the typical object's area: smaller regions are specks or holes."""
     return int(math.pi * radius * radius / 10)
 
 
 def smoothing(radius: float) -> float:
-    """A tenth of the typical radius: enough against the steps of the pixel grid."""
+    """A tenth of the typical radius: enough to smooth out the steps of the pixel grid."""
     return _rounded(radius / 10, 2)
 
 
@@ -82,5 +82,5 @@ def separation(radius: float) -> int:
 
 
 def _rounded(value: float, digits: int) -> float:
-    """Few digits, so that what is reported is what was used."""
+    """Round to few digits, so that the reported value is exactly the one used."""
     return float(f"{value:.{digits}g}")

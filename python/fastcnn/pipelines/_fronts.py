@@ -1,4 +1,4 @@
-"""The few things that the two fronts spell differently, so that a pipeline is written once."""
+"""Adapters for the few differences between arrays and tensors, so that a pipeline is written once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class NumpyFront:
         return False
 
     def floating(self, image: Any) -> Any:
-        """Return the image in float32, in float64 where that would lose anything; None where it has no numbers."""
+        """Return the image in float32, in float64 if float32 would lose precision; None if it is not numeric."""
         kind, size = image.dtype.kind, image.dtype.itemsize
         if kind not in "biuf":
             return None
@@ -43,7 +43,7 @@ class NumpyFront:
         return float(image.mean(dtype=np.float64))
 
     def magnitude(self, image: Any) -> float:
-        """Return the greatest magnitude."""
+        """Return the maximum magnitude."""
         return max(float(image.max()), -float(image.min()))
 
     def mean_where(self, image: Any, mask: Any) -> float:
@@ -52,7 +52,7 @@ class NumpyFront:
         return self.mean(chosen) if chosen.size else float("nan")
 
     def peaked(self, distance: Any, mask: Any) -> Any:
-        """Give images without any background, which have no distances, a single peak in the middle."""
+        """Replace the distances of images without background, which have none, by a single peak in the middle."""
         whole = mask.reshape(*mask.shape[:-2], mask.shape[-2] * mask.shape[-1]).all(axis=-1)
         if not whole.any() or mask.size == 0:
             return distance
@@ -82,7 +82,7 @@ class NumpyFront:
 
 
 class TorchFront:
-    """Tensors, through `fastcnn.ops`. Nothing here stops a graph from being traced, `mean` and `mean_where` aside."""
+    """Tensors, through `fastcnn.ops`. All methods can be traced except `mean` and `mean_where`."""
 
     @property
     def ops(self) -> ModuleType:
@@ -98,7 +98,7 @@ class TorchFront:
         return torch.compiler.is_compiling()
 
     def floating(self, image: Any) -> Any:
-        """Return the image in float32, in float64 where that would lose anything; None where it has no numbers."""
+        """Return the image in float32, in float64 if float32 would lose precision; None if it is not numeric."""
         import torch
 
         if image.is_complex():
@@ -107,11 +107,11 @@ class TorchFront:
         return image.to(torch.float64 if wide else torch.float32)
 
     def finite(self, image: Any) -> bool:
-        """Tell whether there is no NaN and no infinity; taken on trust while a graph is traced."""
+        """Tell whether there is no NaN and no infinity; assumed while a graph is traced."""
         return not image.is_floating_point() or self.is_tracing() or bool(image.isfinite().all())
 
     def disk(self, radius: int) -> Any:
-        """Return a round footprint; that of `fastcnn.ops` is made by NumPy, which a compiler does not look into."""
+        """Return a round footprint; `fastcnn.ops` makes it with NumPy, which compilers do not trace."""
         import torch
 
         steps = torch.arange(-radius, radius + 1)
@@ -124,7 +124,7 @@ class TorchFront:
         return float(image.mean(dtype=torch.float64))
 
     def magnitude(self, image: Any) -> float:
-        """Return the greatest magnitude."""
+        """Return the maximum magnitude."""
         return max(float(image.max()), -float(image.min()))
 
     def mean_where(self, image: Any, mask: Any) -> float:
@@ -132,7 +132,7 @@ class TorchFront:
         return self.mean(image[mask])
 
     def peaked(self, distance: Any, mask: Any) -> Any:
-        """Give images without any background, which have no distances, a single peak in the middle."""
+        """Replace the distances of images without background, which have none, by a single peak in the middle."""
         import torch
 
         whole = mask.flatten(-2).all(-1)
@@ -171,6 +171,6 @@ Front = NumpyFront | TorchFront
 
 
 def front_of(image: Any) -> Front:
-    """Return the front for an image's type. Imports torch only for an image that is a tensor already."""
+    """Return the front for an image's type. Imports torch only if the image is a tensor."""
     torch = sys.modules.get("torch")
     return TorchFront() if torch is not None and isinstance(image, torch.Tensor) else NumpyFront()

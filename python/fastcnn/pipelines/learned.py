@@ -1,4 +1,4 @@
-"""From an image to its objects by a trained network."""
+"""Find the objects in an image with a trained network."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from fastcnn.models import ModelFile, ObjectMaps
 
 
-# Larger pictures for a network are taken for a slip: each of its feature maps would be of many GB.
+# Larger images are assumed to be a mistake: each feature map of a network would take many GB.
 _LARGEST_SIDE = 1 << 15
 
 
 class FoundBoxes(NamedTuple):
-    """Objects, by falling score.
+    """Detected objects, by descending score.
 
     Attributes:
         boxes: float32 (N, 4), ``x1, y1, x2, y2`` in pixels of the image.
@@ -40,22 +40,22 @@ class FoundBoxes(NamedTuple):
 def segment_with_model(
     image: Any, model: str | os.PathLike[str] | ModelFile = "unet-cells", *, channel_axis: int | None = None
 ) -> ObjectMaps:
-    """Find the objects in an image with a trained U-Net, touching ones apart from each other.
+    """Find the objects in an image with a trained U-Net, and separate touching ones.
 
     Args:
-        image: (..., H, W), or with colour where `channel_axis` says; uint8 as it is, of any other real dtype the range
-            from the 0.5th to the 99.5th percentile of each image is stretched.
-        model: what `fastcnn.models.load_model` takes or gives, trained by ``fastcnn train segment`` for objects.
-            "unet-cells" knows bright objects of about 10 to 16 pixels' radius: bring others to that size.
-        channel_axis: where red, green and blue stand; None for grey images. A network for grey images gets the
-            luminance, one for colour a grey image three times.
+        image: (..., H, W), or with colour along `channel_axis`. uint8 is used as it is; for other real dtypes, the
+            range from the 0.5th to the 99.5th percentile of each image is stretched.
+        model: an argument or result of `fastcnn.models.load_model`, trained by ``fastcnn train segment`` for objects.
+            "unet-cells" is for bright objects with a radius of about 10 to 16 pixels: resize other images to match.
+        channel_axis: the axis of red, green and blue; None for grey images. A network for grey images gets the
+            luminance; one for colour images gets a grey image three times.
 
     Returns:
         `fastcnn.models.ObjectMaps` of arrays: labels int32 (..., H, W), count int32 (...), and the table of regions,
         with intensities of the luminance as given.
 
     Raises:
-        ArgumentError: a model of another task, images without pixels, or other shapes.
+        ArgumentError: a model of another task, images without pixels, or wrong shapes.
 
     Complexity: that of the network. Gradient: none. Deterministic.
 
@@ -78,7 +78,7 @@ def segment_with_model(
         raise ArgumentError(f"{op}: the model is trained for classes, not for objects that touch")
     pixels, grey = _planes(image, channel_axis, _channels(trained), op)
     lead, (height, width) = grey.shape[:-2], grey.shape[-2:]
-    # Room for as many objects as fit beside each other.
+    # Maximum number of objects that fit next to each other.
     most = -(-height // MIN_DISTANCE) * -(-width // MIN_DISTANCE)
     network = trained.model
     assert isinstance(network, Model)  # as all models of the registry
@@ -95,7 +95,7 @@ def segment_with_model(
         arrays = [value[0].numpy() for value in values]
         return np.stack(arrays).reshape(lead + arrays[0].shape)
 
-    # Rows that are in use; what is one number for each picture has none.
+    # Drop unused rows. Columns with one value per image have no rows.
     columns = [
         [v if v.ndim == 1 else v[:, :room] for v in column] for column in zip(*(f.regions for f in found), strict=True)
     ]
@@ -114,11 +114,11 @@ def detect(
     """Find objects in an image with a trained detector.
 
     Args:
-        image: (H, W) or (H, W, 3); uint8 as it is, of any other real dtype the range from the 0.5th to the 99.5th
-            percentile is stretched.
-        model: what `fastcnn.models.load_model` takes or gives, trained by ``fastcnn train detect``.
-        threshold: least score.
-        image_size: the longer side is brought to it for the network. None: as in training.
+        image: (H, W) or (H, W, 3). uint8 is used as it is; for any other real dtype, the range from the 0.5th to the
+            99.5th percentile is stretched.
+        model: an argument or result of `fastcnn.models.load_model`, trained by ``fastcnn train detect``.
+        threshold: minimum score.
+        image_size: the longer side is resized to it for the network. None: as in training.
 
     Returns:
         `FoundBoxes`.
@@ -191,7 +191,7 @@ def _loaded(model: Any, task: str, op: str) -> ModelFile:
 
 
 def _planes(image: Any, channel_axis: int | None, channels: int, op: str) -> tuple[Tensor, NDArray[np.float32]]:
-    """Return what a network of so many channels takes, (N, channels, H, W), and the luminance as given, (..., H, W)."""
+    """Return the network's input (N, channels, H, W), and the luminance in the image's own range, (..., H, W)."""
     import torch
 
     from fastcnn.io import to_grey

@@ -1,4 +1,4 @@
-"""A picture with its objects outlined, for people to judge."""
+"""Draw the objects into an image, for visual inspection."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ PALETTE = np.array(
 
 
 def draw_outlines(image: NDArray[Any], labels: NDArray[Any], *, thickness: int | None = None) -> NDArray[np.uint8]:
-    """Draw the outlines of labelled objects into a picture, neighbours in different colours.
+    """Draw the outlines of labelled objects into an image, neighbours in different colours.
 
     Args:
-        image: (H, W) or (H, W, 3), any real dtype. uint8 and bool are shown as they are; of anything else the range
+        image: (H, W) or (H, W, 3), any real dtype. uint8 and bool are shown as they are; for other dtypes, the range
             from the 0.5th to the 99.5th percentile is stretched from black to white.
         labels: integer (H, W), 0 background.
-        thickness: of the lines in pixels. None: a four hundredth of the smaller side, at least 2.
+        thickness: line width in pixels. None: 1/400 of the smaller side, at least 2.
 
     Returns:
         uint8 (H, W, 3).
@@ -81,14 +81,14 @@ def draw_boxes(
     *,
     thickness: int | None = None,
 ) -> NDArray[np.uint8]:
-    """Draw boxes into a picture, each class in a colour of its own, with labels above them.
+    """Draw boxes into an image, each class in its own colour, with labels above them.
 
     Args:
         image: (H, W) or (H, W, 3), any real dtype, shown as by `draw_outlines`.
         boxes: (N, 4), ``x1, y1, x2, y2`` in pixels.
         classes: integer (N). None: all of one class.
         labels: N words. None: no labels.
-        thickness: of the lines in pixels. None: a four hundredth of the smaller side, at least 1.
+        thickness: line width in pixels. None: 1/400 of the smaller side, at least 1.
 
     Returns:
         uint8 (H, W, 3).
@@ -132,7 +132,7 @@ def draw_boxes(
         if not np.isfinite(boxes[i]).all():
             continue
         colour = tuple(int(v) for v in PALETTE[int(kinds[i]) % len(PALETTE)])
-        # Pixels whose middle lies inside; within the picture, or a giant box would take as long.
+        # Pixels whose centre lies inside. Clip to the image first: the time must not depend on the size of the box.
         x1, y1, x2, y2 = (
             int(v) for v in np.clip(np.rint(boxes[i]), -thickness, [width + thickness, height + thickness] * 2)
         )
@@ -160,7 +160,7 @@ def _displayed(image: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def _lines(labels: NDArray[Any], thickness: int) -> NDArray[Any]:
-    """For every pixel of a line, whose line it is: inside the object, and the odd pixel of thickness outside."""
+    """Return the label of the outline at each pixel. Lines lie inside the object, an odd pixel of thickness outside."""
     import fastcnn.image as ops
 
     labels = labels.astype(np.int32, copy=False)
@@ -174,7 +174,7 @@ def _lines(labels: NDArray[Any], thickness: int) -> NDArray[Any]:
 
 
 def _colours(labels: NDArray[Any], reach: int) -> NDArray[np.intp]:
-    """A palette index for every label: different ones for objects up to about `reach` pixels apart."""
+    """Return a palette index for every label: different ones for objects up to about `reach` pixels apart."""
     import fastcnn.image as ops
 
     near = ops.dilation(labels.astype(np.int32, copy=False), ops.disk((reach + 1) // 2))
@@ -191,18 +191,18 @@ def _colours(labels: NDArray[Any], reach: int) -> NDArray[np.intp]:
     size = len(PALETTE)
     for label in range(1, count + 1):
         taken = {int(colours[n]) for n in neighbours[label]}
-        # Starting elsewhere for every label, so that all colours are used; eight are taken in no real picture.
+        # Each label starts at another colour, so that all are used. In real images, the neighbours never use all eight.
         wanted = ((3 * label + k) % size for k in range(size))
         colours[label] = next((c for c in wanted if c not in taken), 3 * label % size)
     return colours
 
 
 def contact_sheet(pages: Sequence[NDArray[np.uint8]], *, max_pixels: int = 1 << 26) -> NDArray[np.uint8]:
-    """Put pages side by side into one picture, in reading order, with white lines between.
+    """Tile pages into one image, in reading order, with white lines between them.
 
     Args:
         pages: uint8 (H, W, 3) each, all of one shape; at least one.
-        max_pixels: reduce the pages by a whole number, the least that keeps the sheet within so many pixels.
+        max_pixels: shrink the pages by the smallest integer factor that keeps the sheet within this many pixels.
 
     Returns:
         uint8 (H', W', 3); the page itself where there is only one.

@@ -19,11 +19,11 @@ def write_region_csv(path: str | os.PathLike[str], regions: Any, count: Any) -> 
     """Write a region table as CSV: a header, then a line per object.
 
     Columns: label; area in pixels; centroid_y, centroid_x; bbox_x1, bbox_y1, bbox_x2, bbox_y2, half-open, so that
-    x2 - x1 is the width; intensity_mean, intensity_min, intensity_max. Of a batch (pages), page stands first, counted
-    from 1. Positions are in pixels from the centre of the top left one.
+    x2 - x1 is the width; intensity_mean, intensity_min, intensity_max. For a batch (pages), the first column is page,
+    counted from 1. Positions are in pixels from the centre of the top left pixel.
 
     Args:
-        path: where to.
+        path: the output file.
         regions: a `RegionTable` with intensities, of one image or a batch with one leading dimension.
         count: objects per image.
     """

@@ -1,4 +1,4 @@
-"""From an image to its labelled objects: the classical chain around the watershed."""
+"""Find labelled objects in an image: the classical chain around the watershed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _OP = "segment_instances"
 
 
 class Settings(NamedTuple):
-    """The parameters of `segment_instances` that a result was made with; see there."""
+    """The parameters with which `segment_instances` made a result; see there."""
 
     threshold: str | float = "auto"
     block_size: int | None = None
@@ -37,10 +37,10 @@ class Instances(NamedTuple):
         labels: int32 (..., H, W): 0 background, 1..count per image in raster order of the objects' markers.
         count: int32 (...): objects per image.
         regions: the `RegionTable` of area, bbox, centroid and intensity (of the image as given), each (..., N[, k]).
-        mask: bool (..., H, W): objects against background, cleaned; labels > 0, unless max_objects cut them off.
-        distance: float32 (..., H, W): smoothed distance to the background, whose negative was flooded.
-        markers: int32 (..., H, W): the distance's maxima, one a label.
-        settings: the parameters used. One entry per image if any was measured from it, else one for all.
+        mask: bool (..., H, W): objects against background, cleaned; labels > 0, unless max_objects removed objects.
+        distance: float32 (..., H, W): smoothed distance to the background; the watershed floods its negative.
+        markers: int32 (..., H, W): the maxima of the distance, one per label.
+        settings: the parameters used. One entry per image if any parameter was measured, else one for all.
     """
 
     labels: Any
@@ -68,12 +68,12 @@ def segment_instances(
     min_distance: int | None = None,
     max_objects: int | None = None,
 ) -> Instances:
-    """Find the objects in an image, touching ones apart from each other.
+    """Find the objects in an image, and separate touching ones.
 
     The chain: Gaussian blur; threshold; closing, filling of holes, opening, removal of small objects; exact distance
     to the background, smoothed; its local maxima as markers; watershed of the negative distance within the mask.
 
-    Every parameter left at None, and threshold "auto", is measured from each image: the threshold by Otsu's method,
+    Parameters that are None, and threshold "auto", are measured from each image: the threshold by Otsu's method,
     before or after subtraction of a local mean, whichever separates better; the rest from R, the typical radius of the
     objects, three times the mean distance to the background. See docs/segment.md.
 
@@ -82,30 +82,30 @@ def segment_instances(
         threshold: "auto"; "otsu"; "local", the mean of a square of block_size minus offset; or an intensity. Objects
             are brighter than it.
         block_size: odd side of the local square in pixels. None: a third of the image's smaller side.
-        offset: subtracted from the local mean; negative is stricter. None: where Otsu's method cuts the difference to
-            the local mean.
-        dark_objects: objects are darker than the threshold; a negative offset stays the stricter one.
-        sigma: of the blur before the threshold, in pixels; 0 for none.
+        offset: subtracted from the local mean; negative is stricter. None: Otsu's threshold of the difference to the
+            local mean.
+        dark_objects: objects are darker than the threshold; a negative offset is still stricter.
+        sigma: sigma of the blur before the threshold, in pixels; 0 for none.
         closing: radius of the disk that closes gaps; 0 for none.
         opening: radius of the disk that removes thin parts; 0 for none.
-        fill_holes: fill holes of at most so many pixels, or "all". None: a tenth of pi R^2.
-        min_size: remove objects of at most so many pixels. None: a tenth of pi R^2.
-        smooth_distance: sigma of the distance's blur, in pixels. None: R / 10.
-        min_distance: least distance of two maxima within one connected object, in pixels. None: R / 2.
-        max_objects: N, for results of fixed shape. Of more objects in an image those of the highest distance stay, and
-            the mask keeps the others. None: as many as there are.
+        fill_holes: fill holes of at most this many pixels, or "all". None: a tenth of pi R^2.
+        min_size: remove objects of at most this many pixels. None: a tenth of pi R^2.
+        smooth_distance: sigma of the blur of the distance, in pixels. None: R / 10.
+        min_distance: minimum distance of two maxima within one connected object, in pixels. None: R / 2.
+        max_objects: N, for results of fixed shape. If an image has more objects, those with the largest distance are
+            kept; the mask still contains the others. None: no limit.
 
     Returns:
         `Instances`.
 
     Raises:
-        TypeError: for an image that is no array, or complex.
+        TypeError: for an image that is not an array, or is complex.
         ArgumentError: for fewer than two dimensions, NaN or infinite pixels, or a parameter out of its range.
 
-    The result does not depend on the number of threads. Images of a batch do not influence each other. The table's
-    intensities have gradients, nothing else. With every parameter given, `max_objects` too, a torch call reads no data
-    and has fixed shapes, so that it can be compiled and exported; what has to be measured cannot. Peak memory is about
-    40 bytes a pixel with the results, of which 13 stay.
+    The result does not depend on the number of threads. Images of a batch do not influence each other. Only the
+    intensities of the table have gradients. If every parameter is given, including `max_objects`, a torch call reads
+    no data and has fixed shapes, so it can be compiled and exported; measuring parameters prevents this. Peak memory is
+    about 40 bytes per pixel including the results, which take 13.
 
     Example:
         >>> from importlib.resources import files
@@ -194,7 +194,7 @@ def _check(s: Settings) -> None:
 
 
 def _is_open(s: Settings) -> bool:
-    """Whether anything is left to measure."""
+    """Return whether any parameter has to be measured."""
     local = s.threshold == "local" and (s.block_size is None or s.offset is None)
     return s.threshold == "auto" or local or None in (s.fill_holes, s.min_size, s.smooth_distance, s.min_distance)
 
@@ -202,7 +202,7 @@ def _is_open(s: Settings) -> bool:
 def _each(
     front: Front, pixels: Any, settings: Settings, max_objects: int | None
 ) -> tuple[_Steps, tuple[Settings, ...]]:
-    """Every image by itself, as each has its own parameters."""
+    """Process each image separately, because each has its own parameters."""
     if 0 in pixels.shape:  # nothing to measure
         return _chain(front, pixels, _with_nothing(settings), max_objects)[0], ()
     lead, (height, width) = tuple(pixels.shape[:-2]), pixels.shape[-2:]
@@ -212,7 +212,7 @@ def _each(
 
 
 def _chain(front: Front, pixels: Any, s: Settings, max_objects: int | None) -> tuple[_Steps, Settings]:
-    """The chain; open settings are measured on the way, from what has been reached."""
+    """Run the chain; open settings are measured from the intermediate results."""
     ops = front.ops
     if s.dark_objects:
         pixels = -pixels
@@ -233,7 +233,7 @@ def _chain(front: Front, pixels: Any, s: Settings, max_objects: int | None) -> t
     if s.smooth_distance:
         distance = ops.gaussian_blur(distance, s.smooth_distance)
     distance = front.peaked(distance, mask)
-    # Connected as the flood is, so that every piece has a marker and is flooded in full.
+    # Same connectivity as the flood, so that every component has a marker and is flooded completely.
     pieces = ops.label(mask, connectivity=1)
     if max_objects is None:
         points = ops.peak_local_max(distance, s.min_distance, threshold_abs=0.0, labels=pieces)

@@ -5,13 +5,13 @@ from importlib.util import find_spec
 from fastcnn._extras import needing
 
 with needing("fastcnn.train", "train"):
-    # What would be missed only after torch and Lightning, or in the middle of a run.
+    # Import these first: otherwise a missing one is reported only after torch and Lightning, or in the middle of a run.
     import pycocotools  # noqa: F401
     import tensorboard  # noqa: F401
     import yaml  # noqa: F401
 
     if find_spec("torchvision"):
-        # torchmetrics imports it where it is, and its own wheel may not load beside this torch.
+        # torchmetrics imports torchvision if it is installed, and its wheel may not load with this torch.
         import fastcnn.compat.torchvision  # noqa: F401  # for what its import does
 
     from fastcnn.train.run import Finished, train

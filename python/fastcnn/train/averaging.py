@@ -10,10 +10,10 @@ from torch import Tensor
 
 
 class MovingAverage(WeightAveraging):
-    """Lightning's averaging with a decay that begins low, so that the first steps are soon forgotten.
+    """Lightning's averaging with a decay that starts low, so that the first steps soon lose their weight.
 
     Args:
-        decay: in the long run; after n steps at most (1 + n) / (10 + n).
+        decay: the final decay; after n steps it is at most (1 + n) / (10 + n).
     """
 
     def __init__(self, decay: float) -> None:

@@ -18,7 +18,7 @@ from fastcnn.train.task import Task
 
 
 class Classify(Task):
-    """Which class a picture is of."""
+    """Predict the class of an image."""
 
     name = "classify"
     part = "label"
@@ -37,7 +37,7 @@ class Classify(Task):
         arguments: dict[str, Any] = {"num_classes": len(names), "in_channels": len(first.image)}
         height, width = settings.image_size if any(settings.image_size) else first.image.shape[-2:]
         if settings.model_name == "lenet5":
-            # Of digits of 8 x 8 pixels its layers would leave nothing.
+            # Its layers would reduce digits of 8 x 8 pixels to nothing.
             height = width = max(height, width) if any(settings.image_size) else max(28, height, width)
             arguments |= {"variant": "relu", "image_size": height, **settings.model_arguments}
             height = width = int(arguments["image_size"])
@@ -49,7 +49,7 @@ class Classify(Task):
         self.accuracy = MulticlassAccuracy(len(names), average="micro")
 
     def augmentation(self, train: Samples) -> Any:
-        """Small moves and changes of light; mirrored only where colour says that it is a photograph."""
+        """Small motions and changes of brightness; flips only for colour images, assumed to be photographs."""
         size = min(self.size)
         steps: list[Any] = [Resize(self.size)]
         if self.settings.augment:
@@ -61,16 +61,16 @@ class Classify(Task):
         return Compose(steps)
 
     def preparation(self) -> Any:
-        """Bring to the size."""
+        """Resize to the input size."""
         return Resize(self.size)
 
     @staticmethod
     def collate(samples: list[Sample]) -> tuple[Tensor, Tensor]:
-        """Pictures (B, C, H, W) and labels (B)."""
+        """Images (B, C, H, W) and labels (B)."""
         return pictures(samples), torch.tensor([sample.label for sample in samples])
 
     def losses(self, batch: Any) -> dict[str, Tensor]:
-        """Those that are chosen; of auxiliary classifiers 0.3 times."""
+        """The chosen losses; those of auxiliary classifiers are weighted by 0.3."""
         images, labels = batch
         found = self.network(images)
         if isinstance(found, Tensor):
@@ -82,18 +82,18 @@ class Classify(Task):
         }
 
     def measure(self, batch: Any) -> None:
-        """Count the right ones."""
+        """Count the correct predictions."""
         images, labels = batch
         self.accuracy.update(self.network(images), labels)
 
     def measured(self) -> dict[str, float]:
-        """Share of right ones."""
+        """Return the accuracy."""
         value = float(self.accuracy.compute())
         self.accuracy.reset()
         return {"accuracy": value}
 
     def picture(self, sample: Sample) -> NDArray[np.uint8]:
-        """The picture, framed green where it is right and red where it is not."""
+        """Return the image with a frame: green if the prediction is correct, red if not."""
         with torch.no_grad():
             found = int(self.network(sample.image[None].to(self.device))[0].argmax())
         grey = (sample.image.clamp(0, 1) * 255).byte()
@@ -106,5 +106,5 @@ class Classify(Task):
         return framed
 
     def about(self) -> dict[str, Any]:
-        """With the size of pictures."""
+        """Add the size of images."""
         return {**super().about(), "image_size": list(self.size)}

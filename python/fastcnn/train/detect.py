@@ -21,7 +21,7 @@ from fastcnn.train.task import Task
 
 
 class Detect(Task):
-    """Where the objects are, and of which class."""
+    """Find objects and their classes."""
 
     name = "detect"
     part = "boxes"
@@ -43,39 +43,39 @@ class Detect(Task):
         self.average_precision = AveragePrecision()
 
     def augmentation(self, train: Samples) -> Any:
-        """Mosaics, small moves, mirrored, and lit otherwise."""
+        """Mosaics, small motions, flips, and changes of brightness."""
         if not self.settings.augment:
             return Resize(self.size, keep_aspect=True)
         self.mosaic = Mosaic(train, self.size, p=self.settings.mosaic)
         return Compose([self.mosaic, Affine(0, (0.7, 1.4), 0, 0.1), Flip(), Color(0.1, 0.2, 0.3, noise=0.03)])
 
     def preparation(self) -> Any:
-        """Bring to the size."""
+        """Resize to the input size."""
         return Resize(self.size, keep_aspect=True)
 
     @staticmethod
     def collate(samples: list[Sample]) -> tuple[Tensor, Tensor, Tensor]:
-        """Pictures (B, C, H, W), boxes (B, M, 4) and classes (B, M), -1 where there is none."""
+        """Images (B, C, H, W), boxes (B, M, 4) and classes (B, M), -1 where there is none."""
         return pictures(samples), *padded_boxes(samples)
 
     def _late(self) -> bool:
         return self.current_epoch >= 0.8 * self.settings.epochs
 
     def on_train_epoch_start(self) -> None:
-        """Towards the end whole pictures, which are what it will be used on."""
+        """Switch mosaics off towards the end: the model will be used on whole images."""
         super().on_train_epoch_start()
         if self.settings.augment and self._late():
             self.mosaic.p = 0.0
 
     def losses(self, batch: Any) -> dict[str, Tensor]:
-        """Those of the network, with l1 towards the end where it has one."""
+        """The losses of the network, with l1 towards the end if it has one."""
         images, boxes, classes = batch
         options = {"l1": True} if self._late() and self.settings.model_name.startswith("yolox") else {}
         parts: dict[str, Tensor] = self.detector.loss(self.network(images), boxes, classes, **options)
         return parts
 
     def measure(self, batch: Any) -> None:
-        """Add detections and what is there."""
+        """Add detections and ground truth."""
         images, boxes, classes = batch
         found = self.network(images)
         for i, n in enumerate(found.count.tolist()):
@@ -90,7 +90,7 @@ class Detect(Task):
         return {name: max(0.0, value) for name, value in zip(("map", "map50"), values, strict=True)}
 
     def picture(self, sample: Sample) -> NDArray[np.uint8]:
-        """The picture with boxes."""
+        """Return the image with boxes."""
         with torch.no_grad():
             found = self.network(sample.image[None].to(self.device))
         shown = found.scores[0] > 0.3
@@ -102,5 +102,5 @@ class Detect(Task):
         )
 
     def about(self) -> dict[str, Any]:
-        """With the size of pictures."""
+        """Add the size of images."""
         return {**super().about(), "image_size": list(self.size)}

@@ -1,4 +1,4 @@
-"""Samples to batches: collation, order, and what is done to pictures on the way."""
+"""Batches of samples: collation, order, and transforms."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Collate = Callable[[list[Sample]], Any]
 class Loading(LightningDataModule):
     """Loaders for training and validation.
 
-    The order of an epoch depends on seed and epoch alone, and every process takes its share, so that a run that was
-    interrupted goes on as if it had not been.
+    The order of an epoch depends only on seed and epoch, and every process takes its share, so an interrupted run
+    continues as if it had not been interrupted.
     """
 
     def __init__(self, sources: Sources, settings: Settings, train: Any, validate: Any, collate: Collate) -> None:
@@ -46,7 +46,7 @@ class Loading(LightningDataModule):
         sampler: DistributedSampler[Sample] = DistributedSampler(
             dataset, replicas, rank, shuffle=shuffle, seed=self.settings.seed
         )
-        # The last batch of an epoch may be small; of one picture, batch norm has nothing to measure.
+        # The last batch of an epoch may be small; batch norm cannot compute statistics of a single image.
         rest = len(sampler) % self.settings.batch_size
         return DataLoader(
             dataset,
@@ -60,7 +60,7 @@ class Loading(LightningDataModule):
 
 
 def pictures(samples: Sequence[Sample]) -> Tensor:
-    """Join pictures, which must be of one size."""
+    """Stack images, which must have the same size."""
     shapes = {tuple(sample.image.shape) for sample in samples}
     if len(shapes) > 1:
         raise DataError(samples[0].source, f"and others have pictures of sizes {sorted(shapes)}; give image_size")
@@ -68,7 +68,7 @@ def pictures(samples: Sequence[Sample]) -> Tensor:
 
 
 def padded_boxes(samples: Sequence[Sample]) -> tuple[Tensor, Tensor]:
-    """Join boxes (B, M, 4) and classes (B, M), -1 where there is none."""
+    """Pad boxes to (B, M, 4) and classes to (B, M), with class -1 where there is none."""
     most = max((len(sample.boxes) for sample in samples if sample.boxes is not None), default=0)
     boxes = torch.zeros(len(samples), most, 4)
     classes = torch.full((len(samples), most), -1)

@@ -1,4 +1,4 @@
-"""Metrics that torchmetrics does not have, or not without torchvision."""
+"""Metrics that torchmetrics lacks, or has only with torchvision."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from torchmetrics.utilities import dim_zero_cat
 
 
 class ObjectF1(Metric):
-    """Harmonic mean of precision and recall of labelled objects; two are the same where their IoU is above a threshold.
+    """Harmonic mean of precision and recall of labelled objects; two objects match if their IoU is above a threshold.
 
     Args:
-        threshold: at least 1/2, so that no object has two partners.
+        threshold: at least 1/2, so that no object has two matches.
     """
 
     higher_is_better = True
@@ -33,7 +33,7 @@ class ObjectF1(Metric):
             self.add_state(name, torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, labels: Tensor, target: Tensor) -> None:
-        """Add pictures (B, H, W) of found and wanted labels."""
+        """Add images (B, H, W) of predicted and target labels."""
         for one, other in zip(labels, target, strict=True):
             n, m = (int(x.max()) + 1 if x.numel() else 1 for x in (one, other))
             common = torch.bincount(one.flatten().long() * m + other.flatten().long(), minlength=n * m).reshape(n, m)
@@ -44,13 +44,13 @@ class ObjectF1(Metric):
             self.same += (overlap > self.threshold).sum()
 
     def compute(self) -> Tensor:
-        """Return the score; 1 where there is nothing, found or wanted."""
+        """Return the score; 1 if there are neither predicted nor target objects."""
         total = self.found + self.wanted
         return torch.where(total > 0, 2 * self.same / total.clamp(min=1), 1.0)
 
 
 class AveragePrecision(Metric):
-    """COCO's average precision of boxes, by pycocotools: at IoU 0.5 to 0.95, and at 0.5; -1 where nothing is wanted."""
+    """COCO's average precision of boxes, by pycocotools: at IoU 0.5 to 0.95, and at 0.5; -1 without target boxes."""
 
     higher_is_better = True
     found: list[Tensor]
@@ -58,12 +58,12 @@ class AveragePrecision(Metric):
 
     def __init__(self) -> None:
         super().__init__()
-        for name in ("found", "wanted"):  # rows of picture, class, score, x1, y1, x2, y2
+        for name in ("found", "wanted"):  # rows of image, class, score, x1, y1, x2, y2
             self.add_state(name, [], dist_reduce_fx="cat")
         self.pictures = 0
 
     def update(self, found: tuple[Tensor, Tensor, Tensor], boxes: Tensor, classes: Tensor) -> None:
-        """Add a picture: boxes (N, 4), classes (N) and scores (N) that were found; boxes and classes that are there."""
+        """Add an image: boxes (N, 4), classes (N) and scores (N) of detections; target boxes and classes."""
         together = distributed.is_available() and distributed.is_initialized()
         rank, ranks = (distributed.get_rank(), distributed.get_world_size()) if together else (0, 1)
         number = self.pictures * ranks + rank
@@ -73,7 +73,7 @@ class AveragePrecision(Metric):
             rows.append(torch.cat([torch.stack([torch.full_like(kinds, number), kinds, scores], 1), corners], 1))
 
     def reset(self) -> None:
-        """Begin anew."""
+        """Clear the collected boxes."""
         super().reset()
         self.pictures = 0
 
@@ -85,7 +85,7 @@ class AveragePrecision(Metric):
             name: [{"id": int(v)} for v in sorted(set(every[:, i].tolist()))]
             for i, name in enumerate(("images", "categories"))
         }
-        with redirect_stdout(io.StringIO()):  # it tells its progress
+        with redirect_stdout(io.StringIO()):  # it prints its progress
             evaluation = COCOeval(_coco(wanted, head), _coco(found, head), "bbox")
             evaluation.evaluate()
             evaluation.accumulate()

@@ -1,4 +1,4 @@
-"""A training run, from settings to a folder with everything that came of it."""
+"""A training run, from settings to a folder with all results."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ SETTINGS, WEIGHTS, METRICS, PICTURES, CHECKPOINTS = (
     "checkpoints",
 )
 LAST = "last.ckpt"
-# Settings that a resumed run may have others of.
+# Settings that may differ in a resumed run.
 _MAY_CHANGE = ("epochs", "workers")
 _PICTURES = 8
 
 
 class Finished(NamedTuple):
-    """What came of a run.
+    """The result of a run.
 
     Attributes:
         folder: with ``weights.safetensors``, which `fastcnn.models.load_model` takes; ``settings.yaml``;
@@ -55,11 +55,11 @@ def train(settings: Settings, out: str | os.PathLike[str], *, resume: bool = Fal
     """Train a model.
 
     Args:
-        settings: what, on what, how.
-        out: a folder for the run, which is made. One that holds a run already is refused, unless it is resumed.
-        resume: go on with the run that is there, after whichever epoch was finished last; with nothing there, begin.
-            `epochs` may be others than before, but not fewer than are done: the learning rate goes on along the curve
-            that it would have had with so many from the start. `workers` may be others too.
+        settings: task, data, model and hyperparameters.
+        out: the folder to create for the run. A folder that already holds a run is refused, unless `resume` is set.
+        resume: continue the run in `out` after the last finished epoch; start a run if there is none. `epochs` may
+            change, but not to fewer than are done: the learning rate continues on the curve that this number would
+            have had from the start. `workers` may change too.
         quiet: no progress bar and no summary.
 
     Returns:
@@ -68,10 +68,10 @@ def train(settings: Settings, out: str | os.PathLike[str], *, resume: bool = Fal
     Raises:
         ArgumentError: settings that contradict themselves, the data, or those of the run to be resumed; a loss that is
             not finite.
-        DataError, ImageFileError: data that is not there or broken.
+        DataError, ImageFileError: data that is missing or broken.
 
-    One device of one machine gives the same weights again for the same settings, and an interrupted run those of one
-    that was not, as far as the model draws no random numbers itself (dropout does).
+    On one device of one machine, the same settings give the same weights again, and a resumed run gives those of an
+    uninterrupted one, unless the model itself draws random numbers (as dropout does).
 
     Example:
         >>> import tempfile
@@ -83,14 +83,14 @@ def train(settings: Settings, out: str | os.PathLike[str], *, resume: bool = Fal
         ['checkpoints', 'curves', 'metrics.json', 'pictures', 'settings.yaml', 'weights.safetensors']
     """
     folder = Path(out)
-    if os.environ.get("LOCAL_RANK", "0") == "0":  # others of the same run may find it begun
+    if os.environ.get("LOCAL_RANK", "0") == "0":  # other processes may find a run that has begun
         _check_folder(folder, settings, resume)
-    # Remarks on the hardware that was found, which are not for those who only want a model.
+    # Hide remarks on the hardware, which are of no use to most users.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     with warnings.catch_warnings():
         for text in (
-            ".*does not have many workers.*",  # none is the default here, on purpose
-            "Checkpoint directory .* exists.*",  # that of the run that goes on
+            ".*does not have many workers.*",  # no workers is the default here, on purpose
+            "Checkpoint directory .* exists.*",  # the folder of the resumed run
             ".*isinstance.treespec, LeafSpec.*",  # Lightning's own use of torch
         ):
             warnings.filterwarnings("ignore", text)
@@ -122,9 +122,9 @@ def _epochs_done(folder: Path) -> int:
 
 
 def make_task(settings: Settings) -> tuple[Task, Loading]:
-    """Make what is trained and what it is trained on."""
+    """Return the task and its data."""
     sources = find_sources(settings)
-    kind: Any = task_named(settings.task)  # each has a constructor of these two
+    kind: Any = task_named(settings.task)  # each constructor takes these two
     task: Task = kind(settings, sources)
     loading = Loading(sources, settings, task.augmentation(sources.train), task.preparation(), task.collate)
     return task, loading
@@ -133,7 +133,7 @@ def make_task(settings: Settings) -> tuple[Task, Loading]:
 def _run(settings: Settings, folder: Path, resume: bool, quiet: bool) -> Finished:
     seed_everything(settings.seed, verbose=False)
     task, loading = make_task(settings)
-    # Not before: what fails by a wrong word leaves no run behind.
+    # Write the folder only now: a run with wrong settings must leave nothing behind.
     if os.environ.get("LOCAL_RANK", "0") == "0":
         folder.mkdir(parents=True, exist_ok=True)
         settings.save(folder / SETTINGS)
@@ -170,7 +170,7 @@ def _run(settings: Settings, folder: Path, resume: bool, quiet: bool) -> Finishe
         raise KeyboardInterrupt from None
     kept = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
     task.load_state_dict(kept)
-    # It would measure its own weights, those of the last epoch, in place of the kept ones.
+    # Otherwise it would validate its own weights, those of the last epoch, instead of the kept ones.
     trainer.callbacks = [c for c in trainer.callbacks if not isinstance(c, MovingAverage)]  # type: ignore[attr-defined]  # a list
     values = trainer.validate(task, loading, verbose=False)[0]
     metrics = {name: float(value) for name, value in values.items()}

@@ -1,4 +1,4 @@
-"""Training of segmentation: objects that touch, or classes."""
+"""Training of segmentation: touching objects, or classes."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from fastcnn.train.settings import Settings
 from fastcnn.train.sources import Sources, evenly, warn_of_nothing
 from fastcnn.train.task import Task
 
-# In masks of classes, as VOC has it: no class at all.
+# Value in class masks for pixels without a class, as in VOC.
 VOID = 255
-# So many masks are looked at before training.
+# Number of masks that are examined before training.
 _LOOKS = 200
 
 
 class Segment(Task):
-    """Which pixels are of which object, or of which class."""
+    """Assign pixels to objects, or to classes."""
 
     name = "segment"
     part = "mask"
@@ -55,7 +55,7 @@ class Segment(Task):
             raise ArgumentError(f"train: {settings.model_name} does not segment")
         self.multiple = self.network.multiple
         self.fixed = settings.image_size if any(settings.image_size) else None
-        # Borders are few.
+        # Border pixels are rare.
         options = {"class_weights": [1.0, 2.0]} if settings.objects else {"ignore_index": VOID}
         self.loss = self.chosen_loss(**options)
         if settings.objects:
@@ -64,11 +64,11 @@ class Segment(Task):
             self.iou = MulticlassJaccardIndex(classes, ignore_index=VOID)
 
     def segmenter(self) -> ObjectSegmenter:
-        """Return the network with what makes objects of its result."""
+        """Return the network with the post-processing that turns its result into objects."""
         return ObjectSegmenter(self.network, self.multiple)
 
     def augmentation(self, train: Samples) -> Any:
-        """Turned, mirrored, scaled and lit otherwise; a piece where that is wanted."""
+        """Rotations, flips, scaling, changes of brightness, and a crop."""
         steps: list[Any] = [Resize(self.fixed)] if self.fixed else []
         height, width = train[0].image.shape[-2:] if not self.fixed else self.fixed
         if self.settings.augment:
@@ -81,20 +81,20 @@ class Segment(Task):
         return Compose(steps)
 
     def preparation(self) -> Any:
-        """Bring to the size, and to a multiple that the network takes."""
+        """Resize to the image size, and to a multiple that the network accepts."""
         steps: list[Any] = [Resize(self.fixed)] if self.fixed else []
         return Compose([*steps, _ToMultiple(self.multiple)])
 
     @staticmethod
     def collate(samples: list[Sample]) -> tuple[Tensor, Tensor]:
-        """Pictures (B, C, H, W) and masks (B, H, W)."""
+        """Images (B, C, H, W) and masks (B, H, W)."""
         masks = [sample.mask for sample in samples]
         if any(mask is None for mask in masks):
             raise DataError(samples[0].source, "or one beside it has no mask")
         return pictures(samples), torch.stack([mask for mask in masks if mask is not None])
 
     def losses(self, batch: Any) -> dict[str, Tensor]:
-        """Those that are chosen."""
+        """The chosen losses."""
         images, masks = batch
         return self.loss.parts(self.network(images), border_maps(masks) if self.settings.objects else masks)
 
@@ -117,7 +117,7 @@ class Segment(Task):
         return values
 
     def picture(self, sample: Sample) -> NDArray[np.uint8]:
-        """The picture with outlines."""
+        """Return the image with outlines."""
         image = sample.image[None].to(self.device)
         with torch.no_grad():
             if self.settings.objects:
@@ -129,7 +129,7 @@ class Segment(Task):
         return draw_outlines(shown, labels.cpu().numpy(), thickness=2)
 
     def about(self) -> dict[str, Any]:
-        """With what follows the network."""
+        """Add the settings of the post-processing."""
         return {**super().about(), "objects": self.settings.objects, "multiple": self.multiple}
 
 
@@ -139,7 +139,7 @@ def _has_something(samples: Samples, index: int, objects: bool) -> bool:
 
 
 def _classes_of(dataset: Samples) -> int:
-    """Count classes in some of a dataset's masks, evenly chosen."""
+    """Count the classes in a sample of a dataset's masks, evenly chosen."""
     if dataset.class_names:
         return len(dataset.class_names)
     highest = 1
@@ -151,7 +151,7 @@ def _classes_of(dataset: Samples) -> int:
 
 
 class _ToMultiple:
-    """Cut at the bottom and on the right."""
+    """Crop at the bottom and on the right."""
 
     def __init__(self, multiple: int) -> None:
         self.multiple = multiple

@@ -1,4 +1,4 @@
-"""What a training run is told, checked before anything is loaded, and kept beside its result."""
+"""The settings of a training run: checked before anything is loaded, and saved next to the result."""
 
 from __future__ import annotations
 
@@ -24,35 +24,35 @@ class Settings:
 
     Attributes:
         task: "classify", "segment" or "detect".
-        data: "digits", "cells" or "shapes", which need no files; or a path, see `find_sources`.
-        model: a function of `fastcnn.models`; "" for the task's own: lenet5, unet or yolox_nano.
+        data: "digits", "cells" or "shapes", which need no files, or a path: see `find_sources`.
+        model: a function of `fastcnn.models`; "" for the task's default: lenet5, unet or yolox_nano.
         model_arguments: of that function. Channels and classes follow from the data.
-        weights: a file to start from, with the names of `weights_source`; the last layers where they do not fit.
+        weights: a file to start from, with the names of `weights_source`; the last layers may have other shapes.
         weights_source: see `fastcnn.models.load_weights`.
-        image_size: (height, width) that pictures are brought to; 0, 0 for the data's own.
-        objects: masks hold objects' numbers, and touching ones are to be told apart. False: classes.
-        epochs: times through the data.
-        batch_size: pictures in a step, on each device.
+        image_size: (height, width) to which images are resized; 0, 0 for the size of the data.
+        objects: masks hold object numbers, and touching objects are to be separated. False: classes.
+        epochs: number of passes through the data.
+        batch_size: images per step, on each device.
         optimizer: "adamw" or "sgd" (Nesterov's momentum, 0.9).
-        learning_rate: at its highest: it rises over `warmup`, and falls with a cosine to a hundredth.
-        weight_decay: of weights, not of biases and norms.
-        warmup: share of all steps.
-        clip: largest norm of the gradient; 0 for any.
-        augment: change training pictures at random.
-        mosaic: chance of four pictures in one, in detection, until the last fifth of the epochs.
+        learning_rate: its maximum: it rises during `warmup`, and then falls with a cosine to a hundredth.
+        weight_decay: for weights, not for biases and normalisation layers.
+        warmup: its share of all steps.
+        clip: maximum norm of the gradient; 0 for no limit.
+        augment: transform training images at random.
+        mosaic: probability of mosaics of four images, in detection, until the last fifth of the epochs.
         label_smoothing: in classification.
-        average: decay of the weights' moving average, which is what is kept in the end; 0 for none.
+        average: decay of the moving average of the weights, which is the final result; 0 for none.
         precision: "32-true", "bf16-mixed" or "16-mixed".
-        patience: stop once so many epochs have brought nothing better; 0 for never.
-        devices: how many processes or GPUs.
-        workers: processes that prepare pictures, for each device.
-        seed: of everything random.
+        patience: stop after this many epochs without improvement; 0 for never.
+        devices: number of processes or GPUs.
+        workers: processes that prepare images, for each device.
+        seed: for all random numbers.
         on_error: "refuse" broken files, or "skip" them with a warning.
-        validation: share of the data, if it does not say itself which part is for validation.
-        half: keep the result's weights in float16: half the file.
+        validation: share of the data to hold out, if the data has no validation part of its own.
+        half: store the resulting weights in float16: half the file size.
         loss: of `fastcnn.losses` without "_loss", "+" for a sum, with weights or without: "dice+cross_entropy",
-            "0.5*dice+focal"; boundary and hausdorff in segmentation only. "" for the task's own: "cross_entropy" in
-            classification, "cross_entropy+dice" in segmentation. Detectors have their own, and no other.
+            "0.5*dice+focal"; boundary and hausdorff in segmentation only. "" for the task's default: "cross_entropy" in
+            classification, "cross_entropy+dice" in segmentation. Detectors have a fixed loss of their own.
     """
 
     task: str
@@ -85,7 +85,7 @@ class Settings:
     loss: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot work."""
+        """Refuse invalid settings."""
         for name, known in (
             ("task", tuple(TASKS)), ("optimizer", ("adamw", "sgd")), ("precision", _PRECISIONS),
             ("on_error", ("refuse", "skip")),
@@ -139,7 +139,7 @@ class Settings:
         """Read them from YAML.
 
         Raises:
-            ArgumentError: a file that cannot be read, or says what is no setting.
+            ArgumentError: a file that cannot be read, or contains anything but settings.
         """
         try:
             values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""From the word that names data to datasets for training and validation."""
+"""Find the datasets for training and validation from the name or path of the data."""
 
 from __future__ import annotations
 
@@ -26,16 +26,17 @@ class Sources(NamedTuple):
 def find_sources(settings: Settings) -> Sources:
     """Find the data of a run.
 
-    "digits" (scikit-learn's, a third held out), "cells" and "shapes" (drawn; other seeds for validation) need no files.
-    "cells:40" draws 40 pictures for training, and an eighth as many for validation.
-    A folder is taken for what is in it:
+    "digits" (scikit-learn's, a third held out), "cells" and "shapes" (synthetic; other seeds for
+    validation) need no files.
+    "cells:40" draws 40 images for training, and an eighth of that for validation.
+    The kind of a folder follows from its content:
 
-    - classify: MNIST's IDX files; or ``train/`` and ``val/`` (or none) with a folder of pictures for each class;
+    - classify: MNIST's IDX files; or ``train/`` and ``val/`` (or none) with a folder of images for each class;
     - segment: ``images/`` and ``masks/``, within ``train/`` and ``val/`` or not; or COCO's, as below, for objects;
-    - detect: ``annotations/instances_train*.json`` and ``..._val*.json`` with ``train*/`` and ``val*/`` beside them
-      (COCO), or ``Annotations/`` and ``JPEGImages/`` (VOC; a ``classes.txt`` may name other classes than VOC's).
+    - detect: ``annotations/instances_train*.json`` and ``..._val*.json`` with ``train*/`` and ``val*/`` next to them
+      (COCO), or ``Annotations/`` and ``JPEGImages/`` (VOC; a ``classes.txt`` may replace VOC's classes).
 
-    Data that does not say which part is for validation is divided at random by the seed.
+    Data without a validation part is split at random by the seed.
 
     Args:
         settings: of the run.
@@ -44,14 +45,14 @@ def find_sources(settings: Settings) -> Sources:
         Two datasets.
 
     Raises:
-        ArgumentError: drawn data of another task.
-        DataError: what is there is none of these.
+        ArgumentError: synthetic data for another task.
+        DataError: the data is none of these.
     """
     return task_named(settings.task).find_data(settings)
 
 
 def find_part(settings: Settings, part: str) -> Sources:
-    """Find data whose samples have a part, "label", "mask" or "boxes"; the registry of `fastcnn.data` has its kinds."""
+    """Find data whose samples have a part: "label", "mask" or "boxes". `fastcnn.data` has a registry of the kinds."""
     word, _, count = settings.data.partition(":")
     if word in DRAWN and (count.isdecimal() or not count):
         data = DRAWN[word]
@@ -72,14 +73,14 @@ def find_part(settings: Settings, part: str) -> Sources:
 def warn_of_nothing(
     sources: Sources, settings: Settings, what: str, has: Callable[[Samples, int], bool], most: int | None = None
 ) -> None:
-    """Warn of a part with nothing to be found in it, on which a run would end well and have learned nothing.
+    """Warn about data without any targets: a run on it would succeed without learning anything.
 
     Args:
         sources: of the run.
         settings: of the run.
-        what: is missing.
-        has: whether a sample has it.
-        most: how many samples of a part to look at, evenly chosen; None for all.
+        what: name of the missing targets.
+        has: tells whether a sample has targets.
+        most: maximum number of samples to examine, evenly chosen; None for all.
     """
     for part, samples in zip(("training", "validation"), sources, strict=True):
         indices = evenly(len(samples), most)
@@ -89,7 +90,7 @@ def warn_of_nothing(
 
 
 def evenly(number: int, most: int | None) -> list[int]:
-    """Return so many of 0 to number - 1 at most, evenly chosen."""
+    """Return at most `most` of the numbers from 0 to number - 1, evenly spaced."""
     if most is None or number <= most:
         return list(range(number))
     return sorted({round(i * (number - 1) / max(1, most - 1)) for i in range(most)})

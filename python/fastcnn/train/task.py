@@ -1,4 +1,4 @@
-"""What training has in common, whatever is learned."""
+"""The part of training that all tasks share."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from fastcnn.train.sources import Sources, find_part
 
 
 class Task(LightningModule, ABC):
-    """A network and what it is trained for. Subclasses say which loss, metrics and pictures.
+    """A network and its training. Subclasses define the loss, the metrics and the example images.
 
     Attributes:
         name: the word for the task, as in `fastcnn._tasks`.
-        part: of samples, which is learned: "label", "mask" or "boxes".
+        part: the part of samples that is learned: "label", "mask" or "boxes".
         default_model: a function of `fastcnn.models`.
-        default_loss: names of losses, as in `Settings.loss`; "" where the network has its own, which is not chosen.
-        spatial_losses: whether losses that need pixels beside each other may be chosen.
-        metric: the name of the number that tells the best epoch.
+        default_loss: names of losses, as in `Settings.loss`; "" if the network has a fixed loss of its own.
+        spatial_losses: whether losses that need neighbouring pixels may be chosen.
+        metric: the name of the metric that determines the best epoch.
     """
 
     name: str
@@ -60,23 +60,23 @@ class Task(LightningModule, ABC):
 
     @classmethod
     def find_data(cls, settings: Settings) -> Sources:
-        """Find the datasets of a run: those that have the part of samples which the task learns."""
+        """Find the datasets of a run, whose samples must have the part that the task learns."""
         return find_part(settings, cls.part)
 
     def chosen_loss(self, **options: Any) -> CombinedLoss:
-        """Return the sum of losses that the settings name, with options for those that have them."""
+        """Return the sum of losses named in the settings; each gets the options that it accepts."""
         names = self.settings.loss or self.default_loss
         return named_loss(names, "train", spatial=self.spatial_losses, **options)
 
-    # --- what a task has of its own ----------------------------------------------------------------------------------
+    # --- specific to a task -------------------------------------------------------------------------------------------
 
     @abstractmethod
     def augmentation(self, train: Samples) -> Any:
-        """Return the transform of training pictures."""
+        """Return the transform of training images."""
 
     @abstractmethod
     def preparation(self) -> Any:
-        """Return the transform of pictures for validation."""
+        """Return the transform of images for validation."""
 
     @staticmethod
     @abstractmethod
@@ -93,20 +93,20 @@ class Task(LightningModule, ABC):
 
     @abstractmethod
     def measured(self) -> dict[str, float]:
-        """Return the metrics by name, and begin anew."""
+        """Return the metrics by name, and reset them."""
 
     @abstractmethod
     def picture(self, sample: Sample) -> NDArray[np.uint8]:
-        """Return a picture (H, W, 3) of what is found in a sample."""
+        """Return an image (H, W, 3) of the predictions for a sample."""
 
     def about(self) -> dict[str, Any]:
-        """Return what is to be known of the model, for its file."""
+        """Return the metadata for the model's file."""
         return {"task": self.name, "classes": self.class_names, "image_size": list(self.settings.image_size)}
 
     # --- Lightning ----------------------------------------------------------------------------------------------------
 
     def on_train_epoch_start(self) -> None:
-        """Choose the epoch's changes."""
+        """Select the random transforms of this epoch."""
         self.trainer.datamodule.train_set.set_epoch(self.current_epoch)  # type: ignore[attr-defined]  # a Loading
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
@@ -127,7 +127,7 @@ class Task(LightningModule, ABC):
         self.measure(batch)
 
     def on_validation_epoch_end(self) -> None:
-        """Log what was measured."""
+        """Log the metrics."""
         for name, value in self.measured().items():
             self.log(name, value, prog_bar=name == self.metric, sync_dist=False)
 
