@@ -56,7 +56,8 @@ nitpick_ignore_regex = [
     (r"py:class", r"(collections|nn|np|numpy|os|pathlib|torch)\..*"),
     (r"py:class", r"(Tensor|ArrayLike|DTypeLike|NDArray|Module|Path|Sequence|Iterable|Iterator|Mapping|Callable)"),
     # Aliases of types, which the docstrings spell out.
-    (r"py:class", r"(fastcnn\._dispatch\.)?(Array|Footprint|Geometry|Indices|Pooled|Size|Transform|WeightMap|_[A-Z]\w*)"),
+    (r"py:class", r"(fastcnn\._dispatch\.)?(Array|Footprint|Geometry|Indices|Pooled|Size|Transform|WeightMap)"),
+    (r"py:class", r"_[A-Z]\w*"),
     # Results of factories, which their packages do not export; the factories' pages describe them.
     (r"py:class", r"(AlexNet|EfficientNet|GoogLeNet|LeNet|MLP|MobileNetV2|ResNet|UNet|EncoderUNet|VGG|YOLOX|YOLOv1)"),
     (r"py:class", "(Found|Optimized)"),
