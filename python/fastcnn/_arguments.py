@@ -74,7 +74,7 @@ def channelwise(function: Function) -> Function:
             raise ArgumentError(f"{function.__name__}: expected channel_axis of {tuple(image.shape)}, got {axis}")
         return moved(function(moved(image, axis, 0), *args[1:], **kwargs), 0, axis)
 
-    wrapper.without_channels = function  # type: ignore[attr-defined]  # a call less, for who needs none
+    wrapper.without_channels = function  # type: ignore[attr-defined]  # saves a call without channel_axis
     return cast(Function, wrapper)
 
 

@@ -194,7 +194,7 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
                 _check_one_kind(op, {name: value for (_, name), value in zip(either, given, strict=True)})
         return (function if "channel_axis" in kwargs else direct)(*values, **kwargs)
 
-    wrapper.is_checked = True  # type: ignore[attr-defined]
+    wrapper.is_checked = True  # type: ignore[attr-defined]  # functions take attributes; their type has none
     return wrapper
 
 

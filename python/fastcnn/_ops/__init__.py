@@ -18,21 +18,21 @@ from fastcnn._ops import (
     suppression,
     thresholding,
 )
-from fastcnn._ops.anchors import *  # noqa: F403
-from fastcnn._ops.boxes import *  # noqa: F403
-from fastcnn._ops.cleaning import *  # noqa: F403
-from fastcnn._ops.distance import *  # noqa: F403
-from fastcnn._ops.features import *  # noqa: F403
-from fastcnn._ops.filtering import *  # noqa: F403
-from fastcnn._ops.flooding import *  # noqa: F403
-from fastcnn._ops.geometry import *  # noqa: F403
-from fastcnn._ops.labeling import *  # noqa: F403
-from fastcnn._ops.morphology import *  # noqa: F403
-from fastcnn._ops.peaks import *  # noqa: F403
-from fastcnn._ops.proposals import *  # noqa: F403
-from fastcnn._ops.roi import *  # noqa: F403
-from fastcnn._ops.suppression import *  # noqa: F403
-from fastcnn._ops.thresholding import *  # noqa: F403
+from fastcnn._ops.anchors import *
+from fastcnn._ops.boxes import *
+from fastcnn._ops.cleaning import *
+from fastcnn._ops.distance import *
+from fastcnn._ops.features import *
+from fastcnn._ops.filtering import *
+from fastcnn._ops.flooding import *
+from fastcnn._ops.geometry import *
+from fastcnn._ops.labeling import *
+from fastcnn._ops.morphology import *
+from fastcnn._ops.peaks import *
+from fastcnn._ops.proposals import *
+from fastcnn._ops.roi import *
+from fastcnn._ops.suppression import *
+from fastcnn._ops.thresholding import *
 
 __all__ = [
     *anchors.__all__,
