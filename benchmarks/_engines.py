@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from fastcnn._conv_layer import Layer
+from fastcnn.ops._conv_layer import Layer
 
 
 @dataclass

@@ -7,7 +7,7 @@ import numpy as np
 import scipy.ndimage as ndi
 import skimage.morphology
 
-import fastcnn.image as fc
+import fastcnn.ops as fc
 from benchmarks import masks
 from benchmarks.harness import Case, load
 

@@ -19,7 +19,7 @@ import torch
 import fastcnn.ops as ops
 from benchmarks._engines import ENGINES
 from benchmarks.harness import Case, load
-from fastcnn._conv_layer import Layer
+from fastcnn.ops._conv_layer import Layer
 
 Run = dict[str, Callable[[], Any]]
 

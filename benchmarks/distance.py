@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import scipy.ndimage as ndi
 
-import fastcnn.image as fc
+import fastcnn.ops as fc
 from benchmarks import masks
 from benchmarks.harness import Case, load
 

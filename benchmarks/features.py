@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import skimage.feature
 
-import fastcnn.image as fc
+import fastcnn.ops as fc
 from benchmarks.harness import Case, load, wanted
 from benchmarks.remote import worker
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import scipy.ndimage as ndi
 
-import fastcnn.image as fc
+import fastcnn.ops as fc
 from benchmarks.harness import Case, load
 
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import torch
 
-import fastcnn.image as fc
+import fastcnn.ops as fc
 from benchmarks.harness import Case, load, wanted
 
 FLAGS = {"bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}

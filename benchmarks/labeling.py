@@ -9,7 +9,7 @@ import scipy.ndimage as ndi
 import skimage.measure
 import skimage.segmentation
 
-import fastcnn.image as fc
+import fastcnn.ops as fc
 from benchmarks import masks
 from benchmarks.harness import Case, load
 

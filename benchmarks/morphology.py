@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-import fastcnn.image as fc
+import fastcnn.ops as fc
 from benchmarks.harness import Case, load
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import skimage.data
 import skimage.segmentation
 
-import fastcnn.image as fc
+import fastcnn.ops as fc
 from benchmarks.harness import Case, load, wanted
 from benchmarks.remote import worker
 

@@ -1,4 +1,4 @@
-"""The time to import fastcnn.image in a fresh process, against torch's."""
+"""The time to import fastcnn.ops in a fresh process, against torch's."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ def cases(size: int) -> Iterator[Case]:
     del size
     yield Case(
         "import in a fresh process",
-        {"fastcnn": importing("fastcnn.image"), "torch": importing("torch")},
+        {"fastcnn": importing("fastcnn.ops"), "torch": importing("torch")},
         goal="≥ 3",
         compare=False,
     )

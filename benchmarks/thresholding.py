@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from skimage import filters
 
-import fastcnn.image as fc
+import fastcnn.ops as fc
 from benchmarks.harness import Case, load
 
 FLAGS = {"mean": cv2.ADAPTIVE_THRESH_MEAN_C, "gaussian": cv2.ADAPTIVE_THRESH_GAUSSIAN_C}

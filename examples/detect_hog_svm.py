@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 from rich.console import Console
 from rich.progress import track
 
-import fastcnn.image as fi
+import fastcnn.ops as fi
 
 try:
     from sklearn.svm import LinearSVC

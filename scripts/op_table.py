@@ -15,19 +15,19 @@ TITLES = {
     "distance": "Distance", "peaks": "Peaks", "labeling": "Labels and measurements", "flooding": "Watershed",
     "geometry": "Geometry", "features": "Features", "proposals": "Proposals", "boxes": "Boxes",
     "suppression": "Suppression", "anchors": "Anchors", "box_losses": "Losses of boxes", "roi": "Regions of interest",
-    "conv": "Convolution", "deform": "Convolution", "_packed": "Convolution", "pooling": "Pooling",
+    "conv": "Convolution", "deform": "Convolution", "packed": "Convolution", "pooling": "Pooling",
 }  # fmt: skip
 
 
 def table() -> str:
     """A row for each family, in the order of `TITLES`."""
     rows: dict[str, list[str]] = {title: [] for title in TITLES.values()}
-    for name in ops.__all__:
+    for name in sorted(ops.__all__):
         member = inspect.unwrap(getattr(ops, name))
         if name[-2:] in ("1d", "3d") and f"{name[:-2]}2d" in ops.__all__:
             continue  # "conv1d/2d/3d" on one line
         shown = f"{name[:-2]}1d/2d/3d" if name.endswith("2d") and f"{name[:-2]}1d" in ops.__all__ else name
-        rows[TITLES[member.__module__.rpartition(".")[2]]].append(f"`{shown}`")
+        rows[TITLES[member.__module__.split(".")[2]]].append(f"`{shown}`")
     return "| | |\n|---|---|\n" + "".join(f"| {title} | {', '.join(names)} |\n" for title, names in rows.items())
 
 

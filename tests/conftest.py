@@ -77,7 +77,7 @@ class IsaWorker:
 
 @pytest.fixture(scope="session")
 def isa_runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any]]:
-    """Runs an op of fastcnn.image once per ISA that this machine has."""
+    """Runs an op of fastcnn.ops once per ISA that this machine has."""
     folder = tmp_path_factory.mktemp("isa")
     workers = [IsaWorker(isa, folder) for isa in _core.isas()]
     yield lambda *request: [w.run(*request) for w in workers]

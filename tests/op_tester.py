@@ -12,7 +12,6 @@ import torch
 from torch.autograd import forward_ad
 
 import fastcnn
-import fastcnn.image
 import fastcnn.ops
 from fastcnn import _core
 
@@ -45,7 +44,7 @@ def to_torch(arrays: Arrays) -> list[torch.Tensor]:
 
 
 class OpTester:
-    """Standard checks of one op of `fastcnn.ops` and `fastcnn.image`.
+    """Standard checks of one op of `fastcnn.ops`, on arrays and on tensors.
 
     Subclasses set `op` and `oracle`, and override what differs.
     """
@@ -84,11 +83,7 @@ class OpTester:
     # --- helpers ------------------------------------------------------------------------------------------------------
 
     @property
-    def image_op(self) -> Callable[..., Any]:
-        return getattr(fastcnn.image, self.op)
-
-    @property
-    def torch_op(self) -> Callable[..., Any]:
+    def run(self) -> Callable[..., Any]:
         return getattr(fastcnn.ops, self.op)
 
     def check(self, got: Any, expected: Any) -> None:
@@ -106,7 +101,7 @@ class OpTester:
         rng = self.rng()
         for shape in self.shapes:
             arrays = self.inputs(rng, shape, dtype)
-            self.check(self.image_op(*arrays, **case), self.oracle(*arrays, **case))
+            self.check(self.run(*arrays, **case), self.oracle(*arrays, **case))
 
     def test_oracle_3d(self, case: dict[str, Any], dtype: str) -> None:
         if not self.shapes_3d:
@@ -117,52 +112,52 @@ class OpTester:
         for shape in self.shapes_3d:
             arrays = self.inputs(rng, shape, dtype)
             kwargs = {**case, "spatial_dims": 3}
-            self.check(self.image_op(*arrays, **kwargs), self.oracle(*arrays, **kwargs))
+            self.check(self.run(*arrays, **kwargs), self.oracle(*arrays, **kwargs))
 
     def test_fronts_agree(self, case: dict[str, Any], dtype: str) -> None:
         arrays = self.inputs(self.rng(), (3, 19, 37), dtype)
-        expected = self.image_op(*arrays, **case)
-        self.check(self.torch_op(*to_torch(arrays), **case), expected)
+        expected = self.run(*arrays, **case)
+        self.check(self.run(*to_torch(arrays), **case), expected)
 
     def test_batch(self, case: dict[str, Any]) -> None:
         """A batch of any rank equals its images one by one."""
         if not self.batched:
             pytest.skip("one image at a time")
         arrays = self.inputs(self.rng(), (2, 3, 13, 21), self.dtypes[-1])
-        whole = as_tuple(self.image_op(*arrays, **case))
+        whole = as_tuple(self.run(*arrays, **case))
         for i in range(2):
             for j in range(3):
-                one = as_tuple(self.image_op(*(a[i, j] for a in arrays), **case))
+                one = as_tuple(self.run(*(a[i, j] for a in arrays), **case))
                 for w, o in zip(whole, one, strict=True):
                     np.testing.assert_array_equal(np.asarray(w)[i, j], np.asarray(o))
 
     def test_strides(self, case: dict[str, Any]) -> None:
         """Transposed, reversed, sliced and broadcast inputs, channels_last, and a foreign byte order."""
         arrays = self.inputs(self.rng(), (2, 3, 13, 22), self.dtypes[-1])
-        dense = self.image_op(*arrays, **case)
+        dense = self.run(*arrays, **case)
         fortran = tuple(np.asfortranarray(a) for a in arrays)
-        self.check(self.image_op(*fortran, **case), dense)
+        self.check(self.run(*fortran, **case), dense)
         reversed_twice = tuple(np.ascontiguousarray(a[..., ::-1, ::-1])[..., ::-1, ::-1] for a in arrays)
-        self.check(self.image_op(*reversed_twice, **case), dense)
+        self.check(self.run(*reversed_twice, **case), dense)
         foreign = tuple(a.astype(a.dtype.newbyteorder(">")) for a in arrays)
-        self.check(self.image_op(*foreign, **case), dense)
+        self.check(self.run(*foreign, **case), dense)
         channels_last = [t.to(memory_format=torch.channels_last) for t in to_torch(arrays)]
-        self.check(self.torch_op(*channels_last, **case), dense)
+        self.check(self.run(*channels_last, **case), dense)
         every_second = tuple(np.repeat(a, 2, axis=-1)[..., ::2] for a in arrays)
-        self.check(self.image_op(*every_second, **case), dense)
+        self.check(self.run(*every_second, **case), dense)
 
     def test_inputs_survive(self, case: dict[str, Any]) -> None:
         arrays = self.inputs(self.rng(), (2, 13, 22), self.dtypes[-1])
         copies = tuple(a.copy() for a in arrays)
-        self.image_op(*arrays, **case)
+        self.run(*arrays, **case)
         for a, c in zip(arrays, copies, strict=True):
             np.testing.assert_array_equal(a, c)
 
     def test_empty(self, case: dict[str, Any]) -> None:
         for shape in [(0, 5, 7), (2, 0, 7), (2, 5, 0), (0, 0)]:
             arrays = self.inputs(self.rng(), shape, self.dtypes[-1])
-            got = as_tuple(self.image_op(*arrays, **case))
-            again = as_tuple(self.torch_op(*to_torch(arrays), **case))
+            got = as_tuple(self.run(*arrays, **case))
+            again = as_tuple(self.run(*to_torch(arrays), **case))
             for g, t in zip(got, again, strict=True):
                 assert np.asarray(g).shape == tuple(t.shape)
                 if self.fixed_shape and self.batched and np.ndim(g) == len(shape):
@@ -175,10 +170,10 @@ class OpTester:
             for shape in [(150, 203), (5, 41, 37)]:
                 arrays = self.inputs(self.rng(), shape, dtype)
                 fastcnn.set_num_threads(1)
-                expected = self.image_op(*arrays, **case)
+                expected = self.run(*arrays, **case)
                 for n in (2, 5):
                     fastcnn.set_num_threads(n)
-                    self.check(self.image_op(*arrays, **case), expected)
+                    self.check(self.run(*arrays, **case), expected)
         finally:
             fastcnn.set_num_threads(before)
 
@@ -187,13 +182,13 @@ class OpTester:
         pixels = 700 * 1001
         arrays = self.inputs(self.rng(), (700, 1001), dtype)
         _core.take_peak_scratch()
-        self.image_op(*arrays, **case)
+        self.run(*arrays, **case)
         assert _core.take_peak_scratch() <= self.most_scratch * pixels + (1 << 20)
 
     def test_isa(self, case: dict[str, Any], dtype: str, isa_runner: Callable[..., Any]) -> None:
         """Every ISA that this machine has gives the same."""
         arrays = self.inputs(self.rng(), (2, 45, 131), dtype)
-        expected = as_tuple(self.image_op(*arrays, **case))
+        expected = as_tuple(self.run(*arrays, **case))
         for got in isa_runner(self.op, arrays, case):
             for g, e in zip(got, expected, strict=True):
                 if self.isa_tolerance is None:
@@ -204,7 +199,7 @@ class OpTester:
     def test_opcheck(self, case: dict[str, Any], native_calls: Callable[..., Any]) -> None:
         """torch.library.opcheck on every native call that the wrapper makes."""
         tensors = to_torch(self.inputs(self.rng(), (2, 9, 11), self.dtypes[-1]))
-        calls = native_calls(lambda: self.torch_op(*tensors, **case))
+        calls = native_calls(lambda: self.run(*tensors, **case))
         assert calls, "the wrapper reached no native op"
         for op, args in calls:
             torch.library.opcheck(op, args)
@@ -213,18 +208,16 @@ class OpTester:
         if not self.fixed_shape:
             pytest.skip("the result's shape depends on the data")
         torch._dynamo.reset()  # every op compiles the same lambda, of which dynamo keeps a limited number
-        compiled = torch.compile(
-            lambda *t: self.torch_op(*t, **case), fullgraph=True, backend="aot_eager", dynamic=True
-        )
+        compiled = torch.compile(lambda *t: self.run(*t, **case), fullgraph=True, backend="aot_eager", dynamic=True)
         for shape in [(2, 9, 11), (3, 12, 8)]:
             tensors = to_torch(self.inputs(self.rng(), shape, self.dtypes[-1]))
-            self.check(compiled(*tensors), self.torch_op(*tensors, **case))
+            self.check(compiled(*tensors), self.run(*tensors, **case))
 
     def test_export(self, case: dict[str, Any]) -> None:
         """torch.export with dynamic batch, height and width."""
         if not self.fixed_shape:
             pytest.skip("the result's shape depends on the data")
-        run = self.torch_op
+        run = self.run
 
         class Module(torch.nn.Module):
             def forward(self, *tensors: torch.Tensor) -> Any:
@@ -241,8 +234,8 @@ class OpTester:
             pytest.skip("the result's shape depends on the data")
         tensors = to_torch(self.inputs(self.rng(), (3, 9, 11), self.dtypes[-1]))
         moved = [t.movedim(0, 1) for t in tensors]
-        got = torch.vmap(lambda *t: self.torch_op(*t, **case), in_dims=1)(*moved)
-        self.check(got, self.torch_op(*tensors, **case))
+        got = torch.vmap(lambda *t: self.run(*t, **case), in_dims=1)(*moved)
+        self.check(got, self.run(*tensors, **case))
 
     def leaves(self) -> list[torch.Tensor]:
         """Tensors of a small input; where there are derivatives, distinct floats: at ties the one-sided ones differ."""
@@ -262,7 +255,7 @@ class OpTester:
         moving = tuple(i for i, t in enumerate(tensors) if t.requires_grad)
 
         def total(*values: torch.Tensor) -> torch.Tensor:
-            results = [r for r in as_tuple(self.torch_op(*values, **case)) if isinstance(r, torch.Tensor)]
+            results = [r for r in as_tuple(self.run(*values, **case)) if isinstance(r, torch.Tensor)]
             # The inputs too, so that there is something to differentiate.
             return sum((t.double() ** 2).sum() for t in (*results, *(values[i] for i in moving)))
 
@@ -279,12 +272,12 @@ class OpTester:
                 duals = [
                     forward_ad.make_dual(t.detach(), torch.ones_like(t)) if t.requires_grad else t for t in tensors
                 ]
-                plain = [r for r in as_tuple(self.torch_op(*tensors, **case)) if isinstance(r, torch.Tensor)]
+                plain = [r for r in as_tuple(self.run(*tensors, **case)) if isinstance(r, torch.Tensor)]
                 if any(r.is_floating_point() for r in plain):
                     with pytest.raises(NotImplementedError, match="forward-mode differentiation is not available"):
-                        self.torch_op(*duals, **case)
+                        self.run(*duals, **case)
                     return
-                results = [r for r in as_tuple(self.torch_op(*duals, **case)) if isinstance(r, torch.Tensor)]
+                results = [r for r in as_tuple(self.run(*duals, **case)) if isinstance(r, torch.Tensor)]
                 for got, expected in zip(results, plain, strict=True):
                     assert torch.equal(got, expected)
                     assert forward_ad.unpack_dual(got).tangent is None
@@ -295,15 +288,15 @@ class OpTester:
 
     def differentiable_results(self, tensors: list[torch.Tensor], case: dict[str, Any]) -> Callable[..., Any]:
         """Leave out the outputs without a gradient, which gradcheck does not take."""
-        outputs = as_tuple(self.torch_op(*tensors, **case))
+        outputs = as_tuple(self.run(*tensors, **case))
         chosen = [i for i, r in enumerate(outputs) if isinstance(r, torch.Tensor) and r.requires_grad]
-        return lambda *t: tuple(as_tuple(self.torch_op(*t, **case))[i] for i in chosen)
+        return lambda *t: tuple(as_tuple(self.run(*t, **case))[i] for i in chosen)
 
     def test_gradcheck(self, case: dict[str, Any]) -> None:
         """First and second derivatives in float64; or, where there are none, that autograd is told so."""
         tensors = self.leaves()
         if not self.differentiable:
-            results = as_tuple(self.torch_op(*tensors, **case))
+            results = as_tuple(self.run(*tensors, **case))
             assert not any(r.requires_grad for r in results if isinstance(r, torch.Tensor))
             return
         run = self.differentiable_results(tensors, case)
@@ -315,11 +308,10 @@ class OpTester:
         for args, kwargs, exception, text in self.errors:
             arrays = [a() if callable(a) else a for a in args]
             with pytest.raises(exception, match=text):
-                self.image_op(*arrays, **kwargs)
+                self.run(*arrays, **kwargs)
             tensors = [torch.from_numpy(a) if isinstance(a, np.ndarray) else a for a in arrays]
             with pytest.raises(exception, match=text):
-                self.torch_op(*tensors, **kwargs)
+                self.run(*tensors, **kwargs)
 
     def test_docstrings(self) -> None:
-        for function in (self.image_op, self.torch_op):
-            assert ">>>" in (inspect.getdoc(function) or ""), f"{function.__module__}.{self.op} has no example"
+        assert ">>>" in (inspect.getdoc(self.run) or ""), f"{self.op} has no example"

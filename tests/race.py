@@ -1,4 +1,4 @@
-"""Every op of the NumPy front from several Python threads at once, with pools of several sizes, and forks meanwhile.
+"""Every op, on arrays, from several Python threads at once, with pools of several sizes, and forks meanwhile.
 
 `python -m tests.race ROUNDS` needs neither torch nor pytest, so that it runs under ThreadSanitizer (scripts/race).
 """
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import fastcnn
-from fastcnn import image as F
+from fastcnn import ops as F
 
 CALLERS = 4
 POOLS = (1, 2, 5)
@@ -31,6 +31,7 @@ SCORES = _rng.random(400).astype(np.float32)
 MAPS = _rng.standard_normal((2, 8, 40, 44)).astype(np.float32)
 ROIS = np.concatenate([np.arange(400)[:, None] % 2, BOXES / 3], 1).astype(np.float32)
 SQUARE, CUBE = (_rng.standard_normal((8, 8, *[3] * n)).astype(np.float32) for n in (2, 3))
+SHIFTS = _rng.standard_normal((2, 18, 40, 44)).astype(np.float32)
 PLANES = FLOAT[None]  # (1, C, H, W)
 VOLUME = FLOAT.reshape(1, 1, 3, 130, 150)
 LINES = FLOAT.reshape(1, 3, -1)
@@ -49,6 +50,7 @@ CALLS: dict[str, Callable[[], Any]] = {
     "conv_transpose1d": lambda: F.conv_transpose1d(MAPS[0, :, 0][None], SQUARE[..., 0], stride=2),
     "conv_transpose2d": lambda: F.conv_transpose2d(MAPS, SQUARE, stride=2),
     "conv_transpose3d": lambda: F.conv_transpose3d(MAPS[None, 0][:, :, None].repeat(3, 2), CUBE, stride=2),
+    "deform_conv2d": lambda: F.deform_conv2d(MAPS, SHIFTS, SQUARE, padding=1),
     "dilation": lambda: F.dilation(GREY, 9),
     "distance_box_iou": lambda: F.distance_box_iou(BOXES, BOXES),
     "distance_transform_edt": lambda: F.distance_transform_edt(MASK, return_indices=True),

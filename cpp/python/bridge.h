@@ -31,15 +31,15 @@ class Input {
   TensorView view_;
 };
 
-/// A dense uninitialised result.
+/// A dense uninitialised result. With `channels_last`, of shape (N, C, spatial...), a view of (N, spatial..., C).
 class Output {
  public:
-  Output(const std::vector<int64_t>& shape, DType dtype);
+  Output(const std::vector<int64_t>& shape, DType dtype, bool channels_last = false);
   const TensorView& view() const { return view_; }
   py::array array() const { return array_; }
 
  private:
-  std::vector<int64_t> shape_;
+  std::vector<int64_t> shape_, strides_;
   py::array array_;
   TensorView view_;
 };

@@ -14,7 +14,8 @@ class NumpyFront {
 
   class Result {
    public:
-    Result(const std::vector<int64_t>& shape, DType dtype) : output_(shape, dtype) {}
+    Result(const std::vector<int64_t>& shape, DType dtype, bool channels_last = false)
+        : output_(shape, dtype, channels_last) {}
     const TensorView& view() const { return output_.view(); }
     py::object array() const { return output_.array(); }
 
@@ -34,6 +35,7 @@ class NumpyFront {
   }
 
   Result result(const std::vector<int64_t>& shape, DType dtype) const { return {shape, dtype}; }
+  Result channels_last(const std::vector<int64_t>& shape, DType dtype) const { return {shape, dtype, true}; }
   /// NumPy's results are in C order.
   Result result_in_layout_of(const TensorView&, const std::vector<int64_t>& shape, DType dtype) const {
     return {shape, dtype};

@@ -60,12 +60,25 @@ Input::Input(const py::object& array, const char* op, const char* argument) {
   view_.strides = strides_.data();
 }
 
-Output::Output(const std::vector<int64_t>& shape, DType dtype)
-    : shape_(shape), array_(numpy_dtype(dtype), std::vector<py::ssize_t>(shape.begin(), shape.end())) {
+Output::Output(const std::vector<int64_t>& shape, DType dtype, bool channels_last)
+    : shape_(shape), strides_(shape.size()) {
+  int64_t step = 1;
+  const auto add = [&](size_t axis) {
+    strides_[axis] = step;
+    step *= std::max<int64_t>(shape_[axis], 1);
+  };
+  if (channels_last) add(1);
+  for (size_t axis = shape.size(); axis-- > 0;)
+    if (!channels_last || axis != 1) add(axis);
+  const py::dtype type = numpy_dtype(dtype);
+  std::vector<py::ssize_t> bytes(strides_.begin(), strides_.end());
+  for (auto& stride : bytes) stride *= type.itemsize();
+  array_ = py::array(type, std::vector<py::ssize_t>(shape.begin(), shape.end()), bytes);
   view_.data = array_.mutable_data();
   view_.ndim = static_cast<int32_t>(shape_.size());
   view_.dtype = data_type(dtype);
   view_.shape = shape_.data();
+  view_.strides = channels_last ? strides_.data() : nullptr;
 }
 
 }  // namespace fastcnn::python_bridge
@@ -73,7 +86,7 @@ Output::Output(const std::vector<int64_t>& shape, DType dtype)
 PYBIND11_MODULE(_core, m) {
   namespace py = pybind11;
   using namespace fastcnn;
-  m.doc() = "fastcnn's core on NumPy arrays. Use fastcnn.image.";
+  m.doc() = "fastcnn's core on NumPy arrays. Use fastcnn.ops.";
 
   static py::object argument_error = py::module_::import("fastcnn._errors").attr("ArgumentError");
   static py::object backend_error = py::module_::import("fastcnn._errors").attr("BackendError");

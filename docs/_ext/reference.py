@@ -15,7 +15,7 @@ FOLDER = HERE / "reference" / "generated"
 PACKAGES = ("models", "losses", "io", "pipelines", "data", "nn", "train")
 RESULTS = {"labeling": ("RegionTable", "Relabeling")}  # types of results, which the packages do not export
 # Modules whose members stand on another family's page.
-NAMES = {"_packed": "conv", "anchors": "boxes", "box_losses": "boxes", "suppression": "boxes"}
+NAMES = {"packed": "conv", "anchors": "boxes", "box_losses": "boxes", "suppression": "boxes"}
 
 
 def _title(text: str, line: str = "=") -> str:
@@ -40,33 +40,25 @@ def _entries(module: ModuleType, names: list[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _families() -> dict[str, dict[str, list[str]]]:
-    """Group the names by the module that defines them; one function for both kinds stands once, in ``ops``."""
-    families: dict[str, dict[str, list[str]]] = {}
+def _families() -> dict[str, list[str]]:
+    """Group the ops by the family that defines them."""
+    families: dict[str, list[str]] = {}
     ops = importlib.import_module("fastcnn.ops")
-    for front in ("ops", "image"):
-        module = importlib.import_module(f"fastcnn.{front}")
-        for name in _names(module):
-            if front == "image" and getattr(ops, name) is getattr(module, name):
-                continue
-            defined = inspect.unwrap(getattr(ops, name)).__module__.rpartition(".")[2]
-            families.setdefault(NAMES.get(defined, defined), {}).setdefault(front, []).append(name)
+    for name in sorted(_names(ops)):
+        defined = inspect.unwrap(getattr(ops, name)).__module__.split(".")[2]
+        families.setdefault(NAMES.get(defined, defined), []).append(name)
     return families
 
 
-def _family_page(family: str, fronts: dict[str, list[str]]) -> str:
+def _family_page(family: str, names: list[str]) -> str:
     text = _title(family)
     if (HERE / "gallery" / f"{family}.py").exists():
         text += f"In pictures: :doc:`/auto_gallery/{family}`.\n\n"
-    heads = {"ops": "On tensors: fastcnn.ops", "image": "On arrays: fastcnn.image"}
-    for front, names in fronts.items():
-        module = importlib.import_module(f"fastcnn.{front}")
-        text += f".. currentmodule:: fastcnn.{front}\n\n"
-        text += _title(heads[front], "-") if len(fronts) > 1 else ""
-        text += _summary(names) + _entries(module, names)
-        if family in RESULTS:
-            defined = importlib.import_module(f"fastcnn._ops.{family}")
-            text += f".. currentmodule:: {defined.__name__}\n\n" + _entries(defined, list(RESULTS[family]))
+    ops = importlib.import_module("fastcnn.ops")
+    text += ".. currentmodule:: fastcnn.ops\n\n" + _summary(names) + _entries(ops, names)
+    if family in RESULTS:
+        defined = importlib.import_module(f"fastcnn.ops.{family}")
+        text += f".. currentmodule:: {defined.__name__}\n\n" + _entries(defined, list(RESULTS[family]))
     return text
 
 
@@ -117,7 +109,7 @@ def _escaped(text: str) -> str:
 
 def pages() -> dict[str, str]:
     """Return every page's text by its name."""
-    found = {f"family_{family}": _family_page(family, fronts) for family, fronts in _families().items()}
+    found = {f"family_{family}": _family_page(family, names) for family, names in _families().items()}
     found |= {package: _package_page(package) for package in PACKAGES}
     found["deploy"] = _title("fastcnn.deploy") + (
         ".. automodule:: fastcnn.deploy\n\n.. automodule:: fastcnn.deploy.onnx\n   :members:\n"
@@ -128,8 +120,7 @@ def pages() -> dict[str, str]:
     fastcnn = importlib.import_module("fastcnn")
     names = [n for n in _names(fastcnn) if not inspect.ismodule(getattr(fastcnn, n))]
     found["fastcnn"] = _title("fastcnn") + ".. automodule:: fastcnn\n\n" + _summary(names) + _entries(fastcnn, names)
-    for front in ("ops", "image"):
-        found[front] = _title(f"fastcnn.{front}") + f".. automodule:: fastcnn.{front}\n\n"
+    found["ops"] = _title("fastcnn.ops") + ".. automodule:: fastcnn.ops\n\n"
     found["commands"] = _commands_page()
     return found
 

@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from skimage import data
 
-import fastcnn.image as fi
+import fastcnn.ops as fi
 
 
 def draw(axis, image, boxes, scores, title):

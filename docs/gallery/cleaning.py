@@ -8,7 +8,7 @@ Removal of small objects and holes from a mask.
 import matplotlib.pyplot as plt
 from skimage import data
 
-import fastcnn.image as fi
+import fastcnn.ops as fi
 
 
 def show(pictures, columns=3):

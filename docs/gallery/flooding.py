@@ -12,7 +12,7 @@ import numpy as np
 from skimage import data
 
 import fastcnn
-import fastcnn.image as fi
+import fastcnn.ops as fi
 from fastcnn.io import read_image
 from fastcnn.pipelines import draw_outlines, segment_instances
 

@@ -8,7 +8,7 @@ The minimum and the maximum over a neighbourhood, and what is made of them.
 import matplotlib.pyplot as plt
 from skimage import data
 
-import fastcnn.image as fi
+import fastcnn.ops as fi
 
 
 def show(pictures, columns=3):

@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from skimage import data
 
-import fastcnn.image as fi
+import fastcnn.ops as fi
 
 
 def mark(axis, image, peaks, title):

@@ -8,7 +8,7 @@ One threshold for an image, or one for every pixel.
 import matplotlib.pyplot as plt
 from skimage import data
 
-import fastcnn.image as fi
+import fastcnn.ops as fi
 
 
 def show(pictures, columns=2):

@@ -1,10 +1,9 @@
 """Native image analysis and convolutional networks for PyTorch.
 
-``fastcnn.ops`` takes and returns torch tensors or NumPy arrays; ``fastcnn.image`` has its functions for arrays, without
-loading torch; ``fastcnn.pipelines`` takes both, and ``fastcnn.io`` reads and writes image files. ``fastcnn.nn`` has
-torch.nn's layers on fastcnn's kernels; `convert` brings them into a finished model, and `optimize` makes a model's
-inference form; ``fastcnn.models`` and ``fastcnn.losses`` are made of both. All are loaded on first use;
-``fastcnn.image``, ``fastcnn.io`` and ``fastcnn.pipelines`` import no torch.
+``fastcnn.ops`` and ``fastcnn.pipelines`` take and return NumPy arrays or torch tensors, and ``fastcnn.io`` reads and
+writes image files. ``fastcnn.nn`` has torch.nn's layers on fastcnn's kernels; `convert` brings them into a finished
+model, and `optimize` makes a model's inference form; ``fastcnn.models`` and ``fastcnn.losses`` are made of both. All
+are loaded on first use; ``fastcnn.ops``, ``fastcnn.io`` and ``fastcnn.pipelines`` import no torch.
 """
 
 from __future__ import annotations

@@ -13,25 +13,39 @@ import numpy as np
 from fastcnn._errors import ArgumentError
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+# One integer for all spatial axes, or one for each.
+Size = int | Sequence[int]
 
 
-def sizes(value: int | Sequence[int], spatial_dims: int, op: str, argument: str) -> list[int]:
-    """Expand one integer to every spatial axis, or check a sequence's length."""
-    if isinstance(value, Sequence):
-        if len(value) != spatial_dims:
-            raise ArgumentError(f"{op}: expected {argument} of {spatial_dims} values, got {len(value)}")
-        return [_index(v, op, argument) for v in value]
-    return [_index(value, op, argument)] * spatial_dims
+LARGEST = 2**63 - 1
 
 
-def _index(value: Any, op: str, argument: str) -> int:
-    try:
-        index = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{op}: expected {argument} to be an int, got {type(value).__name__}") from None
-    if not -(1 << 63) <= index < 1 << 63:
-        raise ArgumentError(f"{op}: expected {argument} to fit 64 bits, got {index}")
-    return index
+def integer(value: Any, op: str, argument: str) -> int:
+    """Check an integer: Python's, NumPy's, a tensor's, or a symbolic one, which operator.index would make constant."""
+    if isinstance(value, bool) or not (isinstance(value, int) or hasattr(value, "__index__")):
+        raise TypeError(f"{op}: expected {argument} of integers, got {value!r}")
+    if not isinstance(value, int) and hasattr(value, "dtype"):
+        try:
+            value = operator.index(value)
+        except (TypeError, ValueError):
+            raise TypeError(f"{op}: expected {argument} of integers, got {value!r}") from None
+    if type(value) is int and abs(value) > LARGEST:
+        raise ArgumentError(f"{op}: expected {argument} to fit in 64 bits, got {value}")
+    return value  # type: ignore[no-any-return]  # may be symbolic, which numbers' types do not say
+
+
+def per_axis(value: Size, dims: int, op: str, argument: str) -> list[int]:
+    """Expand one integer, or a sequence of one, to every spatial axis, or check a sequence of one for each."""
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        return [integer(value, op, argument)] * dims
+    values = [integer(v, op, argument) for v in value]
+    if len(values) == 1:
+        values = values * dims  # dynamo of torch 2.10 knows no "*=" of lists
+    if len(values) != dims:
+        raise ArgumentError(
+            f"{op}: expected {argument} of {f'1 or {dims}' if dims > 1 else 1} values, got {len(values)}"
+        )
+    return values
 
 
 def numbers(value: float | Sequence[float], spatial_dims: int, op: str, argument: str) -> list[float]:

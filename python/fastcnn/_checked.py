@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from fastcnn._dispatch import is_tensor, is_tracing
+from fastcnn._dispatch import dtype_name, is_tensor, is_tracing
 from fastcnn._errors import ArgumentError
 
 # check(function, argument, value) returns the value as the core takes it.
@@ -103,8 +103,7 @@ def _either(op: str, argument: str, value: Any) -> Any:
 def _tensor(op: str, argument: str, value: Any) -> Any:
     torch = sys.modules["torch"]
     if not isinstance(value, torch.Tensor):
-        more = " (fastcnn.image takes arrays)" if isinstance(value, np.ndarray) else ""
-        raise TypeError(f"{op}: expected {argument} to be a torch tensor, got {_name(value)}{more}")
+        raise TypeError(f"{op}: expected {argument} to be a torch tensor, got {_name(value)}")
     return _plain_tensor(op, argument, value)
 
 
@@ -135,7 +134,7 @@ def _box_tensor(op: str, argument: str, value: Any) -> Any:
 
 
 def _real(op: str, argument: str, value: Any) -> Any:
-    got = str(value.dtype).removeprefix("torch.")
+    got = dtype_name(value)
     if got not in _REAL:
         raise TypeError(f"{op}: expected {argument} of dtype {', '.join(_REAL)}, got {got}")
     return value

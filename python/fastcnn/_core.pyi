@@ -169,6 +169,16 @@ def warp_affine(
     image: NDArray[Any], maps: NDArray[Any], height: int, width: int, mode: str, fill: float
 ) -> NDArray[Any]: ...
 
+# deform
+def deform_columns(
+    input: NDArray[Any],
+    offset: NDArray[Any],
+    mask: NDArray[Any] | None,
+    sizes: Sequence[int],
+    groups: int,
+    offset_groups: int,
+) -> NDArray[Any]: ...
+
 # proposals
 def felzenszwalb(image: NDArray[Any], scale: float, sigma: float, min_size: int) -> NDArray[Any]: ...
 def selective_search(

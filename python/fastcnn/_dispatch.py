@@ -46,14 +46,45 @@ def native(name: str, *arguments: Any) -> Any:
     return TENSOR_OPS[name](*arguments)
 
 
-def zeros_like(array: Any, shape: Sequence[int]) -> Any:
-    """Return zeros of the kind, dtype and device of an array or a tensor."""
-    return array.new_zeros(shape) if is_tensor(array) else np.zeros(shape, array.dtype)
+# --- the few things that NumPy and torch name differently
+
+
+def library_of(array: Any) -> Any:
+    """Return the module numpy or torch, for functions that have one name in both."""
+    return sys.modules["torch"] if is_tensor(array) else np
+
+
+def dtype_like(array: Any, name: str) -> Any:
+    """Return a dtype by its name, as the library of an array or a tensor has it."""
+    return getattr(sys.modules["torch"], name) if is_tensor(array) else np.dtype(name)
+
+
+def dtype_name(array: Any) -> str:
+    """Return the name of a dtype: "float32"."""
+    return str(array.dtype).removeprefix("torch.")
+
+
+def as_batch(image: Any) -> Any:
+    """Make an image a batch of one; a tensor's in its own layout, which [None] hides where channels are innermost."""
+    if is_tensor(image) and not image.is_contiguous():
+        return image.movedim(0, -1)[None].movedim(-1, 1)
+    return image[None]
+
+
+def zeros_like(array: Any, shape: Sequence[int], dtype: str | None = None) -> Any:
+    """Return zeros of the kind and device of an array or a tensor, and of its dtype or another."""
+    kind = array.dtype if dtype is None else dtype_like(array, dtype)
+    return array.new_zeros(shape, dtype=kind) if is_tensor(array) else np.zeros(shape, kind)
+
+
+def concatenate_last(arrays: Sequence[Any]) -> Any:
+    """Join arrays or tensors along their last dimension."""
+    return library_of(arrays[0]).concatenate(arrays, -1)
 
 
 def stack_last(arrays: Sequence[Any]) -> Any:
     """Join arrays or tensors along a new last dimension."""
-    return sys.modules["torch"].stack(arrays, -1) if is_tensor(arrays[0]) else np.stack(arrays, -1)
+    return library_of(arrays[0]).stack(arrays, -1)
 
 
 def is_float(array: Any) -> bool:
@@ -66,4 +97,4 @@ def cast_to(array: Array, dtype: Any) -> Array:
     value: Any = array
     if not is_tensor(value):
         return cast(Array, value.astype(dtype, copy=False))
-    return cast(Array, value.to(getattr(sys.modules["torch"], dtype) if isinstance(dtype, str) else dtype))
+    return cast(Array, value.to(dtype_like(value, dtype) if isinstance(dtype, str) else dtype))

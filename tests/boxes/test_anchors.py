@@ -7,8 +7,8 @@ import pytest
 import torch
 
 import fastcnn.compat.torchvision  # noqa: F401  # before torchvision
-import fastcnn.image as I
 import fastcnn.ops as F
+import fastcnn.ops as I
 from fastcnn import ArgumentError
 from tests.boxes.samples import spread
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import fastcnn
-import fastcnn.image as I
 import fastcnn.ops as F
+import fastcnn.ops as I
 from fastcnn import ArgumentError, _core
 from tests.boxes.samples import KINDS, plain_nms, spread
 

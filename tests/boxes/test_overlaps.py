@@ -9,8 +9,8 @@ from scipy.optimize import linprog
 from scipy.spatial import ConvexHull, HalfspaceIntersection
 
 import fastcnn.compat.torchvision  # noqa: F401  # before torchvision
-import fastcnn.image as I
 import fastcnn.ops as F
+import fastcnn.ops as I
 from fastcnn import ArgumentError
 from tests.boxes.samples import spread
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 import fastcnn
-import fastcnn.image as I
 import fastcnn.ops as F
+import fastcnn.ops as I
 from tests.boxes.samples import KINDS, order, spread
 
 

@@ -8,7 +8,7 @@ import scipy.ndimage as ndi
 import skimage.morphology as morphology
 
 import fastcnn
-import fastcnn.image
+import fastcnn.ops
 from fastcnn import ArgumentError
 from tests.labeling.masks import comb, random_mask, spiral
 from tests.op_tester import AWKWARD, AWKWARD_3D, FLOATS, INTEGERS, OpTester
@@ -107,15 +107,15 @@ def test_large(name, threads, rng):
     before = fastcnn.get_num_threads()
     try:
         fastcnn.set_num_threads(threads)
-        np.testing.assert_array_equal(fastcnn.image.fill_holes(mask), ndi.binary_fill_holes(mask))
+        np.testing.assert_array_equal(fastcnn.ops.fill_holes(mask), ndi.binary_fill_holes(mask))
         for size in (5, 200, 10**6):
             for connectivity in (1, 2):
                 np.testing.assert_array_equal(
-                    fastcnn.image.remove_small_objects(mask, size, connectivity),
+                    fastcnn.ops.remove_small_objects(mask, size, connectivity),
                     morphology.remove_small_objects(mask, max_size=size, connectivity=connectivity),
                 )
                 np.testing.assert_array_equal(
-                    fastcnn.image.remove_small_holes(mask, size, connectivity),
+                    fastcnn.ops.remove_small_holes(mask, size, connectivity),
                     morphology.remove_small_holes(mask, max_size=size, connectivity=connectivity),
                 )
     finally:
@@ -127,20 +127,20 @@ def test_volumes(connectivity, rng):
     mask = rng.random((30, 61, 70)) < 0.3
     rank = {6: 1, 18: 2, 26: 3}.get(connectivity, connectivity)
     np.testing.assert_array_equal(
-        fastcnn.image.remove_small_objects(mask, 9, connectivity, spatial_dims=3),
+        fastcnn.ops.remove_small_objects(mask, 9, connectivity, spatial_dims=3),
         morphology.remove_small_objects(mask, max_size=9, connectivity=rank),
     )
     np.testing.assert_array_equal(
-        fastcnn.image.remove_small_holes(~mask, 9, connectivity, spatial_dims=3),
+        fastcnn.ops.remove_small_holes(~mask, 9, connectivity, spatial_dims=3),
         morphology.remove_small_holes(~mask, max_size=9, connectivity=rank),
     )
-    np.testing.assert_array_equal(fastcnn.image.fill_holes(~mask, spatial_dims=3), ndi.binary_fill_holes(~mask))
+    np.testing.assert_array_equal(fastcnn.ops.fill_holes(~mask, spatial_dims=3), ndi.binary_fill_holes(~mask))
 
 
 def test_one_slice_is_all_border():
     ring = np.array([[[1, 1, 1], [1, 0, 1], [1, 1, 1]]])
-    assert not fastcnn.image.fill_holes(ring, spatial_dims=3).all()
-    assert fastcnn.image.fill_holes(ring).all()
+    assert not fastcnn.ops.fill_holes(ring, spatial_dims=3).all()
+    assert fastcnn.ops.fill_holes(ring).all()
 
 
 def test_labels_beyond_any_table(rng):
@@ -148,18 +148,18 @@ def test_labels_beyond_any_table(rng):
     values, counts = np.unique(labels, return_counts=True)
     for size in (0, int(counts.min()), int(counts.max())):
         want = np.where(np.isin(labels, values[counts > size]), labels, 0)
-        np.testing.assert_array_equal(fastcnn.image.remove_small_objects(labels, size), want)
+        np.testing.assert_array_equal(fastcnn.ops.remove_small_objects(labels, size), want)
 
 
 def test_integers_are_labels():
     """A 0-and-1 integer image has one object, as in scikit-image."""
     image = np.array([[1, 0, 1], [0, 0, 1]])
-    np.testing.assert_array_equal(fastcnn.image.remove_small_objects(image, 2), image)
-    np.testing.assert_array_equal(fastcnn.image.remove_small_objects(image > 0, 1), [[0, 0, 1], [0, 0, 1]])
+    np.testing.assert_array_equal(fastcnn.ops.remove_small_objects(image, 2), image)
+    np.testing.assert_array_equal(fastcnn.ops.remove_small_objects(image > 0, 1), [[0, 0, 1], [0, 0, 1]])
 
 
 @pytest.mark.parametrize("size", [2**31 - 1, 2**31, 2**62])
 def test_sizes_beyond_any_image(size):
     mask = np.ones((5, 6), bool)
-    assert not fastcnn.image.remove_small_objects(mask, size).any()
-    assert fastcnn.image.remove_small_holes(~mask, size).all()
+    assert not fastcnn.ops.remove_small_objects(mask, size).any()
+    assert fastcnn.ops.remove_small_holes(~mask, size).all()

@@ -8,9 +8,9 @@ from typer.testing import CliRunner
 
 import fastcnn
 from fastcnn import _core
-from fastcnn._conv_layer import Layer
 from fastcnn.cli.app import app
 from fastcnn.cli.bench import TYPICAL
+from fastcnn.ops._conv_layer import Layer
 
 SMALL = "2x8x7x6, 12x8x3x3, stride 2x1, padding 1"
 

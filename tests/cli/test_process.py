@@ -63,7 +63,7 @@ def whole(folder: Path | str = "fastcnn-segment") -> bool:
         ("numpy", "segment coins.png"),
         ("tifffile", "segment coins.png"),
         ("fastcnn.models", "detect coins.png"),
-        ("fastcnn._conv_layer", "bench --seconds 0"),
+        ("fastcnn.ops._conv_layer", "bench --seconds 0"),
         ("fastcnn.train", "train classify --data digits"),
     ],
 )

@@ -406,7 +406,7 @@ class TestProcess:
         code = (
             "import sys; from fastcnn.cli.app import app; sys.argv = ['fastcnn', 'segment', '--help'];\n"
             "try: app()\nexcept SystemExit as e: assert not e.code\n"
-            "assert not {'torch', 'tifffile', 'PIL', 'fastcnn.image'} & set(sys.modules)"
+            "assert not {'torch', 'tifffile', 'PIL', 'fastcnn.ops'} & set(sys.modules)"
         )
         result = python(code)
         assert result.returncode == 0, result.stderr

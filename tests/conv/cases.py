@@ -14,7 +14,7 @@ import torch
 import fastcnn
 import fastcnn.ops as F
 from fastcnn import _core
-from fastcnn._conv_layer import Layer
+from fastcnn.ops._conv_layer import Layer
 
 ALGORITHMS = _core.conv_algorithms()
 WINOGRAD = [name for name in ALGORITHMS if name.startswith("winograd")]

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import fastcnn.ops as F
-from fastcnn._conv_layer import Layer
+from fastcnn.ops._conv_layer import Layer
 from tests.conv.cases import ALGORITHMS, algorithm, assert_accurate, fits
 
 LAYERS = (

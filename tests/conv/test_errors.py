@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import fastcnn
-import fastcnn.image
+import fastcnn.ops
 import fastcnn.ops as F
 from fastcnn import ArgumentError
 from tests.conv.cases import ALGORITHMS, algorithm
@@ -79,7 +79,7 @@ def test_wrong_arguments(op, input, weight, options, kind, text):
     bias = options.pop("bias", None)
     arrays = [np.zeros(s, np.float32) for s in (input, weight, *([bias] if bias else []))]
     with pytest.raises(kind, match=text):
-        getattr(fastcnn.image, op)(*arrays, **options)
+        getattr(fastcnn.ops, op)(*arrays, **options)
     tensors = [torch.from_numpy(a) for a in arrays]
     with pytest.raises(kind, match=text):
         getattr(F, op)(*tensors, **options)
@@ -93,7 +93,7 @@ def test_wrong_arguments(op, input, weight, options, kind, text):
 def test_dtypes(op):
     """One floating dtype for all."""
     weight = WEIGHT if op == "conv2d" else TRANSPOSED
-    for front, make in ((fastcnn.image, np.zeros), (F, lambda shape, dtype: torch.zeros(shape, dtype=dtype))):
+    for front, make in ((fastcnn.ops, np.zeros), (F, lambda shape, dtype: torch.zeros(shape, dtype=dtype))):
         f32, f64, i32 = (np.float32, np.float64, np.int32) if make is np.zeros else (torch.float32, torch.float64,
                                                                                      torch.int32)  # fmt: skip
         run = getattr(front, op)
@@ -107,17 +107,17 @@ def test_dtypes(op):
         getattr(F, op)(torch.zeros(IMAGE, dtype=torch.complex64), torch.zeros(weight, dtype=torch.complex64))
 
 
-def test_no_tensors():
-    with pytest.raises(TypeError, match=r"conv2d: expected input to be a torch tensor, got numpy\.ndarray"):
-        F.conv2d(np.zeros(IMAGE), torch.zeros(WEIGHT))
-    with pytest.raises(TypeError, match="conv2d: expected weight to be a torch tensor, got list"):
-        F.conv2d(torch.zeros(IMAGE), [[1.0]])
-    with pytest.raises(TypeError, match="conv2d: expected bias to be a torch tensor, got float"):
+def test_kinds():
+    for other in (torch.zeros(WEIGHT), [[1.0]]):
+        kinds = r"input of \S*, weight of \S*"
+        with pytest.raises(TypeError, match=f"conv2d: expected arrays only or tensors only, got {kinds}"):
+            F.conv2d(np.zeros(IMAGE) if isinstance(other, torch.Tensor) else torch.zeros(IMAGE), other)
+    with pytest.raises(TypeError, match=r"conv2d: expected arrays only or tensors only, got .* bias of numpy\.ndarray"):
         F.conv2d(torch.zeros(IMAGE), torch.zeros(WEIGHT), 1.0)
     with pytest.raises(TypeError, match=r"conv2d: expected input .*dtype"):
-        fastcnn.image.conv2d(np.full(IMAGE, "a"), np.full(WEIGHT, "a"))
-    with pytest.raises(TypeError, match="conv2d: expected weight to be an array, got NoneType"):
-        fastcnn.image.conv2d(np.zeros(IMAGE), None)
+        fastcnn.ops.conv2d(np.full(IMAGE, "a"), np.full(WEIGHT, "a"))
+    with pytest.raises(TypeError, match="conv2d: expected weight to be an array or a tensor, got NoneType"):
+        fastcnn.ops.conv2d(np.zeros(IMAGE), None)
 
 
 def test_devices():
@@ -139,7 +139,7 @@ def test_numbers_of_any_kind():
     expected = F.conv2d(image, weight, stride=2, padding=1)
     for two, one in ((np.int64(2), np.uint8(1)), ([2], (1,)), (torch.Size([2, 2]), [np.int32(1), 1])):
         assert torch.equal(F.conv2d(image, weight, stride=two, padding=one), expected)
-        got = fastcnn.image.conv2d(image.numpy(), weight.numpy(), stride=two, padding=one)
+        got = fastcnn.ops.conv2d(image.numpy(), weight.numpy(), stride=two, padding=one)
         np.testing.assert_array_equal(got, expected)
 
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 import fastcnn
-import fastcnn.image
+import fastcnn.ops
 import fastcnn.ops as F
-from fastcnn._conv_layer import Layer
+from fastcnn.ops._conv_layer import Layer
 from tests.conv.cases import (
     ALGORITHMS,
     KINDS,
@@ -45,7 +45,7 @@ def test_against_torch(name):
             assert_accurate(case.run(torch.float32), case.torch(torch.float32), what=text)
             arrays = [a.astype(np.float32) for a in case.arrays]
             np.testing.assert_array_equal(
-                getattr(fastcnn.image, case.op)(*arrays, **case.options), case.run(torch.float32), err_msg=text
+                getattr(fastcnn.ops, case.op)(*arrays, **case.options), case.run(torch.float32), err_msg=text
             )
     assert ran >= 5, f"{name} fits next to nothing"
 
@@ -79,7 +79,7 @@ def test_narrow_floats_round_once(name, dtype):
             torch.testing.assert_close(got, wide.to(dtype), rtol=0, atol=0, msg=case.layer.text)
             if dtype == torch.float16:
                 halves = [t.numpy() for t in tensors]
-                np.testing.assert_array_equal(getattr(fastcnn.image, case.op)(*halves, **case.options), got)
+                np.testing.assert_array_equal(getattr(fastcnn.ops, case.op)(*halves, **case.options), got)
 
 
 def layouts(t: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -154,7 +154,7 @@ def test_arrays_of_any_stride(text, dtype):
     """Negative strides, foreign byte order, Fortran order and misaligned data reach the NumPy front only."""
     case = case_of(text)
     arrays = [(a / 8).astype(dtype) for a in case.arrays]
-    run = getattr(fastcnn.image, case.op)
+    run = getattr(fastcnn.ops, case.op)
     expected = run(*arrays, **case.options)
     tolerance = {np.float32: 3e-5, np.float64: 1e-12, np.float16: 2e-3}[dtype] * np.abs(expected).max()
 
@@ -177,7 +177,7 @@ def test_arrays_of_any_stride(text, dtype):
 
 def test_array_likes():
     image = [[[1, 2.5, 4], [0, 1, 0], [2, 2, 2]]]
-    np.testing.assert_array_equal(fastcnn.image.conv2d(image, [[[[1.0]]]], [0.5])[0], np.array(image[0]) + 0.5)
+    np.testing.assert_array_equal(fastcnn.ops.conv2d(image, [[[[1.0]]]], [0.5])[0], np.array(image[0]) + 0.5)
 
 
 @pytest.mark.parametrize("text", KINDS[3:4] + KINDS[28:29] + KINDS[31:32] + KINDS[34:35] + KINDS[-2:])
@@ -188,12 +188,12 @@ def test_unbatched_and_empty_batches(text):
     whole = run(image, *rest, **case.options)
     torch.testing.assert_close(run(image[0], *rest, **case.options), whole[0])
     np.testing.assert_allclose(
-        getattr(fastcnn.image, case.op)(case.input[0], *case.arrays[1:], **case.options), whole[0], rtol=1e-12
+        getattr(fastcnn.ops, case.op)(case.input[0], *case.arrays[1:], **case.options), whole[0], rtol=1e-12
     )
     empty = run(image[:0], *rest, **case.options)
     assert empty.shape == (0, *whole.shape[1:])
     arrays = case.arrays
-    assert getattr(fastcnn.image, case.op)(arrays[0][:0], *arrays[1:], **case.options).shape == empty.shape
+    assert getattr(fastcnn.ops, case.op)(arrays[0][:0], *arrays[1:], **case.options).shape == empty.shape
     grads = [t.clone().requires_grad_() for t in (image[:0], *rest)]
     run(*grads, **case.options).sum().backward()
     assert all(float(t.grad.abs().sum()) == 0 and t.grad.shape == t.shape for t in grads)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import fastcnn
-import fastcnn.image
+import fastcnn.ops
 import fastcnn.ops as F
 from fastcnn import _core
 from tests.conv.cases import ALGORITHMS, KINDS, algorithm, assert_accurate, case_of, fits
@@ -80,7 +80,7 @@ def test_threads_bit_for_bit(name, threads):
                     results.append(case.run(dtype))
                     if dtype == torch.float32:
                         arrays = [a.astype(np.float32) for a in case.arrays]
-                        results.append(torch.from_numpy(getattr(fastcnn.image, case.op)(*arrays, **case.options)))
+                        results.append(torch.from_numpy(getattr(fastcnn.ops, case.op)(*arrays, **case.options)))
                 for other in results[1:]:
                     assert torch.equal(results[0], other), f"{text}, {dtype}"
 
@@ -180,7 +180,7 @@ def test_a_worker_process_of_a_data_loader():
             return 2
 
         def __getitem__(self, i):
-            return getattr(fastcnn.image, case.op)(*[a.astype(np.float32) for a in case.arrays], **case.options)
+            return getattr(fastcnn.ops, case.op)(*[a.astype(np.float32) for a in case.arrays], **case.options)
 
     for batch in torch.utils.data.DataLoader(Images(), num_workers=1):
         assert torch.equal(batch[0], expected)

@@ -10,8 +10,8 @@ import torch.nn.functional as T
 
 import fastcnn
 from fastcnn import _core
+from fastcnn._torch.packed import unpacked
 from fastcnn.ops import PackedConvolution
-from fastcnn.ops._packed import unpacked
 from tests.conv.cases import ALGORITHMS, KINDS, algorithm, assert_accurate, case_of, fits
 
 ACTIVATIONS = {

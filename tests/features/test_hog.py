@@ -9,8 +9,8 @@ import skimage.feature
 import torch
 
 import fastcnn
-import fastcnn.image as I
 import fastcnn.ops as F
+import fastcnn.ops as I
 from fastcnn import ArgumentError
 
 CASES = [

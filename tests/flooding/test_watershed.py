@@ -10,8 +10,8 @@ import skimage.filters
 import skimage.segmentation
 import torch
 
-import fastcnn.image as fc
 import fastcnn.ops as F
+import fastcnn.ops as fc
 from fastcnn import ArgumentError
 from tests.flooding.watershed_oracle import watershed as by_definition
 from tests.op_tester import AWKWARD, AWKWARD_3D, FLOATS, INTEGERS, OpTester, random_image

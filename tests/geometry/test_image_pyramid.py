@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-import fastcnn.image as I
 import fastcnn.ops as F
+import fastcnn.ops as I
 from fastcnn import ArgumentError
 from tests.geometry.test_resize import interpolate, rounding
 

@@ -10,8 +10,8 @@ import PIL.Image
 import pytest
 import torch
 
-import fastcnn.image as I
 import fastcnn.ops as F
+import fastcnn.ops as I
 from fastcnn import ArgumentError
 from tests.op_tester import AWKWARD, FLOATS, INTEGERS, OpTester, random_image
 

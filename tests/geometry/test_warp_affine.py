@@ -10,8 +10,8 @@ import pytest
 import scipy.ndimage as ndi
 import torch
 
-import fastcnn.image as I
 import fastcnn.ops as F
+import fastcnn.ops as I
 from fastcnn import ArgumentError
 from tests.geometry.test_resize import Resizing, random_values
 from tests.op_tester import FLOATS, INTEGERS

@@ -6,7 +6,7 @@ import scipy.ndimage as ndi
 from skimage.segmentation import clear_border
 
 import fastcnn
-import fastcnn.image
+import fastcnn.ops
 from fastcnn import ArgumentError
 from tests.labeling.masks import spiral
 from tests.op_tester import AWKWARD_3D, INTEGERS, OpTester
@@ -44,7 +44,7 @@ def test_large(threads, kind, rng):
     before = fastcnn.get_num_threads()
     try:
         fastcnn.set_num_threads(threads)
-        np.testing.assert_array_equal(fastcnn.image.clear_border(image), clear_border(image))
+        np.testing.assert_array_equal(fastcnn.ops.clear_border(image), clear_border(image))
     finally:
         fastcnn.set_num_threads(before)
 
@@ -52,7 +52,7 @@ def test_large(threads, kind, rng):
 def test_a_label_in_two_parts():
     labels = np.zeros((5, 7), int)
     labels[0, 1] = labels[2, 3] = 4
-    got = fastcnn.image.clear_border(labels)
+    got = fastcnn.ops.clear_border(labels)
     assert got[0, 1] == 0
     assert got[2, 3] == 4
 
@@ -61,6 +61,6 @@ def test_the_end_slices_are_border():
     """A volume of one slice is all border, as in scikit-image; a batch of images is not a volume."""
     labels = np.zeros((1, 5, 5), int)
     labels[0, 2, 2] = 1
-    assert fastcnn.image.clear_border(labels, spatial_dims=3).max() == 0
-    assert fastcnn.image.clear_border(labels).max() == 1
-    assert fastcnn.image.clear_border(labels > 0, spatial_dims=3).max() == 0
+    assert fastcnn.ops.clear_border(labels, spatial_dims=3).max() == 0
+    assert fastcnn.ops.clear_border(labels).max() == 1
+    assert fastcnn.ops.clear_border(labels > 0, spatial_dims=3).max() == 0

@@ -6,7 +6,6 @@ import scipy.ndimage as ndi
 import torch
 
 import fastcnn
-import fastcnn.image
 import fastcnn.ops
 from fastcnn import ArgumentError, _core
 from tests.labeling.masks import comb, late_first_pixel, random_mask, spiral
@@ -46,9 +45,9 @@ class TestLabel(OpTester):
 def test_neighbour_counts_name_the_same_connectivity(dims, rng):
     mask = rng.random((7, 9, 11)[:dims]) < 0.4
     for rank, count in enumerate([(4, 8), (6, 18, 26)][dims - 2], 1):
-        got = fastcnn.image.label(mask, connectivity=count, spatial_dims=dims)
+        got = fastcnn.ops.label(mask, connectivity=count, spatial_dims=dims)
         np.testing.assert_array_equal(got, expected(mask, rank)[0])
-        np.testing.assert_array_equal(got, fastcnn.image.label(mask, connectivity=rank, spatial_dims=dims))
+        np.testing.assert_array_equal(got, fastcnn.ops.label(mask, connectivity=rank, spatial_dims=dims))
 
 
 LARGE = {
@@ -81,7 +80,7 @@ def test_strips_join(name, connectivity, rng):
     try:
         for threads in (1, 2, 3, 16):
             fastcnn.set_num_threads(threads)
-            got, n = fastcnn.image.label(mask, connectivity, return_num=True)
+            got, n = fastcnn.ops.label(mask, connectivity, return_num=True)
             np.testing.assert_array_equal(got, want)
             assert n == count
     finally:
@@ -98,7 +97,7 @@ def test_strips_join_in_3d(shape, connectivity, rng):
             want, count = expected(mask, connectivity)
             for threads in (1, 2, 7):
                 fastcnn.set_num_threads(threads)
-                got, n = fastcnn.image.label(mask, connectivity, return_num=True, spatial_dims=3)
+                got, n = fastcnn.ops.label(mask, connectivity, return_num=True, spatial_dims=3)
                 np.testing.assert_array_equal(got, want)
                 assert n == count
     finally:
@@ -125,12 +124,12 @@ def test_torch_threads(rng):
 
 def test_counts_of_a_batch(rng):
     masks = rng.random((2, 3, 20, 30)) < 0.3
-    labels, counts = fastcnn.image.label(masks, return_num=True)
+    labels, counts = fastcnn.ops.label(masks, return_num=True)
     assert counts.dtype == np.int32
     np.testing.assert_array_equal(counts, labels.max((-1, -2)))
-    assert fastcnn.image.label(masks[0, 0], return_num=True)[1].shape == ()
+    assert fastcnn.ops.label(masks[0, 0], return_num=True)[1].shape == ()
     assert fastcnn.ops.label(torch.from_numpy(masks), return_num=True)[1].shape == (2, 3)
-    np.testing.assert_array_equal(fastcnn.image.label(masks[:, :, :0], return_num=True)[1], np.zeros((2, 3)))
+    np.testing.assert_array_equal(fastcnn.ops.label(masks[:, :, :0], return_num=True)[1], np.zeros((2, 3)))
 
 
 def test_a_mask_that_is_not_0_and_1():
@@ -143,5 +142,5 @@ def test_scratch_is_what_the_docstring_says():
     mask = np.indices((1000, 1024)).sum(0) % 2 == 0
     for connectivity, most in ((2, 2.3), (1, 4.3)):
         _core.take_peak_scratch()
-        fastcnn.image.label(mask, connectivity)
+        fastcnn.ops.label(mask, connectivity)
         assert _core.take_peak_scratch() <= most * mask.size

@@ -5,7 +5,6 @@ import pytest
 import torch
 from skimage.segmentation import relabel_sequential
 
-import fastcnn.image
 import fastcnn.ops
 from fastcnn import ArgumentError
 from tests.op_tester import AWKWARD_3D, OpTester
@@ -45,7 +44,7 @@ class TestRelabelSequential(OpTester):
 def test_without_max_labels(dtype, rng):
     labels = (rng.integers(0, 3, (2, 20, 30)) * np.array([2, 50])[:, None, None]).astype(dtype)
     labels[1, 0, :4] = [7, 8, 9, 0]
-    got = fastcnn.image.relabel_sequential(labels)
+    got = fastcnn.ops.relabel_sequential(labels)
     np.testing.assert_array_equal(got.count, [2, 5])
     np.testing.assert_array_equal(got.inverse_map, [[0, 2, 4, 0, 0, 0], [0, 7, 8, 9, 50, 100]])
     for i in range(2):
@@ -57,8 +56,8 @@ def test_without_max_labels(dtype, rng):
 
 
 def test_bool_and_nothing():
-    np.testing.assert_array_equal(fastcnn.image.relabel_sequential(np.eye(3, dtype=bool)).labels, np.eye(3, dtype=bool))
-    got = fastcnn.image.relabel_sequential(np.zeros((3, 4), int))
+    np.testing.assert_array_equal(fastcnn.ops.relabel_sequential(np.eye(3, dtype=bool)).labels, np.eye(3, dtype=bool))
+    got = fastcnn.ops.relabel_sequential(np.zeros((3, 4), int))
     assert got.count == 0
     np.testing.assert_array_equal(got.inverse_map, [0])
 
@@ -66,7 +65,7 @@ def test_bool_and_nothing():
 def test_many_labels_and_threads(rng):
     """A table, and a sorted list, of about as many labels as pixels."""
     for labels in (rng.integers(0, 250_000, (400, 500)), rng.integers(0, 2**62, (400, 500))):
-        new, inverse, count = fastcnn.image.relabel_sequential(labels)
+        new, inverse, count = fastcnn.ops.relabel_sequential(labels)
         want, _, old = relabel_sequential(labels)
         np.testing.assert_array_equal(new, want)
         np.testing.assert_array_equal(inverse[: count + 1], np.concatenate([[0], np.unique(labels[labels > 0])]))

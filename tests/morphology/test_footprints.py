@@ -5,8 +5,8 @@ import pytest
 import skimage.morphology
 import torch
 
-import fastcnn.image as fc
 import fastcnn.ops as F
+import fastcnn.ops as fc
 from fastcnn import ArgumentError
 
 

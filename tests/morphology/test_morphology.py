@@ -7,8 +7,8 @@ import scipy.ndimage as ndi
 import skimage.morphology
 import torch
 
-import fastcnn.image as fc
 import fastcnn.ops as F
+import fastcnn.ops as fc
 from fastcnn import ArgumentError
 from tests.op_tester import AWKWARD_3D, FLOATS, INTEGERS, OpTester, random_image
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-import fastcnn.image
 import fastcnn.ops
 
 FLOAT = ("float16", "bfloat16", "float32", "float64")
@@ -151,16 +150,16 @@ TABLE: dict[str, tuple[tuple[str, ...], Call]] = {
 }
 
 
-def public(front: Any) -> set[str]:
-    return {name for name in front.__all__ if inspect.isfunction(getattr(front, name))}
+def functions(names: Iterable[str]) -> set[str]:
+    return {name for name in names if inspect.isfunction(getattr(fastcnn.ops, name))}
 
 
 def test_the_table_is_complete() -> None:
-    assert {key.partition("/")[0] for key in TABLE} == public(fastcnn.ops) | public(fastcnn.image)
+    assert {key.partition("/")[0] for key in TABLE} == functions(fastcnn.ops.__all__)
 
 
 class Numpy:
-    front = fastcnn.image
+    names = fastcnn.ops.FOR_ARRAYS
 
     @staticmethod
     def of(array: np.ndarray, dtype: str | None) -> Any:
@@ -168,7 +167,7 @@ class Numpy:
 
 
 class Torch:
-    front = fastcnn.ops
+    names = fastcnn.ops.__all__
 
     @staticmethod
     def of(array: np.ndarray, dtype: str | None) -> Any:
@@ -207,7 +206,7 @@ def run(kind: Any, key: str, dtype: str, values: str) -> list[Any]:
             array = array / limits.max if limits.min == 0 else array * (2 / (float(limits.max) - float(limits.min)))
         return kind.of(array, dtype)
 
-    return list(leaves(call(getattr(kind.front, op), typed, lambda array: kind.of(array, None))))
+    return list(leaves(call(getattr(fastcnn.ops, op), typed, lambda array: kind.of(array, None))))
 
 
 def wider(key: str, dtype: str) -> str:
@@ -228,7 +227,7 @@ CASES = [
     pytest.param(kind, key, dtype, id=f"{kind.__name__.lower()}-{key}-{dtype}")
     for kind, dtypes in ((Numpy, NUMPY), (Torch, ANY))
     for key in TABLE
-    if key.partition("/")[0] in public(kind.front)
+    if key.partition("/")[0] in functions(kind.names)
     for dtype in (dtypes if TABLE[key][0] else ("float32",))
 ]
 

@@ -12,7 +12,6 @@ import pytest
 import torch
 
 import fastcnn.ops as F
-from fastcnn import _ops
 
 IMAGE = np.random.default_rng(0).random((3, 12, 14), np.float32)
 CHANNELWISE = [
@@ -30,9 +29,9 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
 
 
 def test_every_channel_axis_is_tested() -> None:
-    found = {n for n in _ops.__all__ if hasattr(getattr(_ops, n), "without_channels")}
+    found = {n for n in F.__all__ if hasattr(getattr(F, n), "without_channels")}
     assert found == set(CHANNELWISE)
-    assert all("channel_axis" in inspect.signature(getattr(_ops, n)).parameters for n in found)
+    assert all("channel_axis" in inspect.signature(getattr(F, n)).parameters for n in found)
 
 
 @pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy], ids=["array", "tensor"])
@@ -95,7 +94,7 @@ def test_a_cold_compile() -> None:
 
 def test_arrays_need_no_torch() -> None:
     code = (
-        "import sys, numpy as np, fastcnn.image as I\n"
+        "import sys, numpy as np, fastcnn.ops as I\n"
         "I.watershed(I.distance_transform_edt(I.opening(np.eye(9) > 0, I.disk(1))))\n"
         "assert 'torch' not in sys.modules"
     )

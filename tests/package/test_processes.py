@@ -8,7 +8,6 @@ import pytest
 import torch
 
 import fastcnn
-import fastcnn.image
 import fastcnn.ops
 from tests import race
 
@@ -20,7 +19,7 @@ class Eroded(torch.utils.data.Dataset):
         return 6
 
     def __getitem__(self, index):
-        numpy_front = fastcnn.image.erosion(np.roll(IMAGE, index, 0), 5)
+        numpy_front = fastcnn.ops.erosion(np.roll(IMAGE, index, 0), 5)
         torch_front = fastcnn.ops.erosion(torch.from_numpy(np.roll(IMAGE, index, 0)), 5)
         assert (torch.from_numpy(numpy_front) == torch_front).all()
         return torch_front
@@ -36,18 +35,18 @@ def test_data_loader_workers():
 
 
 def _child(queue):
-    queue.put(fastcnn.image.erosion(IMAGE, 7))
+    queue.put(fastcnn.ops.erosion(IMAGE, 7))
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_fork_while_another_thread_works():
     """The child gets its own pool and scratch cache, whatever was locked in the parent."""
-    expected = fastcnn.image.erosion(IMAGE, 7)
+    expected = fastcnn.ops.erosion(IMAGE, 7)
     stop = threading.Event()
 
     def work():
         while not stop.is_set():
-            fastcnn.image.erosion(IMAGE, 3)
+            fastcnn.ops.erosion(IMAGE, 3)
 
     worker = threading.Thread(target=work)
     worker.start()
@@ -67,12 +66,12 @@ def test_fork_while_another_thread_works():
 
 def test_many_callers():
     """Python threads call the NumPy front at the same time (it releases the GIL)."""
-    expected = fastcnn.image.erosion(IMAGE, 5)
+    expected = fastcnn.ops.erosion(IMAGE, 5)
     failures = []
 
     def work():
         for _ in range(20):
-            if not np.array_equal(fastcnn.image.erosion(IMAGE, 5), expected):
+            if not np.array_equal(fastcnn.ops.erosion(IMAGE, 5), expected):
                 failures.append(1)
 
     callers = [threading.Thread(target=work) for _ in range(4)]
@@ -110,4 +109,4 @@ def test_every_op_has_a_call():
     plain |= {"sliding_windows", "square"}
     forms = {"adaptive_avg_pool1d", "adaptive_avg_pool3d", "adaptive_max_pool1d", "adaptive_max_pool3d"}
     forms |= {"max_unpool1d", "max_unpool2d", "max_unpool3d", "selective_search_padded"}
-    assert set(fastcnn.image.__all__) == set(race.CALLS) | plain | forms
+    assert set(fastcnn.ops.FOR_ARRAYS) == set(race.CALLS) | plain | forms

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import skimage.morphology
 
-import fastcnn.image as fc
+import fastcnn.ops as fc
 from fastcnn import ArgumentError
 from tests.op_tester import AWKWARD, AWKWARD_3D, FLOATS, INTEGERS, OpTester, random_image
 

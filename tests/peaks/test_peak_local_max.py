@@ -6,8 +6,8 @@ import scipy.ndimage as ndi
 import skimage.feature
 import torch
 
-import fastcnn.image as fc
 import fastcnn.ops as F
+import fastcnn.ops as fc
 from fastcnn import ArgumentError
 from tests.op_tester import AWKWARD, AWKWARD_3D, FLOATS, INTEGERS, OpTester, random_image
 
@@ -72,7 +72,7 @@ class TestPeakLocalMaxPadded(OpTester):
 
     def test_empty(self, case):
         for shape, batch in [((0, 5, 7), (0,)), ((2, 0, 7), (2,)), ((0, 0), ())]:
-            for op, image in ((self.image_op, np.zeros(shape)), (self.torch_op, torch.zeros(shape))):
+            for op, image in ((self.run, np.zeros(shape)), (self.run, torch.zeros(shape))):
                 coordinates, counts = op(image, **case)
                 assert tuple(coordinates.shape) == (*batch, case["max_peaks"], 2)
                 assert (coordinates == -1).all()

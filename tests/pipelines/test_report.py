@@ -4,12 +4,12 @@ import csv
 
 import numpy as np
 
-import fastcnn.image
+import fastcnn.ops
 from fastcnn.pipelines import write_region_csv
 
 
 def table(labels, intensity):
-    return fastcnn.image.region_table(labels, intensity)
+    return fastcnn.ops.region_table(labels, intensity)
 
 
 def test_one_image(tmp_path):

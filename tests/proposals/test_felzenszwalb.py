@@ -12,8 +12,8 @@ import skimage.data
 import skimage.segmentation
 import torch
 
-import fastcnn.image as I
 import fastcnn.ops as F
+import fastcnn.ops as I
 from fastcnn import ArgumentError
 from tests.op_tester import FLOATS, INTEGERS, OpTester, random_image
 

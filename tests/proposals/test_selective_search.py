@@ -11,8 +11,8 @@ import skimage.draw
 import torch
 
 import fastcnn
-import fastcnn.image as I
 import fastcnn.ops as F
+import fastcnn.ops as I
 from fastcnn import ArgumentError
 
 

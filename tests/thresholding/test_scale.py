@@ -6,7 +6,6 @@ import scipy.ndimage as ndi
 import skimage.filters
 import torch
 
-import fastcnn.image
 import fastcnn.ops
 
 # Powers of two from subnormal numbers to the end of float32; scaling by them rounds nothing in between.
@@ -38,10 +37,10 @@ def test_otsu_where_the_range_overflows():
     values = np.array([[-3e38, -3e38, 3e38]], np.float32)
     want = skimage.filters.threshold_otsu(values.astype(np.float64))  # -2.98828125e38
     assert want == pytest.approx(-2.988e38, rel=1e-3)
-    assert fastcnn.image.threshold_otsu(values) == pytest.approx(want, rel=1e-6)
+    assert fastcnn.ops.threshold_otsu(values) == pytest.approx(want, rel=1e-6)
     assert float(fastcnn.ops.threshold_otsu(torch.from_numpy(values))) == pytest.approx(want, rel=1e-6)
     wide = np.array([[-1.5e308, -1.5e308, 1.5e308]])
-    assert fastcnn.image.threshold_otsu(wide) == pytest.approx(-1.5e308 + 1.5e308 / 256, rel=1e-12)
+    assert fastcnn.ops.threshold_otsu(wide) == pytest.approx(-1.5e308 + 1.5e308 / 256, rel=1e-12)
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.uint64])
@@ -49,9 +48,9 @@ def test_otsu_of_integers_that_no_double_holds(dtype):
     """The threshold moves with the values."""
     values = np.array([[0, 1, 2, 3, 200, 201, 203]])
     want = skimage.filters.threshold_otsu(values)
-    assert fastcnn.image.threshold_otsu((values + 2**62).astype(dtype)) == want + 2**62
+    assert fastcnn.ops.threshold_otsu((values + 2**62).astype(dtype)) == want + 2**62
     far = np.array([[0, 1, 2, 2**40, 2**40 + 1]])  # sorted, not counted
-    assert fastcnn.image.threshold_otsu((far + 2**62).astype(dtype)) == 2 + 2**62
+    assert fastcnn.ops.threshold_otsu((far + 2**62).astype(dtype)) == 2 + 2**62
 
 
 @pytest.mark.parametrize("power", POWERS)
@@ -60,10 +59,10 @@ def test_local_mean(power, size, rng):
     image = np.round(picture(rng) * 256) * 2.0 ** (power - 8)
     scaled = image.astype(np.float32)
     want = ndi.uniform_filter(image, size, mode="reflect")
-    got = fastcnn.image.threshold_local(scaled, size, "mean")
+    got = fastcnn.ops.threshold_local(scaled, size, "mean")
     atol = 2e-6 * 2.0**power + 2.0**-148
     np.testing.assert_allclose(got, want, rtol=0, atol=atol)
-    mask = fastcnn.image.binarize_local(scaled, size, "mean")
+    mask = fastcnn.ops.binarize_local(scaled, size, "mean")
     sure = abs(image - want) > 2 * atol
     np.testing.assert_array_equal(mask[sure], (image > want)[sure])
 
@@ -71,10 +70,10 @@ def test_local_mean(power, size, rng):
 def test_local_mean_at_the_end_of_float32(rng):
     image = np.where(rng.random((30, 31)) < 0.5, 3e38, -3e38).astype(np.float32)
     want = ndi.uniform_filter(image.astype(np.float64), 5, mode="reflect")
-    np.testing.assert_allclose(fastcnn.image.threshold_local(image, 5, "mean"), want, rtol=1e-5, atol=1e33)
+    np.testing.assert_allclose(fastcnn.ops.threshold_local(image, 5, "mean"), want, rtol=1e-5, atol=1e33)
     mask = fastcnn.ops.binarize_local(torch.from_numpy(image), 5, "mean", 1e37)
     np.testing.assert_array_equal(mask, image > want - 1e37)
     image[4, 4] = np.nan  # as before: NaN in its blocks alone
-    got = fastcnn.image.threshold_local(image, 5, "mean")
+    got = fastcnn.ops.threshold_local(image, 5, "mean")
     assert np.isnan(got).sum() == 25
     assert np.isfinite(got).sum() == image.size - 25

@@ -6,8 +6,8 @@ import torch
 from skimage.filters import threshold_otsu
 
 import fastcnn
-import fastcnn.image as fc
 import fastcnn.ops as F
+import fastcnn.ops as fc
 from fastcnn import ArgumentError
 from tests.op_tester import AWKWARD, AWKWARD_3D, OpTester
 

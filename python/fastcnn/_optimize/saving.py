@@ -17,14 +17,14 @@ from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
 from fastcnn import _core
-from fastcnn._convolution import Geometry
 from fastcnn._errors import ArgumentError, BackendError
 from fastcnn._optimize import steps
 from fastcnn._optimize.attributes import attribute
 from fastcnn._optimize.guard import Guard
 from fastcnn._optimize.module import Optimized, Signature
 from fastcnn._optimize.operators import function_of, name_of
-from fastcnn.ops._packed import PackedConvolution
+from fastcnn._torch.packed import PackedConvolution
+from fastcnn.ops._conv_arithmetic import Geometry
 
 _KEY = "fastcnn.optimized"
 _VERSION = 1

@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from fastcnn import ops
-from fastcnn._convolution import Geometry
-from fastcnn.ops._packed import PackedConvolution
+from fastcnn._torch.packed import PackedConvolution
+from fastcnn.ops._conv_arithmetic import Geometry
 
 Shape = tuple[int, ...]
 Call = tuple[Callable[..., Any], tuple[Any, ...]]

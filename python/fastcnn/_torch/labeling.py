@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from fastcnn._errors import ArgumentError
-from fastcnn._ops.labeling import RegionTable
 from fastcnn._torch.register import register_named_tuple_for_export, register_op
+from fastcnn.ops.labeling import RegionTable
 
 
 def _per_image(images: Tensor, spatial_dims: int, *tail: Any) -> list[Any]:

@@ -4,6 +4,8 @@ from fastcnn._dispatch import tensor_ops
 from fastcnn._torch import (  # noqa: F401  (they fill the table)
     boxes,
     cleaning,
+    conv,
+    deform,
     distance,
     features,
     filtering,
@@ -11,7 +13,9 @@ from fastcnn._torch import (  # noqa: F401  (they fill the table)
     geometry,
     labeling,
     morphology,
+    packed,
     peaks,
+    pooling,
     proposals,
     roi,
     thresholding,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from torch import Tensor
 
-    from fastcnn._conv_layer import Layer
+    from fastcnn.ops._conv_layer import Layer
 
 # Layers of the networks that people run: ResNet, VGG, U-Net, EfficientNet, ResNeXt, a detector's, audio, volumes.
 TYPICAL = (
@@ -61,7 +61,7 @@ def bench(
     from rich.console import Console
 
     import fastcnn
-    from fastcnn._conv_layer import Layer
+    from fastcnn.ops._conv_layer import Layer
 
     try:
         chosen = [Layer.parse(text) for text in layers or TYPICAL]

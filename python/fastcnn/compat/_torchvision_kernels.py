@@ -10,9 +10,8 @@ from torch import Tensor
 
 from fastcnn import ops
 from fastcnn._errors import ArgumentError
+from fastcnn._torch import conv as _conv
 from fastcnn._torch.table import TENSOR_OPS
-from fastcnn.ops import conv as _conv
-from fastcnn.ops import deform as _deform
 
 _BACK = "SymInt batch_size, SymInt channels, SymInt height, SymInt width"
 _POOLED = "float spatial_scale, SymInt pooled_height, SymInt pooled_width"
@@ -138,12 +137,12 @@ def deform_conv2d_backward(
     # The convolution of the samples is one of 1x1: stride, padding before and after, dilation.
     unit: tuple[Any, ...] = ([1, 1], [0, 0, 0, 0], [1, 1], groups)
     kernel = w.permute(0, 2, 3, 1)
-    columns = _deform._deform_columns(x, o, scales, taps, groups, offset_groups)
-    to_kernel = _conv._weight_grad(g, columns, [1, 1], *unit)
-    to_columns = _conv._convolution_transpose(
+    columns = TENSOR_OPS["deform_columns"](x, o, scales, taps, groups, offset_groups)
+    to_kernel = TENSOR_OPS["_convolution_weight_grad"](g, columns, [1, 1], *unit)
+    to_columns = _conv.convolution_transpose(
         g, kernel.reshape(w.shape[0], -1, 1, 1), None, list(columns.shape[2:]), *unit
     )
-    to_input, to_offset, to_mask = _deform._deform_columns_backward(
+    to_input, to_offset, to_mask = TENSOR_OPS["_deform_columns_backward"](
         to_columns, x, o, scales, taps, groups, offset_groups
     )
     to_weight = to_kernel.reshape(kernel.shape).permute(0, 3, 1, 2).contiguous()

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from onnxscript import ir
 
-from fastcnn import _convolution as _c
-from fastcnn._convolution import Geometry
+from fastcnn._torch.packed import unpacked
 from fastcnn.deploy._onnx_common import Planes, Types, count, fixed, ints, op, scalar, vector
-from fastcnn.ops._packed import unpacked
+from fastcnn.ops import _conv_arithmetic as _c
+from fastcnn.ops._conv_arithmetic import Geometry
 
 # --- convolutions -----------------------------------------------------------------------------------------------------
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from fastcnn import ops
 from fastcnn._errors import ArgumentError
-from fastcnn._markers import number_padded
 from fastcnn._torch.register import register_named_tuple_for_export
+from fastcnn.ops._markers import number_padded_points
 
 # Default minimum distance of two objects' centres, in pixels.
 MIN_DISTANCE = 5
@@ -115,7 +115,7 @@ class ObjectSegmenter(nn.Module):
         points, _ = ops.peak_local_max_padded(
             distance, self.max_objects, self.min_distance, threshold_abs=0.0, labels=pieces
         )
-        markers, count = number_padded(points, distance)
+        markers, count = number_padded_points(points, distance)
         labels = ops.watershed(-distance, markers, connectivity=1, mask=body)
         regions = ops.region_table(labels, intensity.float(), self.max_objects)
         return ObjectMaps(labels, count, regions)

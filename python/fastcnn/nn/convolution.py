@@ -13,9 +13,9 @@ from torch.nn import functional
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from fastcnn import ops
+from fastcnn._dispatch import as_batch
+from fastcnn._torch.packed import PackedConvolution
 from fastcnn.nn import _modes
-from fastcnn.ops._packed import PackedConvolution
-from fastcnn.ops._single import as_batch
 
 # Steps of fused optimisers: they write to parameters without counting it as a new version.
 _uncounted_steps = 0

@@ -48,20 +48,21 @@ class _AdaptiveAvgPool(_Pool):
 
 
 class _MaxUnpool(torch.nn.Module):
-    _op: Callable[..., Tensor]
+    _op: Callable[..., Any]
 
     def forward(self, input: Tensor, indices: Tensor, output_size: Any = None) -> Tensor:
         """Run the layer."""
         if isinstance(input, Tensor) and not has_kernels(input):  # what is no tensor the op refuses by name
             result: Tensor = super().forward(input, indices, output_size)
             return result
-        return self._op(input, indices, self.kernel_size, self.stride, self.padding, output_size)
+        unpooled: Tensor = self._op(input, indices, self.kernel_size, self.stride, self.padding, output_size)
+        return unpooled
 
 
 class MaxPool1d(_MaxPool, torch.nn.MaxPool1d):
     """`torch.nn.MaxPool1d` on fastcnn's kernels."""
 
-    _op = staticmethod(ops.max_pool1d)
+    _op: Callable[..., Any] = staticmethod(ops.max_pool1d)
 
 
 class MaxPool2d(_MaxPool, torch.nn.MaxPool2d):
@@ -74,83 +75,83 @@ class MaxPool2d(_MaxPool, torch.nn.MaxPool2d):
                  [13., 15.]]])
     """
 
-    _op = staticmethod(ops.max_pool2d)
+    _op: Callable[..., Any] = staticmethod(ops.max_pool2d)
 
 
 class MaxPool3d(_MaxPool, torch.nn.MaxPool3d):
     """`torch.nn.MaxPool3d` on fastcnn's kernels."""
 
-    _op = staticmethod(ops.max_pool3d)
+    _op: Callable[..., Any] = staticmethod(ops.max_pool3d)
 
 
 class AvgPool1d(_AvgPool, torch.nn.AvgPool1d):
     """`torch.nn.AvgPool1d` on fastcnn's kernels."""
 
-    _op = staticmethod(ops.avg_pool1d)
+    _op: Callable[..., Any] = staticmethod(ops.avg_pool1d)
     _settings = ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad")
 
 
 class AvgPool2d(_AvgPool, torch.nn.AvgPool2d):
     """`torch.nn.AvgPool2d` on fastcnn's kernels."""
 
-    _op = staticmethod(ops.avg_pool2d)
+    _op: Callable[..., Any] = staticmethod(ops.avg_pool2d)
 
 
 class AvgPool3d(_AvgPool, torch.nn.AvgPool3d):
     """`torch.nn.AvgPool3d` on fastcnn's kernels."""
 
-    _op = staticmethod(ops.avg_pool3d)
+    _op: Callable[..., Any] = staticmethod(ops.avg_pool3d)
 
 
 class AdaptiveAvgPool1d(_AdaptiveAvgPool, torch.nn.AdaptiveAvgPool1d):
     """`torch.nn.AdaptiveAvgPool1d` on fastcnn's kernels."""
 
-    _op = staticmethod(ops.adaptive_avg_pool1d)
+    _op: Callable[..., Any] = staticmethod(ops.adaptive_avg_pool1d)
 
 
 class AdaptiveAvgPool2d(_AdaptiveAvgPool, torch.nn.AdaptiveAvgPool2d):
     """`torch.nn.AdaptiveAvgPool2d` on fastcnn's kernels."""
 
-    _op = staticmethod(ops.adaptive_avg_pool2d)
+    _op: Callable[..., Any] = staticmethod(ops.adaptive_avg_pool2d)
 
 
 class AdaptiveAvgPool3d(_AdaptiveAvgPool, torch.nn.AdaptiveAvgPool3d):
     """`torch.nn.AdaptiveAvgPool3d` on fastcnn's kernels."""
 
-    _op = staticmethod(ops.adaptive_avg_pool3d)
+    _op: Callable[..., Any] = staticmethod(ops.adaptive_avg_pool3d)
 
 
 class AdaptiveMaxPool1d(_AdaptiveMaxPool, torch.nn.AdaptiveMaxPool1d):
     """`torch.nn.AdaptiveMaxPool1d` on fastcnn's kernels."""
 
-    _op = staticmethod(ops.adaptive_max_pool1d)
+    _op: Callable[..., Any] = staticmethod(ops.adaptive_max_pool1d)
 
 
 class AdaptiveMaxPool2d(_AdaptiveMaxPool, torch.nn.AdaptiveMaxPool2d):
     """`torch.nn.AdaptiveMaxPool2d` on fastcnn's kernels."""
 
-    _op = staticmethod(ops.adaptive_max_pool2d)
+    _op: Callable[..., Any] = staticmethod(ops.adaptive_max_pool2d)
 
 
 class AdaptiveMaxPool3d(_AdaptiveMaxPool, torch.nn.AdaptiveMaxPool3d):
     """`torch.nn.AdaptiveMaxPool3d` on fastcnn's kernels."""
 
-    _op = staticmethod(ops.adaptive_max_pool3d)
+    _op: Callable[..., Any] = staticmethod(ops.adaptive_max_pool3d)
 
 
 class MaxUnpool1d(_MaxUnpool, torch.nn.MaxUnpool1d):
     """`torch.nn.MaxUnpool1d` on fastcnn's kernels."""
 
-    _op = staticmethod(ops.max_unpool1d)
+    _op: Callable[..., Any] = staticmethod(ops.max_unpool1d)
 
 
 class MaxUnpool2d(_MaxUnpool, torch.nn.MaxUnpool2d):
     """`torch.nn.MaxUnpool2d` on fastcnn's kernels."""
 
-    _op = staticmethod(ops.max_unpool2d)
+    _op: Callable[..., Any] = staticmethod(ops.max_unpool2d)
 
 
 class MaxUnpool3d(_MaxUnpool, torch.nn.MaxUnpool3d):
     """`torch.nn.MaxUnpool3d` on fastcnn's kernels."""
 
-    _op = staticmethod(ops.max_unpool3d)
+    _op: Callable[..., Any] = staticmethod(ops.max_unpool3d)

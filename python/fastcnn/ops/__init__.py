@@ -1,180 +1,107 @@
-"""Operations on torch tensors and NumPy arrays, by family: the kind that comes in goes out.
+"""Operations on NumPy arrays and torch tensors, by family: the kind that comes in goes out.
 
-Convolutions and pools take tensors here, and arrays in ``fastcnn.image``.
+Only tensors load torch, and what is made of it: `PackedConvolution` and the losses of boxes.
 """
 
+from __future__ import annotations
+
+import importlib
+import sys
+
 from fastcnn._checked import check_all
-from fastcnn._ops import (
-    batched_nms,
-    binarize_local,
-    box_area,
-    box_convert,
-    box_iou,
-    box_iou_rotated,
-    clear_border,
-    clip_boxes_to_image,
-    closing,
-    complete_box_iou,
-    decode_boxes,
-    diamond,
-    dilation,
-    disk,
-    distance_box_iou,
-    distance_transform_edt,
-    encode_boxes,
-    erosion,
-    felzenszwalb,
-    fill_holes,
-    gaussian_blur,
-    generalized_box_iou,
-    generate_anchors,
-    hexagon,
-    hog,
-    image_pyramid,
-    label,
-    line,
-    local_maxima,
-    local_minima,
-    masks_to_boxes,
-    matrix_nms,
-    morphological_gradient,
-    nms,
-    nms_padded,
-    nms_rotated,
-    opening,
-    peak_local_max,
-    peak_local_max_padded,
-    ps_roi_align,
-    ps_roi_pool,
-    rectangle,
-    region_table,
-    relabel_sequential,
-    remove_small_boxes,
-    remove_small_holes,
-    remove_small_objects,
-    resize,
-    roi_align,
-    roi_pool,
-    selective_search,
-    selective_search_padded,
-    sliding_windows,
-    soft_nms,
-    square,
-    threshold_local,
-    threshold_otsu,
-    warp_affine,
-    watershed,
+from fastcnn.ops import (
+    anchors,
+    boxes,
+    cleaning,
+    conv,
+    deform,
+    distance,
+    features,
+    filtering,
+    flooding,
+    geometry,
+    labeling,
+    morphology,
+    peaks,
+    pooling,
+    proposals,
+    roi,
+    suppression,
+    thresholding,
 )
-from fastcnn.ops._packed import PackedConvolution
-from fastcnn.ops.box_losses import complete_box_iou_loss, distance_box_iou_loss, generalized_box_iou_loss
-from fastcnn.ops.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
-from fastcnn.ops.deform import deform_conv2d
-from fastcnn.ops.pooling import (
-    adaptive_avg_pool1d,
-    adaptive_avg_pool2d,
-    adaptive_avg_pool3d,
-    adaptive_max_pool1d,
-    adaptive_max_pool2d,
-    adaptive_max_pool3d,
-    avg_pool1d,
-    avg_pool2d,
-    avg_pool3d,
-    max_pool1d,
-    max_pool2d,
-    max_pool3d,
-    max_unpool1d,
-    max_unpool2d,
-    max_unpool3d,
-    spatial_pyramid_pool,
-)
+from fastcnn.ops.anchors import *
+from fastcnn.ops.boxes import *
+from fastcnn.ops.cleaning import *
+from fastcnn.ops.conv import *
+from fastcnn.ops.deform import *
+from fastcnn.ops.distance import *
+from fastcnn.ops.features import *
+from fastcnn.ops.filtering import *
+from fastcnn.ops.flooding import *
+from fastcnn.ops.geometry import *
+from fastcnn.ops.labeling import *
+from fastcnn.ops.morphology import *
+from fastcnn.ops.peaks import *
+from fastcnn.ops.pooling import *
+from fastcnn.ops.proposals import *
+from fastcnn.ops.roi import *
+from fastcnn.ops.suppression import *
+from fastcnn.ops.thresholding import *
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from fastcnn._torch.box_losses import complete_box_iou_loss, distance_box_iou_loss, generalized_box_iou_loss
+    from fastcnn._torch.packed import PackedConvolution
+
+_FOR_TENSORS = {
+    "PackedConvolution": "packed",
+    "complete_box_iou_loss": "box_losses",
+    "distance_box_iou_loss": "box_losses",
+    "generalized_box_iou_loss": "box_losses",
+}
 
 __all__ = [
     "PackedConvolution",
-    "adaptive_avg_pool1d",
-    "adaptive_avg_pool2d",
-    "adaptive_avg_pool3d",
-    "adaptive_max_pool1d",
-    "adaptive_max_pool2d",
-    "adaptive_max_pool3d",
-    "avg_pool1d",
-    "avg_pool2d",
-    "avg_pool3d",
-    "batched_nms",
-    "binarize_local",
-    "box_area",
-    "box_convert",
-    "box_iou",
-    "box_iou_rotated",
-    "clear_border",
-    "clip_boxes_to_image",
-    "closing",
-    "complete_box_iou",
+    *anchors.__all__,
+    *boxes.__all__,
+    *cleaning.__all__,
+    *conv.__all__,
+    *deform.__all__,
+    *distance.__all__,
+    *features.__all__,
+    *filtering.__all__,
+    *flooding.__all__,
+    *geometry.__all__,
+    *labeling.__all__,
+    *morphology.__all__,
+    *peaks.__all__,
+    *pooling.__all__,
+    *proposals.__all__,
+    *roi.__all__,
+    *suppression.__all__,
+    *thresholding.__all__,
     "complete_box_iou_loss",
-    "conv1d",
-    "conv2d",
-    "conv3d",
-    "conv_transpose1d",
-    "conv_transpose2d",
-    "conv_transpose3d",
-    "decode_boxes",
-    "deform_conv2d",
-    "diamond",
-    "dilation",
-    "disk",
-    "distance_box_iou",
     "distance_box_iou_loss",
-    "distance_transform_edt",
-    "encode_boxes",
-    "erosion",
-    "felzenszwalb",
-    "fill_holes",
-    "gaussian_blur",
-    "generalized_box_iou",
     "generalized_box_iou_loss",
-    "generate_anchors",
-    "hexagon",
-    "hog",
-    "image_pyramid",
-    "label",
-    "line",
-    "local_maxima",
-    "local_minima",
-    "masks_to_boxes",
-    "matrix_nms",
-    "max_pool1d",
-    "max_pool2d",
-    "max_pool3d",
-    "max_unpool1d",
-    "max_unpool2d",
-    "max_unpool3d",
-    "morphological_gradient",
-    "nms",
-    "nms_padded",
-    "nms_rotated",
-    "opening",
-    "peak_local_max",
-    "peak_local_max_padded",
-    "ps_roi_align",
-    "ps_roi_pool",
-    "rectangle",
-    "region_table",
-    "relabel_sequential",
-    "remove_small_boxes",
-    "remove_small_holes",
-    "remove_small_objects",
-    "resize",
-    "roi_align",
-    "roi_pool",
-    "selective_search",
-    "selective_search_padded",
-    "sliding_windows",
-    "soft_nms",
-    "spatial_pyramid_pool",
-    "square",
-    "threshold_local",
-    "threshold_otsu",
-    "warp_affine",
-    "watershed",
 ]
+FOR_ARRAYS = [name for name in __all__ if name not in _FOR_TENSORS]
 
-check_all(__name__, __all__)
+check_all(__name__, FOR_ARRAYS)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _FOR_TENSORS:
+        raise AttributeError(f"module 'fastcnn.ops' has no attribute {name!r}")
+    module = importlib.import_module(f"fastcnn._torch.{_FOR_TENSORS[name]}")
+    found = globals()[name] = getattr(module, name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+if "torch" in sys.modules:  # so that saved programs find the ops, before the first tensor comes
+    import fastcnn._torch.table  # noqa: F401

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from fastcnn.pipelines._fronts import Front
+from fastcnn import ops
+from fastcnn._dispatch import cast_to, dtype_like
 
 
 def block_size(height: int, width: int) -> int:
@@ -13,7 +14,7 @@ def block_size(height: int, width: int) -> int:
     return 2 * max(1, min(height, width) // 6) + 1
 
 
-def threshold(front: Front, image: Any, kind: str, block: int, offset: float | None) -> tuple[str, float]:
+def threshold(image: Any, kind: str, block: int, offset: float | None) -> tuple[str, float]:
     """Measure the threshold of one image: choose the kind for "auto", and the offset if it is None.
 
     The offset is the threshold of Otsu's method on the difference to the local mean.
@@ -22,20 +23,20 @@ def threshold(front: Front, image: Any, kind: str, block: int, offset: float | N
     greater separability, Otsu's own measure of a threshold: the share of the variance between its two classes
     (N. Otsu, "A threshold selection method from gray-level histograms", 1979).
     """
-    exponent = _exponent(front, image)
+    exponent = _exponent(image)
     image = _times_power(image, -exponent)
-    above = image - front.ops.threshold_local(image, block, "mean")
-    cut = float(front.ops.threshold_otsu(above))
+    above = image - ops.threshold_local(image, block, "mean")
+    cut = float(ops.threshold_otsu(above))
     if kind == "auto":
-        uniform = float(front.ops.threshold_otsu(image))
-        better = _separability(front, above, above > cut) > _separability(front, image, image > uniform)
+        uniform = float(ops.threshold_otsu(image))
+        better = _separability(above, above > cut) > _separability(image, image > uniform)
         kind = "local" if better else "otsu"
     return kind, -_rounded(math.ldexp(cut, exponent), 4) if offset is None else offset
 
 
-def _exponent(front: Front, image: Any) -> int:
+def _exponent(image: Any) -> int:
     """The exponent of the power of two to divide by if squared pixels would overflow or underflow; otherwise 0."""
-    exponent = math.frexp(front.magnitude(image))[1]
+    exponent = math.frexp(max(float(image.max()), -float(image.min())))[1]
     return exponent if abs(exponent) > 30 else 0
 
 
@@ -44,23 +45,28 @@ def _times_power(image: Any, exponent: int) -> Any:
     return image * 2.0 ** (exponent // 2) * 2.0 ** (exponent - exponent // 2) if exponent else image
 
 
-def _separability(front: Front, image: Any, mask: Any) -> float:
-    mean = front.mean(image)
-    variance = front.mean((image - mean) ** 2)
-    share = front.mean(front.floating(mask))
+def _separability(image: Any, mask: Any) -> float:
+    mean = _mean(image)
+    variance = _mean((image - mean) ** 2)
+    share = _mean(cast_to(mask, "float32"))
     if variance == 0 or share in (0, 1):
         return 0.0
-    between: float = share / (1 - share) * (front.mean_where(image, mask) - mean) ** 2
+    between: float = share / (1 - share) * (_mean(image[mask]) - mean) ** 2
     return between / variance
 
 
-def radius(front: Front, distance: Any, mask: Any) -> float:
+def _mean(values: Any) -> float:
+    """Mean in float64; NaN of nothing."""
+    return float(values.mean(dtype=dtype_like(values, "float64"))) if 0 not in values.shape else math.nan
+
+
+def radius(distance: Any, mask: Any) -> float:
     """Typical radius of the objects, 0 if there are none.
 
     The mean distance to the edge within a disk is a third of its radius, and hardly changes when disks touch, so
     objects need not be separated first.
     """
-    mean = front.mean_where(distance, mask)
+    mean = _mean(distance[mask])
     if math.isinf(mean):  # no background at all
         return float(min(mask.shape[-2:])) / 2
     return 0.0 if math.isnan(mean) else 3 * mean

@@ -161,7 +161,7 @@ def _displayed(image: NDArray[Any]) -> NDArray[np.uint8]:
 
 def _lines(labels: NDArray[Any], thickness: int) -> NDArray[Any]:
     """Return the label of the outline at each pixel. Lines lie inside the object, an odd pixel of thickness outside."""
-    import fastcnn.image as ops
+    from fastcnn import ops
 
     labels = labels.astype(np.int32, copy=False)
     inner, outer = (thickness + 1) // 2, thickness // 2
@@ -175,7 +175,7 @@ def _lines(labels: NDArray[Any], thickness: int) -> NDArray[Any]:
 
 def _colours(labels: NDArray[Any], reach: int) -> NDArray[np.intp]:
     """Return a palette index for every label: different ones for objects up to about `reach` pixels apart."""
-    import fastcnn.image as ops
+    from fastcnn import ops
 
     near = ops.dilation(labels.astype(np.int32, copy=False), ops.disk((reach + 1) // 2))
     near = np.where(labels > 0, labels, near)

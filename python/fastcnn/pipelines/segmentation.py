@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastcnn import ops
+from fastcnn._dispatch import cast_to, is_float, is_tensor, is_tracing, library_of, zeros_like
 from fastcnn._errors import ArgumentError
+from fastcnn.ops._markers import number_padded_points, number_points
 from fastcnn.pipelines import _automatic
-from fastcnn.pipelines._fronts import Front, NumpyFront, front_of
 
 _OP = "segment_instances"
 
@@ -124,25 +126,24 @@ def segment_instances(
     _check(settings)
     if max_objects is not None:
         _number("max_objects", max_objects, 0)
-    front = front_of(image)
-    if isinstance(front, NumpyFront):
+    if not is_tensor(image):
         image = np.asarray(image)
-    pixels = front.floating(image)
+    pixels = _floating(image)
     if pixels is None:
         raise TypeError(f"{_OP}: expected image of bool, integer or float, got {image.dtype}")
     if image.ndim < 2:
         raise ArgumentError(f"{_OP}: expected image of shape (..., H, W), got {tuple(image.shape)}")
-    if not front.finite(image):
+    if not _is_finite(image):
         raise ArgumentError(f"{_OP}: expected finite pixels in image, got NaN or infinity")
 
     if _is_open(settings):
-        if front.is_tracing():
+        if is_tracing():
             raise ArgumentError(f"{_OP}: expected every parameter as a number in a graph; what is open needs the image")
-        steps, used = _each(front, pixels, settings, max_objects)
+        steps, used = _each(pixels, settings, max_objects)
     else:
-        steps, one = _chain(front, pixels, settings, max_objects)
+        steps, one = _chain(pixels, settings, max_objects)
         used = (one,)
-    regions = front.ops.region_table(steps.labels, pixels, max_objects)
+    regions = ops.region_table(steps.labels, pixels, max_objects)
     return Instances(steps.labels, steps.count, regions, steps.mask, steps.distance, steps.markers, used)
 
 
@@ -199,85 +200,109 @@ def _is_open(s: Settings) -> bool:
     return s.threshold == "auto" or local or None in (s.fill_holes, s.min_size, s.smooth_distance, s.min_distance)
 
 
-def _each(
-    front: Front, pixels: Any, settings: Settings, max_objects: int | None
-) -> tuple[_Steps, tuple[Settings, ...]]:
+def _each(pixels: Any, settings: Settings, max_objects: int | None) -> tuple[_Steps, tuple[Settings, ...]]:
     """Process each image separately, because each has its own parameters."""
     if 0 in pixels.shape:  # nothing to measure
-        return _chain(front, pixels, _with_nothing(settings), max_objects)[0], ()
+        return _chain(pixels, _with_nothing(settings), max_objects)[0], ()
     lead, (height, width) = tuple(pixels.shape[:-2]), pixels.shape[-2:]
-    done = [_chain(front, image, settings, max_objects) for image in pixels.reshape(-1, height, width)]
+    done = [_chain(image, settings, max_objects) for image in pixels.reshape(-1, height, width)]
     parts = zip(*(steps for steps, _ in done), strict=True)
-    return _Steps(*(front.stack(list(images), lead) for images in parts)), tuple(used for _, used in done)
+    stacked = (library_of(pixels).stack(list(images)) for images in parts)
+    return _Steps(*(s.reshape(lead + tuple(s.shape[1:])) for s in stacked)), tuple(used for _, used in done)
 
 
-def _chain(front: Front, pixels: Any, s: Settings, max_objects: int | None) -> tuple[_Steps, Settings]:
+def _chain(pixels: Any, s: Settings, max_objects: int | None) -> tuple[_Steps, Settings]:
     """Run the chain; open settings are measured from the intermediate results."""
-    ops = front.ops
     if s.dark_objects:
         pixels = -pixels
     if s.sigma:
         pixels = ops.gaussian_blur(pixels, s.sigma)
-    s = _with_threshold(front, pixels, s)
-    mask = _binarise(front, pixels, s)
+    s = _with_threshold(pixels, s)
+    mask = _binarise(pixels, s)
     if s.closing:
-        mask = ops.closing(mask, front.disk(s.closing))
-    s = _with_cleaning(front, mask, s)
-    mask = ops.fill_holes(mask) if s.fill_holes == "all" else ops.remove_small_holes(mask, s.fill_holes)
+        mask = ops.closing(mask, ops.disk(s.closing))
+    s = _with_cleaning(mask, s)
+    mask = ops.fill_holes(mask) if s.fill_holes == "all" else ops.remove_small_holes(mask, int(s.fill_holes or 0))
     if s.opening:
-        mask = ops.opening(mask, front.disk(s.opening))
-    mask = ops.remove_small_objects(mask, s.min_size)
+        mask = ops.opening(mask, ops.disk(s.opening))
+    mask = ops.remove_small_objects(mask, int(s.min_size or 0))
 
     distance = ops.distance_transform_edt(mask)
-    s = _with_splitting(front, mask, distance, s)
+    s = _with_splitting(mask, distance, s)
     if s.smooth_distance:
         distance = ops.gaussian_blur(distance, s.smooth_distance)
-    distance = front.peaked(distance, mask)
+    distance = _peaked(distance, mask)
     # Same connectivity as the flood, so that every component has a marker and is flooded completely.
     pieces = ops.label(mask, connectivity=1)
     if max_objects is None:
-        points = ops.peak_local_max(distance, s.min_distance, threshold_abs=0.0, labels=pieces)
-        markers, count = front.number(points, distance)
+        points = ops.peak_local_max(distance, int(s.min_distance or 1), threshold_abs=0.0, labels=pieces)
+        markers, count = number_points(points, distance)
     else:
-        points, _ = ops.peak_local_max_padded(distance, max_objects, s.min_distance, threshold_abs=0.0, labels=pieces)
-        markers, count = front.number_padded(points, distance)
+        points, _ = ops.peak_local_max_padded(
+            distance, max_objects, int(s.min_distance or 1), threshold_abs=0.0, labels=pieces
+        )
+        markers, count = number_padded_points(points, distance)
     labels = ops.watershed(-distance, markers, connectivity=1, mask=mask)
     return _Steps(labels, count, mask, distance, markers), s
 
 
-def _binarise(front: Front, pixels: Any, s: Settings) -> Any:
+def _floating(image: Any) -> Any:
+    """Return the image in float32, in float64 if float32 would lose precision; None if it is not numeric."""
+    if image.is_complex() if is_tensor(image) else image.dtype.kind not in "biuf":
+        return None
+    wide = image.dtype.itemsize > (4 if is_float(image) else 2)
+    return cast_to(image, "float64" if wide else "float32")
+
+
+def _is_finite(image: Any) -> bool:
+    """Tell whether there is no NaN and no infinity; assumed while a graph is traced."""
+    return not is_float(image) or is_tracing() or bool(library_of(image).isfinite(image).all())
+
+
+def _peaked(distance: Any, mask: Any) -> Any:
+    """Replace the distances of images without background, which have none, by a single peak in the middle."""
+    height, width = distance.shape[-2:]
+    whole = mask.reshape(*mask.shape[:-2], height * width).all(-1)
+    if not is_tracing() and not whole.any():
+        return distance
+    y, x = ((zeros_like(distance, [n]) + 1).cumsum(0) - (n // 2 + 1) for n in (height, width))
+    cone = height + width - abs(y)[:, None] - abs(x)
+    return library_of(distance).where(whole[..., None, None], cone, distance)
+
+
+def _binarise(pixels: Any, s: Settings) -> Any:
     if s.threshold == "otsu":
-        return pixels > front.ops.threshold_otsu(pixels)[..., None, None]
+        return pixels > ops.threshold_otsu(pixels)[..., None, None]
     if s.threshold == "local":
-        return front.ops.binarize_local(pixels, s.block_size, "mean", s.offset)
+        return ops.binarize_local(pixels, int(s.block_size or 0), "mean", float(s.offset or 0))
     assert not isinstance(s.threshold, str)
     return pixels > (-s.threshold if s.dark_objects else s.threshold)
 
 
-def _with_threshold(front: Front, pixels: Any, s: Settings) -> Settings:
+def _with_threshold(pixels: Any, s: Settings) -> Settings:
     if s.threshold not in ("auto", "local"):
         return s
     s = s._replace(block_size=s.block_size or _automatic.block_size(*pixels.shape[-2:]))
     if s.threshold == "local" and s.offset is not None:
         return s
-    kind, offset = _automatic.threshold(front, pixels, str(s.threshold), int(s.block_size or 0), s.offset)
+    kind, offset = _automatic.threshold(pixels, str(s.threshold), int(s.block_size or 0), s.offset)
     return s._replace(threshold=kind, offset=offset)
 
 
-def _with_cleaning(front: Front, mask: Any, s: Settings) -> Settings:
+def _with_cleaning(mask: Any, s: Settings) -> Settings:
     if s.fill_holes is not None and s.min_size is not None:
         return s
-    small = _automatic.small_area(_automatic.radius(front, front.ops.distance_transform_edt(mask), mask))
+    small = _automatic.small_area(_automatic.radius(ops.distance_transform_edt(mask), mask))
     return s._replace(
         fill_holes=small if s.fill_holes is None else s.fill_holes,
         min_size=small if s.min_size is None else s.min_size,
     )
 
 
-def _with_splitting(front: Front, mask: Any, distance: Any, s: Settings) -> Settings:
+def _with_splitting(mask: Any, distance: Any, s: Settings) -> Settings:
     if s.smooth_distance is not None and s.min_distance is not None:
         return s
-    radius = _automatic.radius(front, distance, mask)
+    radius = _automatic.radius(distance, mask)
     return s._replace(
         smooth_distance=_automatic.smoothing(radius) if s.smooth_distance is None else s.smooth_distance,
         min_distance=_automatic.separation(radius) if s.min_distance is None else s.min_distance,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastcnn._arguments import channelwise, check_choice, moved, sizes
+from fastcnn._arguments import channelwise, check_choice, moved, per_axis
 from fastcnn._dispatch import Array, is_tensor, native, stack_last
 from fastcnn._errors import ArgumentError
 
@@ -179,7 +179,7 @@ def _check_image(image: Any, op: str) -> None:
 
 def _new_size(size: int | Sequence[int], op: str) -> list[int]:
     """Return a result's height and width."""
-    height, width = sizes(size, 2, op, "size")
+    height, width = per_axis(size, 2, op, "size")
     if min(height, width) < 1:
         raise ArgumentError(f"{op}: expected size of at least 1, got {(height, width)}")
     return [height, width]
@@ -224,7 +224,7 @@ def _pyramid_sizes(
 ) -> Iterator[tuple[int, int]]:
     """Yield the sizes of a pyramid's levels, the image's own first."""
     op = "image_pyramid"
-    least = sizes(min_size, 2, op, "min_size")
+    least = per_axis(min_size, 2, op, "min_size")
     if not (factor > 1 and math.isfinite(factor)):
         raise ArgumentError(f"{op}: expected factor above 1, got {factor}")
     if min(least) < 1:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastcnn._arguments import check_choice, planar, sizes
+from fastcnn._arguments import check_choice, per_axis, planar
 from fastcnn._dispatch import Array, is_tensor, native, stack_last
 from fastcnn._errors import ArgumentError
 
@@ -240,7 +240,7 @@ def _prepare(
 def _window_grid(image: Any, size: int | Sequence[int], stride: int | Sequence[int]) -> tuple[list[int], list[int]]:
     """Check the arguments of `sliding_windows`; return sizes and strides."""
     op = "sliding_windows"
-    window, steps = sizes(size, 2, op, "size"), sizes(stride, 2, op, "stride")
+    window, steps = per_axis(size, 2, op, "size"), per_axis(stride, 2, op, "stride")
     if image.ndim < 2:
         raise ArgumentError(f"{op}: expected image of shape (..., H, W), got {tuple(image.shape)}")
     for name, values in (("size", window), ("stride", steps)):

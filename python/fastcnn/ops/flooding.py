@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastcnn._arguments import same_shape
 from fastcnn._dispatch import Array, native
-from fastcnn._ops.labeling import label
-from fastcnn._ops.peaks import local_minima
+from fastcnn.ops.labeling import label
+from fastcnn.ops.peaks import local_minima
 
 __all__ = ["watershed"]
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastcnn._dispatch import Array, cast_to, is_float, is_tensor, stack_last
 from fastcnn._errors import ArgumentError
-from fastcnn._ops.boxes import check_boxes
+from fastcnn.ops.boxes import check_boxes
 
 __all__ = ["decode_boxes", "encode_boxes", "generate_anchors"]
 

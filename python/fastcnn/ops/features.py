@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, cast
 
-from fastcnn._arguments import check_choice, planar, sizes
+from fastcnn._arguments import check_choice, per_axis, planar
 from fastcnn._dispatch import Array, native, zeros_like
 from fastcnn._errors import ArgumentError
 
@@ -93,8 +93,8 @@ def _prepare(
     op = "hog"
     check_choice(block_norm, _NORMS, op, "block_norm")
     check_choice(variant, _VARIANTS, op, "variant")
-    cell = sizes(pixels_per_cell, 2, op, "pixels_per_cell")
-    block = sizes(cells_per_block, 2, op, "cells_per_block")
+    cell = per_axis(pixels_per_cell, 2, op, "pixels_per_cell")
+    block = per_axis(cells_per_block, 2, op, "cells_per_block")
     for name, values in (("pixels_per_cell", cell), ("cells_per_block", block)):
         if min(values) < 1:
             raise ArgumentError(f"{op}: expected {name} of at least 1, got {tuple(values)}")

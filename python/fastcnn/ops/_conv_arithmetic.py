@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from fastcnn._arguments import LARGEST, Size, integer, per_axis
 from fastcnn._errors import ArgumentError
-
-Size = int | Sequence[int]
 
 
 class Geometry(NamedTuple):
@@ -19,47 +17,14 @@ class Geometry(NamedTuple):
     dilation: list[int]
 
 
-_MOST = 2**63 - 1
-
-
-def whole(value: Any, op: str, argument: str) -> int:
-    """Return what an array's or a tensor's single integer is."""
-    try:
-        return operator.index(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{op}: expected {argument} of integers, got {value!r}") from None
-
-
-def _integer(value: Any, op: str, argument: str) -> int:
-    """Python's integers, NumPy's, and symbolic ones (which a traced graph shows as either int or SymInt)."""
-    if isinstance(value, bool) or not (isinstance(value, int) or hasattr(value, "__index__")):
-        raise TypeError(f"{op}: expected {argument} of integers, got {value!r}")
-    if not isinstance(value, int) and hasattr(value, "dtype"):  # NumPy's numbers, and tensors of one, as torch takes
-        return whole(value, op, argument)
-    if type(value) is int and abs(value) > _MOST:
-        raise ArgumentError(f"{op}: expected {argument} to fit in 64 bits, got {value}")
-    return value  # type: ignore[no-any-return]  # may be symbolic, which numbers' types do not say
-
-
-def sizes(value: Any, dims: int, op: str, argument: str) -> list[int]:
-    """Expand one integer to every spatial dimension, or check a sequence."""
-    values = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
-    values = [_integer(v, op, argument) for v in values]
-    if len(values) == 1:
-        values = values * dims  # dynamo of torch 2.10 knows no "*=" of lists
-    if len(values) != dims:
-        raise ArgumentError(f"{op}: expected {argument} of 1 or {dims} values, got {len(values)}")
-    return values
-
-
 def geometry(
     op: str, kernel: Sequence[int], stride: Size, padding: Size | str, dilation: Size, *, named: bool = True
 ) -> Geometry:
     """Read a convolution's arguments. ``named``: padding may be "same" or "valid"."""
     dims = len(kernel)
-    strides, dilations = sizes(stride, dims, op, "stride"), sizes(dilation, dims, op, "dilation")
+    strides, dilations = per_axis(stride, dims, op, "stride"), per_axis(dilation, dims, op, "dilation")
     if not isinstance(padding, str):
-        return Geometry(strides, sizes(padding, dims, op, "padding") * 2, dilations)
+        return Geometry(strides, per_axis(padding, dims, op, "padding") * 2, dilations)
     if padding == "valid" and named:
         return Geometry(strides, [0] * 2 * dims, dilations)
     if padding != "same" or not named:
@@ -73,14 +38,14 @@ def geometry(
 
 def group_count(groups: Any, op: str) -> int:
     """Return groups, an integer of at least 1."""
-    count: int = _integer(groups, op, "groups")
+    count: int = integer(groups, op, "groups")
     if count < 1:
         raise ArgumentError(f"{op}: expected groups of at least 1, got {count}")
     return count
 
 
 def _fitting(op: str, size: int) -> int:
-    if type(size) is int and abs(size) > _MOST:
+    if type(size) is int and abs(size) > LARGEST:
         raise ArgumentError(f"{op}: expected sizes whose products fit in 64 bits, got a result of size {size}")
     return size
 
@@ -106,7 +71,7 @@ def transposed_output_size(
 ) -> list[int]:
     """Spatial size of a transposed convolution's result."""
     dims = len(kernel)
-    extra = sizes(output_padding, dims, op, "output_padding")
+    extra = per_axis(output_padding, dims, op, "output_padding")
     for i in range(dims):
         if extra[i] < 0 or extra[i] >= max(g.stride[i], g.dilation[i]):
             raise ArgumentError(

@@ -10,12 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fastcnn import _convolution as _c
 from fastcnn import _core
-from fastcnn._convolution import Geometry, Size
+from fastcnn._arguments import Size, per_axis
 from fastcnn._errors import ArgumentError
+from fastcnn._torch.conv import empty_result
 from fastcnn._torch.register import register_op
-from fastcnn.ops.conv import _empty
+from fastcnn.ops import _conv_arithmetic as _c
+from fastcnn.ops._conv_arithmetic import Geometry
 
 _ops = torch.ops.fastcnn
 
@@ -52,9 +53,9 @@ def _fake_packed(
     algorithm: str,
 ) -> Tensor:
     if output_size:
-        return _empty([input.shape[0], weight_size[1] * groups, *output_size], input)
+        return empty_result([input.shape[0], weight_size[1] * groups, *output_size], input)
     size = _c.output_size(input.shape[2:], weight_size[2:], Geometry(stride, padding, dilation))
-    return _empty([input.shape[0], weight_size[0], *size], input)
+    return empty_result([input.shape[0], weight_size[0], *size], input)
 
 
 def _fake_out(*args: Any) -> None:
@@ -116,7 +117,7 @@ class PackedConvolution:
         self.op = f"conv_transpose{dims}d" if transposed else f"conv{dims}d"
         self.weight_size = list(weight.shape)
         self.geometry = _c.geometry(self.op, self.weight_size[2:], stride, padding, dilation, named=not transposed)
-        self.output_padding = _c.sizes(output_padding, dims, self.op, "output_padding")
+        self.output_padding = per_axis(output_padding, dims, self.op, "output_padding")
         self.groups, self.transposed = _c.group_count(groups, self.op), transposed
         self.activation, self.alpha = activation, float(alpha)
         self.dtype = weight.dtype

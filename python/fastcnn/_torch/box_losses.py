@@ -6,9 +6,12 @@ import torch
 from torch import Tensor
 
 from fastcnn._arguments import check_choice
+from fastcnn._checked import check_all
 from fastcnn._errors import ArgumentError
-from fastcnn._ops.boxes import check_boxes
 from fastcnn._torch.boxes import overlap
+from fastcnn.ops.boxes import check_boxes
+
+__all__ = ["complete_box_iou_loss", "distance_box_iou_loss", "generalized_box_iou_loss"]
 
 
 def _loss(boxes1: Tensor, boxes2: Tensor, kind: str, reduction: str, eps: float) -> Tensor:
@@ -88,3 +91,6 @@ def complete_box_iou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "none
         tensor([0.5345])
     """
     return _loss(boxes1, boxes2, "complete", reduction, eps)
+
+
+check_all(__name__, __all__)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcnn._arguments import channelwise, sizes
+from fastcnn._arguments import channelwise, per_axis
 from fastcnn._dispatch import Array, is_tensor, is_tracing, native
 from fastcnn._errors import ArgumentError
 
@@ -51,7 +51,7 @@ def _members(footprint: Footprint, spatial_dims: int, op: str) -> tuple[list[int
             raise ArgumentError(f"{op}: expected footprint of rows of one length, got {footprint!r}") from None
     several: Any = footprint
     if not (isinstance(several, np.ndarray) or is_tensor(several)) or several.ndim == 0:
-        return sizes(several, spatial_dims, op, "footprint"), None
+        return per_axis(several, spatial_dims, op, "footprint"), None
     if several.ndim != spatial_dims:
         raise ArgumentError(f"{op}: expected footprint of {spatial_dims} dimensions, got {several.ndim}")
     if is_tensor(several):

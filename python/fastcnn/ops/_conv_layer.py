@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from fastcnn import _convolution as _c
 from fastcnn import _core
 from fastcnn._errors import ArgumentError
+from fastcnn.ops import _conv_arithmetic as _c
 
 _OP = "layer"
 _List = list[int]
