@@ -20,11 +20,7 @@ from rich.table import Table
 from benchmarks.remote import Remote
 
 OURS = "fastcnn"
-_HELPERS = {
-    "cuda", "harness", "masks", "network_models", "network_ncnn", "network_peers", "remote", "remote_worker",
-    "report",
-}  # fmt: skip
-FAMILIES = sorted(p.stem for p in Path(__file__).parent.glob("*.py") if p.stem[0] != "_" and p.stem not in _HELPERS)
+FAMILIES = sorted(p.stem for p in (Path(__file__).parent / "families").glob("*.py") if p.stem[0] != "_")
 
 
 @dataclass
@@ -71,6 +67,13 @@ def set_threads(n: int) -> None:
     fastcnn.set_num_threads(n)
     torch.set_num_threads(n)
     cv2.setNumThreads(n)
+
+
+def cases_of(family: str, size: int) -> Iterator[Case]:
+    """The cases of all functions ``cases`` and ``…_cases`` of the family's module."""
+    for name, make in vars(importlib.import_module(f"benchmarks.families.{family}")).items():
+        if name == "cases" or (name.endswith("_cases") and name[0] != "_"):
+            yield from make(size)
 
 
 def clock(function: Callable[[], Any], repeats: int) -> float:
@@ -229,13 +232,11 @@ def run(families: list[str], threads: int, seconds: float, match: str, size: int
         + ", ".join(f"{n} {v}" for n, v in report["versions"].items())
     )
     for family in families:
-        module = importlib.import_module(f"benchmarks.{family}")
         table = Table(title=family)
         for title in ("case", "contender", "median ms", "IQR ms", "fastcnn is … times as fast", "differs", "of floor"):
             table.add_column(title, justify="left" if title in ("case", "contender") else "right")
         measured = []
-        cases: Iterator[Case] = module.cases(size)
-        for case in cases:
+        for case in cases_of(family, size):
             if not wanted(case.name):
                 continue
             set_threads(threads)

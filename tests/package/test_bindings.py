@@ -39,10 +39,12 @@ def test_a_saved_program_runs() -> None:
 
 
 def test_stub_of_the_core() -> None:
-    """The same functions, with as many arguments."""
+    """The same functions, with as many arguments; ops are called by their names."""
     path = Path(fastcnn.__file__).parent / "_core.pyi"
     written = {f.name: len(f.args.args) for f in ast.parse(path.read_text()).body if isinstance(f, ast.FunctionDef)}
-    functions = {name: getattr(_core, name) for name in dir(_core) if callable(getattr(_core, name))}
+    ops = {name.partition("::")[2] for name in torch._C._dispatch_get_all_op_names() if name.startswith("fastcnn::")}
+    functions = {n: getattr(_core, n) for n in dir(_core) if callable(getattr(_core, n)) and n not in ops}
+    assert len(ops - set(dir(_core))) < len(ops) / 2  # derivatives
     # "erosion(arg0: object, arg1: ...) -> object"
     assert written == {name: len(re.findall(r"\barg\d+:", f.__doc__ or "")) for name, f in functions.items()}
 
