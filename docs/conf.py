@@ -28,6 +28,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     # Our own, in _ext.
     "docstrings",
+    "figures",
     "peers",
     "reference",
 ]

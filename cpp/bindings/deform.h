@@ -54,9 +54,9 @@ std::tuple<Array, Array, Array> _deform_columns_backward(const Array& grad, cons
 
 }  // namespace fastcnn::bindings
 
-#define FASTCNN_OPS(OP, TORCH_OP, DEVICE_OP)                                                                        \
-  OP(deform_columns,                                                                                                \
-     "(Tensor input, Tensor offset, Tensor? mask, SymInt[] sizes, SymInt groups, SymInt offset_groups) -> Tensor")  \
-  TORCH_OP(_deform_columns_backward,                                                                                \
-           "(Tensor grad, Tensor input, Tensor offset, Tensor? mask, SymInt[] sizes, SymInt groups, SymInt "        \
+#define FASTCNN_OPS(OP, TORCH_OP, DEVICE_OP)                                                                       \
+  OP(deform_columns,                                                                                               \
+     "(Tensor input, Tensor offset, Tensor? mask, SymInt[] sizes, SymInt groups, SymInt offset_groups) -> Tensor") \
+  TORCH_OP(_deform_columns_backward,                                                                               \
+           "(Tensor grad, Tensor input, Tensor offset, Tensor? mask, SymInt[] sizes, SymInt groups, SymInt "       \
            "offset_groups) -> (Tensor, Tensor, Tensor)")

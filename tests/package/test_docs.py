@@ -35,6 +35,13 @@ def test_every_public_function_says_what_it_takes():
                 assert part in text or f"`{name[:-2]}2d`" in text, f"fastcnn.ops.{name} lacks {part}"
 
 
+def test_the_summary_of_the_benchmarks_is_that_of_their_results():
+    from benchmarks import report
+
+    text = report.DOCUMENT.read_text(encoding="utf-8")
+    assert report.updated(text) == text, "run python -m benchmarks.report"
+
+
 def test_the_table_of_operations_is_that_of_today():
     root = Path(__file__).parents[2]
     spec = importlib.util.spec_from_file_location("op_table", root / "scripts" / "op_table.py")

@@ -61,7 +61,7 @@ def test_a_new_op(original, tmp_path, family):
     changed = {line[3:] for line in git(folder, "status", "--porcelain", "-uall").splitlines()}
     assert changed == places
     removed = [line for line in git(folder, "diff").splitlines() if line.startswith("-") and line[:3] != "---"]
-    moved = re.compile(r'-__all__|-.*\\$|- .*\)$')  # names in order, and the macro's backslashes
+    moved = re.compile(r"-__all__|-.*\\$|- .*\)$")  # names in order, and the macro's backslashes
     assert [line for line in removed if not moved.match(line)] == []
 
     again = subprocess.run(command, cwd=folder, capture_output=True, text=True)
