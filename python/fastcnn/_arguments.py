@@ -34,16 +34,16 @@ def integer(value: Any, op: str, argument: str) -> int:
     return value  # type: ignore[no-any-return]  # may be symbolic, which numbers' types do not say
 
 
-def per_axis(value: Size, dims: int, op: str, argument: str) -> list[int]:
-    """Expand one integer, or a sequence of one, to every spatial axis, or check a sequence of one for each."""
+def per_axis(value: Size, dims: int, op: str, argument: str, *, as_torch: bool = False) -> list[int]:
+    """Expand one integer to every spatial axis, or check a sequence; torch's layers take sequences of one too."""
     if not isinstance(value, Sequence) or isinstance(value, str):
         return [integer(value, op, argument)] * dims
     values = [integer(v, op, argument) for v in value]
-    if len(values) == 1:
+    if as_torch and len(values) == 1:
         values = values * dims  # dynamo of torch 2.10 knows no "*=" of lists
     if len(values) != dims:
         raise ArgumentError(
-            f"{op}: expected {argument} of {f'1 or {dims}' if dims > 1 else 1} values, got {len(values)}"
+            f"{op}: expected {argument} of {'1 or ' if as_torch and dims > 1 else ''}{dims} values, got {len(values)}"
         )
     return values
 

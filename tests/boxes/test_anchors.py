@@ -8,7 +8,6 @@ import torch
 
 import fastcnn.compat.torchvision  # noqa: F401  # before torchvision
 import fastcnn.ops as F
-import fastcnn.ops as I
 from fastcnn import ArgumentError
 from tests.boxes.samples import spread
 
@@ -26,7 +25,7 @@ def test_generate() -> None:
     arguments = [tuple(f.shape[2:]) for f in features], [(8, 8), (16, 16), (32, 32)], SIZES, RATIOS
     assert torch.equal(F.generate_anchors(*arguments, like=expected), expected)
     assert torch.equal(F.generate_anchors(*arguments, like=expected.double()), expected.double())
-    got = I.generate_anchors(*arguments)
+    got = F.generate_anchors(*arguments)
     np.testing.assert_array_equal(got, expected.numpy())
     assert got.dtype == np.float32
     assert F.generate_anchors([], [], [], []).shape == (0, 4)
@@ -48,9 +47,9 @@ def test_coding() -> None:
     torch.testing.assert_close(F.decode_boxes(deltas, anchors, weights), boxes)
     wild = torch.randn(50, 4, dtype=torch.float64) * 40
     torch.testing.assert_close(F.decode_boxes(wild, anchors, weights), coder.decode(wild, [anchors])[:, 0])
-    np.testing.assert_allclose(I.encode_boxes(boxes.numpy(), anchors.numpy(), weights), deltas.numpy())
+    np.testing.assert_allclose(F.encode_boxes(boxes.numpy(), anchors.numpy(), weights), deltas.numpy())
     np.testing.assert_allclose(
-        I.decode_boxes(wild.numpy(), anchors.numpy(), weights), F.decode_boxes(wild, anchors, weights).numpy()
+        F.decode_boxes(wild.numpy(), anchors.numpy(), weights), F.decode_boxes(wild, anchors, weights).numpy()
     )
     assert torch.autograd.gradcheck(
         lambda d, a: F.decode_boxes(d, a, weights), (deltas[:4].requires_grad_(), anchors[:4].requires_grad_())

@@ -12,7 +12,6 @@ from hypothesis.extra import numpy as hnp
 
 import fastcnn
 import fastcnn.ops as F
-import fastcnn.ops as I
 from fastcnn import ArgumentError, _core
 from tests.boxes.samples import KINDS, plain_nms, spread
 
@@ -28,7 +27,7 @@ def test_by_definition(kind: str, dtype: str) -> None:
         boxes, scores = KINDS[kind](rng, n, dtype)
         for threshold in THRESHOLDS if n < 300 else (0.0, 0.5):
             expected = plain_nms(boxes, scores, threshold)
-            assert I.nms(boxes, scores, threshold).tolist() == expected
+            assert F.nms(boxes, scores, threshold).tolist() == expected
             assert F.nms(torch.from_numpy(boxes), torch.from_numpy(scores), threshold).tolist() == expected
 
 
@@ -40,7 +39,7 @@ def test_classes(kind: str) -> None:
         for values in ([0], [3, -7, 1 << 40], range(50)):
             classes = rng.choice(list(values), n).astype(np.int64)
             expected = plain_nms(boxes, scores, 0.4, classes)
-            assert I.batched_nms(boxes, scores, classes, 0.4).tolist() == expected
+            assert F.batched_nms(boxes, scores, classes, 0.4).tolist() == expected
             got = F.batched_nms(*map(torch.from_numpy, (boxes, scores, classes)), 0.4)
             assert got.tolist() == expected
 
@@ -49,7 +48,7 @@ def test_no_offset_on_large_images() -> None:
     """A class times the largest coordinate, added to a coordinate, would round these boxes onto each other."""
     boxes = np.array([[1e7, 0, 1e7 + 2, 2], [1e7 + 1, 0, 1e7 + 3, 2]], np.float32)
     classes = np.array([90, 90])
-    assert I.batched_nms(boxes, np.array([0.9, 0.8], np.float32), classes, 0.34).tolist() == [0, 1]
+    assert F.batched_nms(boxes, np.array([0.9, 0.8], np.float32), classes, 0.34).tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -67,8 +66,8 @@ def test_many(kind: str) -> None:
                 by_class = _core.nms_ref(boxes, scores, classes, threshold)
                 for threads in (1, 2, 5):
                     fastcnn.set_num_threads(threads)
-                    np.testing.assert_array_equal(I.nms(boxes, scores, threshold), expected)
-                    np.testing.assert_array_equal(I.batched_nms(boxes, scores, classes, threshold), by_class)
+                    np.testing.assert_array_equal(F.nms(boxes, scores, threshold), expected)
+                    np.testing.assert_array_equal(F.batched_nms(boxes, scores, classes, threshold), by_class)
         finally:
             fastcnn.set_num_threads(before)
 
@@ -88,7 +87,7 @@ def test_opencv() -> None:
         scores = rng.permutation(n) / n + 0.5
         rects = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1)
         expected = cv2.dnn.NMSBoxes(rects.tolist(), scores.tolist(), 0.0, 0.4)
-        assert I.nms(boxes, scores.astype(np.float32), 0.4).tolist() == np.asarray(expected).ravel().tolist()
+        assert F.nms(boxes, scores.astype(np.float32), 0.4).tolist() == np.asarray(expected).ravel().tolist()
 
 
 coordinates = st.one_of(
@@ -101,7 +100,7 @@ coordinates = st.one_of(
 def test_any_boxes(data: st.DataObject, n: int, threshold: float) -> None:
     boxes = data.draw(hnp.arrays(np.float32, (n, 4), elements=coordinates))
     scores = data.draw(hnp.arrays(np.float32, n, elements=coordinates))
-    assert I.nms(boxes, scores, threshold).tolist() == plain_nms(boxes, scores, threshold)
+    assert F.nms(boxes, scores, threshold).tolist() == plain_nms(boxes, scores, threshold)
 
 
 @settings(max_examples=60, deadline=None)
@@ -112,7 +111,7 @@ def test_any_boxes_in_a_grid(data: st.DataObject, threshold: float) -> None:
     rng = np.random.default_rng(data.draw(st.integers(0, 9)))
     boxes = np.concatenate([spread(rng, 200)[0], extra])
     scores = rng.permutation(220).astype(np.float32)
-    assert I.nms(boxes, scores, threshold).tolist() == plain_nms(boxes, scores, threshold)
+    assert F.nms(boxes, scores, threshold).tolist() == plain_nms(boxes, scores, threshold)
 
 
 def test_strides() -> None:
@@ -121,8 +120,8 @@ def test_strides() -> None:
     expected = plain_nms(boxes, scores, 0.5)
     wide = np.zeros((300, 9), np.float32)
     wide[:, 1:9:2] = boxes
-    assert I.nms(wide[:, 1:9:2], scores[::-1].copy()[::-1], 0.5).tolist() == expected
-    assert I.nms(np.asfortranarray(boxes), np.repeat(scores, 3)[::3], 0.5).tolist() == expected
+    assert F.nms(wide[:, 1:9:2], scores[::-1].copy()[::-1], 0.5).tolist() == expected
+    assert F.nms(np.asfortranarray(boxes), np.repeat(scores, 3)[::3], 0.5).tolist() == expected
     assert F.nms(torch.from_numpy(wide)[:, 1:9:2], torch.from_numpy(scores), 0.5).tolist() == expected
 
 
@@ -145,7 +144,7 @@ def test_memory() -> None:
     """Never a matrix of pairs."""
     boxes, scores = spread(np.random.default_rng(11), 50_000, extent=3000)
     _core.take_peak_scratch()
-    I.nms(boxes, scores, 0.5)
+    F.nms(boxes, scores, 0.5)
     assert _core.take_peak_scratch() <= 120 * len(boxes) + (1 << 16)
 
 
@@ -159,7 +158,7 @@ class TestPadded:
             scores = np.array([s for _, s in samples], np.float32).reshape(batch, n)
             for classes in (None, rng.integers(-1, 4, (batch, n)).astype(np.int32)):
                 for least in (None, 0.3):
-                    indices, counts = I.nms_padded(boxes, scores, 0.45, most, least, classes)
+                    indices, counts = F.nms_padded(boxes, scores, 0.45, most, least, classes)
                     assert indices.shape == (batch, most)
                     for i in range(batch):
                         taken = np.flatnonzero(scores[i] > np.float32(least)) if least is not None else np.arange(n)
@@ -181,7 +180,7 @@ class TestPadded:
         try:
             for n in (1, 2, 7):
                 fastcnn.set_num_threads(n)
-                results.append(I.nms_padded(boxes, scores, 0.5, 300))
+                results.append(F.nms_padded(boxes, scores, 0.5, 300))
         finally:
             fastcnn.set_num_threads(before)
         for other in results[1:]:
@@ -264,6 +263,6 @@ ERRORS = [
 @pytest.mark.parametrize(("op", "args", "error", "text"), ERRORS)
 def test_errors(op: str, args, error, text: str) -> None:
     with pytest.raises(error, match=text):
-        getattr(I, op)(*args)
+        getattr(F, op)(*args)
     with pytest.raises(error, match=text):
         getattr(F, op)(*(torch.from_numpy(a) if isinstance(a, np.ndarray) else a for a in args))

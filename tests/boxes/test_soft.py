@@ -9,7 +9,6 @@ import torch
 
 import fastcnn
 import fastcnn.ops as F
-import fastcnn.ops as I
 from tests.boxes.samples import KINDS, order, spread
 
 
@@ -61,7 +60,7 @@ def test_soft(kind: str, method: str) -> None:
         boxes, _ = KINDS[kind](rng, n, "float64")
         scores = rng.permutation(n) / max(1, n)
         expected, values = soft(boxes, scores, 0.3, 0.4, method, 0.01)
-        got, lowered = I.soft_nms(boxes, scores, 0.3, 0.4, method, 0.01)
+        got, lowered = F.soft_nms(boxes, scores, 0.3, 0.4, method, 0.01)
         assert got.tolist() == expected
         np.testing.assert_allclose(lowered, values, rtol=1e-12)  # 200 factors, each of some roundings of a difference
         again, narrow = F.soft_nms(torch.from_numpy(boxes).float(), torch.from_numpy(scores).float(), 0.3, 0.4, method)
@@ -77,7 +76,7 @@ def test_soft_opencv() -> None:
     scores = ((rng.permutation(80) + 1) / 80).astype(np.float32)
     rects = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1).astype(int)
     values, expected = cv2.dnn.softNMSBoxes(rects.tolist(), scores.tolist(), 0.05, 0.3, sigma=0.5)
-    got, lowered = I.soft_nms(boxes, scores, sigma=0.5, min_score=0.05)
+    got, lowered = F.soft_nms(boxes, scores, sigma=0.5, min_score=0.05)
     assert got.tolist() == np.asarray(expected).ravel().tolist()
     np.testing.assert_allclose(lowered, np.asarray(values).ravel(), rtol=1e-4)
 
@@ -92,7 +91,7 @@ def test_matrix(kind: str, method: str) -> None:
             fastcnn.set_num_threads(threads)
             boxes, scores = KINDS[kind](rng, n, "float64")
             expected, values = matrix(boxes, scores, 0.5, method, 0.05)
-            got, lowered = I.matrix_nms(boxes, scores, 0.5, method, 0.05)
+            got, lowered = F.matrix_nms(boxes, scores, 0.5, method, 0.05)
             np.testing.assert_allclose(lowered, values, rtol=1e-9)  # over 1 - IoU, which cancels
             # Values that differ by rounding only may change places.
             np.testing.assert_allclose(sorted(got), sorted(expected))
@@ -104,8 +103,8 @@ def test_strange_boxes_are_dropped_or_kept_whole() -> None:
     boxes, scores = KINDS["strange"](np.random.default_rng(4), 200)
     for method in ("gaussian", "linear"):
         for run in (
-            lambda m=method: I.soft_nms(boxes, scores, method=m),
-            lambda m=method: I.matrix_nms(boxes, scores, method=m),
+            lambda m=method: F.soft_nms(boxes, scores, method=m),
+            lambda m=method: F.matrix_nms(boxes, scores, method=m),
         ):
             indices, values = run()
             assert len(set(indices.tolist())) == len(indices)
@@ -122,9 +121,9 @@ def test_rotated(threshold: float) -> None:
         )
         boxes[rng.random(n) < 0.05, 3] = np.nan
         scores = rng.integers(0, 50, n) / 50
-        overlap, expected = I.box_iou_rotated(boxes, boxes), []
+        overlap, expected = F.box_iou_rotated(boxes, boxes), []
         for j in order(scores):
             if not (overlap[expected, j] > threshold).any():
                 expected.append(int(j))
-        assert I.nms_rotated(boxes, scores, threshold).tolist() == expected
+        assert F.nms_rotated(boxes, scores, threshold).tolist() == expected
         assert F.nms_rotated(torch.from_numpy(boxes), torch.from_numpy(scores), threshold).tolist() == expected

@@ -11,7 +11,6 @@ import scipy.ndimage as ndi
 import torch
 
 import fastcnn.ops as F
-import fastcnn.ops as I
 from fastcnn import ArgumentError
 from tests.geometry.test_resize import Resizing, random_values
 from tests.op_tester import FLOATS, INTEGERS
@@ -104,27 +103,27 @@ def test_opencv() -> None:
     y, x = np.mgrid[:50, :70]
     image = (np.sin(x / 9) + np.cos(y / 7)).astype(np.float32)
     expected = cv2.warpAffine(image, np.array(TURN), (60, 55), flags=cv2.INTER_LINEAR, borderValue=0.5)
-    got = I.warp_affine(image, TURN, (55, 60), fill=0.5)
+    got = F.warp_affine(image, TURN, (55, 60), fill=0.5)
     assert np.abs(got - expected).max() < 2 * 2.5 / 64  # steepest at the border, 2.5
     shift = cv2.warpAffine(image, np.float64([[1, 0, 3], [0, 1, -2]]), (70, 50))
-    np.testing.assert_array_equal(I.warp_affine(image, [[1, 0, 3], [0, 1, -2]]), shift)
+    np.testing.assert_array_equal(F.warp_affine(image, [[1, 0, 3], [0, 1, -2]]), shift)
 
 
 def test_matrices_by_image() -> None:
     rng = np.random.default_rng(0)
     image = rng.random((2, 3, 15, 17))
     matrices = rng.normal(0, 0.2, (2, 2, 3)) + np.eye(3)[:2]
-    for front, wrap in ((I, np.asarray), (F, torch.from_numpy)):
-        got = np.asarray(front.warp_affine(wrap(image), wrap(matrices)))
+    for wrap in (np.asarray, torch.from_numpy):
+        got = np.asarray(F.warp_affine(wrap(image), wrap(matrices)))
         for i in range(2):
-            np.testing.assert_array_equal(got[i], I.warp_affine(image[i], matrices[i]))
+            np.testing.assert_array_equal(got[i], F.warp_affine(image[i], matrices[i]))
         each = rng.normal(0, 0.2, (2, 3, 2, 3)) + np.eye(3)[:2]
-        got = np.asarray(front.warp_affine(wrap(image), wrap(each)))
+        got = np.asarray(F.warp_affine(wrap(image), wrap(each)))
         for i, j in np.ndindex(2, 3):
-            np.testing.assert_array_equal(got[i, j], I.warp_affine(image[i, j], each[i, j]))
+            np.testing.assert_array_equal(got[i, j], F.warp_affine(image[i, j], each[i, j]))
     colour = np.moveaxis(image[0], 0, -1)
     np.testing.assert_array_equal(
-        I.warp_affine(colour, TURN, channel_axis=-1), np.moveaxis(I.warp_affine(image[0], TURN), 0, -1)
+        F.warp_affine(colour, TURN, channel_axis=-1), np.moveaxis(F.warp_affine(image[0], TURN), 0, -1)
     )
     batched = torch.vmap(lambda x, m: F.warp_affine(x, m, inverse=True))
     torch.testing.assert_close(
@@ -158,20 +157,20 @@ def test_strange_matrices() -> None:
     image = np.random.default_rng(2).random((9, 8)).astype(np.float32)
     for matrix in (np.zeros((2, 3)), np.full((2, 3), np.nan), [[1, 1, 0], [1, 1, 0]], np.full((2, 3), np.inf)):
         for mode in ("nearest", "bilinear"):
-            assert (I.warp_affine(image, matrix, mode=mode, fill=2) == 2).all()
+            assert (F.warp_affine(image, matrix, mode=mode, fill=2) == 2).all()
             tensor = torch.from_numpy(image).requires_grad_()
             F.warp_affine(tensor, torch.tensor(np.asarray(matrix, float)), mode=mode).sum().backward()
             assert (tensor.grad == 0).all()
     far = [[1, 0, 1e300], [0, 1, -1e300]]
-    assert (I.warp_affine(image, far, fill=2) == 2).all()
-    assert (I.warp_affine(np.zeros((2, 2), np.uint8), far, fill=300) == 255).all()
+    assert (F.warp_affine(image, far, fill=2) == 2).all()
+    assert (F.warp_affine(np.zeros((2, 2), np.uint8), far, fill=300) == 255).all()
     image[4, 4] = np.nan
     same = [[1, 0, 0], [0, 1, 0]]
-    np.testing.assert_array_equal(I.warp_affine(image, same), image)
+    np.testing.assert_array_equal(F.warp_affine(image, same), image)
     # Weights of 1 - 1e-9 and 1e-9 are 1 and 0 in float32.
     beside = [[1, 0, 1e-9], [0, 1, 1e-9]]
-    np.testing.assert_array_equal(I.warp_affine(image, beside), image)
-    np.testing.assert_array_equal(I.warp_affine(image[:4], beside, fill=np.inf), image[:4])
+    np.testing.assert_array_equal(F.warp_affine(image, beside), image)
+    np.testing.assert_array_equal(F.warp_affine(image[:4], beside, fill=np.inf), image[:4])
 
 
 def test_graphs(native_calls) -> None:

@@ -60,7 +60,7 @@ class Morphology(OpTester):
         ((np.zeros((7, 7)),), {"footprint": 0}, ArgumentError, "footprint"),
         ((np.zeros((7, 7)),), {"footprint": [3]}, ArgumentError, "expected footprint of 2 values, got 1"),
         ((np.zeros((7, 7)), np.ones(3, bool)), {}, ArgumentError, "expected footprint of 2 dimensions, got 1"),
-        ((np.zeros((7, 7)),), {"footprint": 1.5}, TypeError, "expected footprint to be an int"),
+        ((np.zeros((7, 7)),), {"footprint": 1.5}, TypeError, "expected footprint of integers"),
         ((np.zeros((7, 7), np.uint8),), {"border": "constant", "value": 256}, ArgumentError, "value"),
         ((np.zeros((7, 7), np.complex64),), {}, TypeError, "expected image of"),
     ]

@@ -13,7 +13,6 @@ import skimage.segmentation
 import torch
 
 import fastcnn.ops as F
-import fastcnn.ops as I
 from fastcnn import ArgumentError
 from tests.op_tester import FLOATS, INTEGERS, OpTester, random_image
 
@@ -102,7 +101,7 @@ def test_skimage(shape: tuple[int, ...], scale: float, min_size: int) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # of five channels
             expected = skimage.segmentation.felzenszwalb(values, scale, 0, min_size, channel_axis=axis)
-        np.testing.assert_array_equal(I.felzenszwalb(values, scale, 0, min_size, channel_axis=axis), expected)
+        np.testing.assert_array_equal(F.felzenszwalb(values, scale, 0, min_size, channel_axis=axis), expected)
 
 
 def test_photograph() -> None:
@@ -110,7 +109,7 @@ def test_photograph() -> None:
     image = skimage.data.astronaut()[60:220, 120:330]
     for scale, sigma, min_size in ((100, 0.8, 50), (30, 0.5, 10), (300, 2.0, 0)):
         expected = skimage.segmentation.felzenszwalb(image, scale, sigma, min_size, channel_axis=-1)
-        got = I.felzenszwalb(image, scale, sigma, min_size, channel_axis=-1)
+        got = F.felzenszwalb(image, scale, sigma, min_size, channel_axis=-1)
         np.testing.assert_array_equal(got, expected)
         assert got.max() > 3
         planes = torch.from_numpy(image).permute(2, 0, 1)
@@ -122,7 +121,7 @@ def test_equal_in_single_precision(isa_runner) -> None:
     rng = np.random.default_rng(0)
     image = (1 + rng.integers(0, 5, (17, 23)) * 1e-12) * rng.integers(0, 3, (17, 23))
     for scale in (1e-9, 100.0):
-        got = I.felzenszwalb(image, scale, 0, 2)
+        got = F.felzenszwalb(image, scale, 0, 2)
         np.testing.assert_array_equal(got, plain(image[..., None], scale, 2))
         for (other,) in isa_runner("felzenszwalb", (image,), {"scale": scale, "sigma": 0, "min_size": 2}):
             np.testing.assert_array_equal(other, got)
@@ -132,13 +131,13 @@ def test_strange_values() -> None:
     image = np.random.default_rng(0).random((12, 15))
     image[3, 4] = image[3, 5] = np.nan
     image[7, 8] = np.inf
-    got = I.felzenszwalb(image, 100, 0, 0)
+    got = F.felzenszwalb(image, 100, 0, 0)
     np.testing.assert_array_equal(got, plain(image[..., None], 100, 0))
     assert (got == got[3, 4]).sum() == (got == got[7, 8]).sum() == 1
-    joined = I.felzenszwalb(image, 100, 0, 3)
+    joined = F.felzenszwalb(image, 100, 0, 3)
     assert np.bincount(joined.ravel()).min() >= 3
-    assert I.felzenszwalb(np.zeros((30, 40)), 0, 0, 0).max() == 30 * 40 - 1  # nothing costs less than nothing
-    assert (I.felzenszwalb(np.zeros((30, 40)), 1) == 0).all()
-    assert I.felzenszwalb(np.zeros((2, 0, 3))).shape == (2, 0, 3)
+    assert F.felzenszwalb(np.zeros((30, 40)), 0, 0, 0).max() == 30 * 40 - 1  # nothing costs less than nothing
+    assert (F.felzenszwalb(np.zeros((30, 40)), 1) == 0).all()
+    assert F.felzenszwalb(np.zeros((2, 0, 3))).shape == (2, 0, 3)
     with pytest.raises(ArgumentError, match="expected image of at least one channel"):
-        I.felzenszwalb(np.zeros((0, 5, 5)), channel_axis=0)
+        F.felzenszwalb(np.zeros((0, 5, 5)), channel_axis=0)

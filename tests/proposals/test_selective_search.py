@@ -12,7 +12,6 @@ import torch
 
 import fastcnn
 import fastcnn.ops as F
-import fastcnn.ops as I
 from fastcnn import ArgumentError
 
 
@@ -96,7 +95,7 @@ def plain(image: np.ndarray, mode: str, scales: tuple[float, ...], min_size: int
     boxes: set[tuple[int, ...]] = set()
     for space in spaces(image, mode):
         for scale in scales:
-            labels = I.felzenszwalb(space, scale, 0.8, min_size, channel_axis=-1)
+            labels = F.felzenszwalb(space, scale, 0.8, min_size, channel_axis=-1)
             for names in ("ctsf", "tsf") if mode == "fast" else ("ctsf", "tsf", "f", "s"):
                 boxes |= group(labels, space, names)
     return boxes
@@ -118,7 +117,7 @@ def test_definition() -> None:
     for mode, grey in (("fast", False), ("quality", False), ("fast", True), ("quality", True)):
         for _ in range(3):
             image = scene(rng, grey=grey)
-            boxes, scores = I.selective_search(image, mode, 10**6, (50, 200), min_size=20, channel_axis=-1)
+            boxes, scores = F.selective_search(image, mode, 10**6, (50, 200), min_size=20, channel_axis=-1)
             found = set(map(tuple, boxes.astype(int).tolist()))
             assert len(found) == len(boxes) == len(scores)
             assert found == plain(image, mode, (50, 200), 20)
@@ -139,44 +138,44 @@ def test_objects_are_found() -> None:
         height, width = rng.integers(20, 45, 2)
         image[top : top + height, left : left + width] += rng.choice([-0.3, 0.4], 3)
         expected.append([left, top, left + width, top + height])
-    boxes, _ = I.selective_search(image.clip(0, 1), channel_axis=-1, max_boxes=300)
-    assert I.box_iou(np.array(expected, np.float32), boxes).max(1).min() > 0.85
+    boxes, _ = F.selective_search(image.clip(0, 1), channel_axis=-1, max_boxes=300)
+    assert F.box_iou(np.array(expected, np.float32), boxes).max(1).min() > 0.85
 
 
 def test_sizes_dtypes_fronts() -> None:
     rng = np.random.default_rng(1)
     for size in ((1, 1), (1, 9), (9, 1), (17, 33), (40, 24)):
         image = rng.random((3, *size))
-        boxes, scores = I.selective_search(image, scales=(20,), min_size=3)
+        boxes, scores = F.selective_search(image, scales=(20,), min_size=3)
         assert [0, 0, size[1], size[0]] in boxes.tolist()
         assert (boxes[:, 2:] <= [size[1], size[0]]).all()
         assert (boxes[:, :2] < boxes[:, 2:]).all()
         got = F.selective_search(torch.from_numpy(image), scales=(20,), min_size=3)
         np.testing.assert_array_equal(got[0].numpy(), boxes)
         np.testing.assert_array_equal(got[1].numpy(), scores)
-        moved = I.selective_search(np.moveaxis(image, 0, -1), scales=(20,), min_size=3, channel_axis=-1)
+        moved = F.selective_search(np.moveaxis(image, 0, -1), scales=(20,), min_size=3, channel_axis=-1)
         np.testing.assert_array_equal(moved[0], boxes)
     image = (scene(rng) * 255).astype(np.uint8)
-    whole = I.selective_search(image, channel_axis=-1)[0]
+    whole = F.selective_search(image, channel_axis=-1)[0]
     for other in (image / 255, image.astype(np.uint16) * 257):
-        np.testing.assert_array_equal(I.selective_search(other, channel_axis=-1)[0], whole)
+        np.testing.assert_array_equal(F.selective_search(other, channel_axis=-1)[0], whole)
     grey = image.mean(-1)
-    np.testing.assert_array_equal(I.selective_search(grey / 255)[0], I.selective_search(grey[None] / 255)[0])
-    assert [len(r) for r in I.selective_search(np.zeros((3, 0, 5)))] == [0, 0]
+    np.testing.assert_array_equal(F.selective_search(grey / 255)[0], F.selective_search(grey[None] / 255)[0])
+    assert [len(r) for r in F.selective_search(np.zeros((3, 0, 5)))] == [0, 0]
 
 
 def test_scores() -> None:
     """A seed's numbers are random: other seeds put other boxes first, of all sizes, and the same ones in the end."""
     image = scene(np.random.default_rng(2), (90, 120))
-    results = [I.selective_search(image, max_boxes=10**6, seed=s, channel_axis=-1) for s in range(3)]
+    results = [F.selective_search(image, max_boxes=10**6, seed=s, channel_axis=-1) for s in range(3)]
     assert len({boxes[:20].tobytes() for boxes, _ in results}) == 3
     assert len({tuple(sorted(map(tuple, boxes.tolist()))) for boxes, _ in results}) == 1
-    boxes, scores = I.selective_search(image, max_boxes=25, channel_axis=-1)
+    boxes, scores = F.selective_search(image, max_boxes=25, channel_axis=-1)
     np.testing.assert_array_equal(boxes, results[0][0][:25])
     np.testing.assert_array_equal(scores, results[0][1][:25])
-    area = I.box_area(results[0][0][:50])
+    area = F.box_area(results[0][0][:50])
     assert area.max() > 20 * area.min()
-    assert len(I.selective_search(image, max_boxes=0, channel_axis=-1)[0]) == 0
+    assert len(F.selective_search(image, max_boxes=0, channel_axis=-1)[0]) == 0
 
 
 def test_padded() -> None:
@@ -184,12 +183,12 @@ def test_padded() -> None:
     images = np.stack([np.moveaxis(scene(rng), -1, 0) for _ in range(3)])
     images[1] = 0.5
     for most in (7, 4000):
-        boxes, scores, count = I.selective_search_padded(images[:, None], max_boxes=most)
+        boxes, scores, count = F.selective_search_padded(images[:, None], max_boxes=most)
         assert boxes.shape == (3, 1, most, 4)
         assert scores.shape == (3, 1, most)
         assert count.shape == (3, 1)
         for i in range(3):
-            one, its = I.selective_search(images[i], max_boxes=most)
+            one, its = F.selective_search(images[i], max_boxes=most)
             assert count[i, 0] == len(one)
             np.testing.assert_array_equal(boxes[i, 0, : len(one)], one)
             np.testing.assert_array_equal(scores[i, 0, : len(one)], its)
@@ -204,12 +203,12 @@ def test_padded() -> None:
 
 def test_threads_and_isas(isa_runner) -> None:
     image = np.moveaxis(scene(np.random.default_rng(7)), -1, 0)
-    whole = I.selective_search(image, "quality")
+    whole = F.selective_search(image, "quality")
     before = fastcnn.get_num_threads()
     try:
         for n in (1, 2, 5, 16):
             fastcnn.set_num_threads(n)
-            for got, expected in zip(I.selective_search(image, "quality"), whole, strict=True):
+            for got, expected in zip(F.selective_search(image, "quality"), whole, strict=True):
                 np.testing.assert_array_equal(got, expected)
     finally:
         fastcnn.set_num_threads(before)
@@ -224,7 +223,7 @@ def test_strange_values() -> None:
     strange[0, 10, 10], strange[1, 20, 20], strange[2, 30, 30] = np.nan, np.inf, -np.inf
     tame = image.copy()
     tame[0, 10, 10], tame[1, 20, 20], tame[2, 30, 30] = 0, 1, 0
-    np.testing.assert_array_equal(I.selective_search(strange, "quality")[0], I.selective_search(tame, "quality")[0])
+    np.testing.assert_array_equal(F.selective_search(strange, "quality")[0], F.selective_search(tame, "quality")[0])
 
 
 def test_graphs(native_calls) -> None:
@@ -273,11 +272,11 @@ def test_graphs(native_calls) -> None:
 )
 @pytest.mark.parametrize("op", ["selective_search", "selective_search_padded"])
 def test_errors(shape: tuple[int, ...], options: dict, text: str, op: str) -> None:
-    for front, image in ((I, np.zeros(shape)), (F, torch.zeros(shape))):
+    for image in (np.zeros(shape), torch.zeros(shape)):
         with pytest.raises(ArgumentError, match=f"{op}: {text}"):
-            getattr(front, op)(image, **options)
-    for front, image in ((I, np.zeros((3, 7, 7), np.complex64)), (F, torch.zeros((3, 7, 7), dtype=torch.complex64))):
+            getattr(F, op)(image, **options)
+    for image in (np.zeros((3, 7, 7), np.complex64), torch.zeros((3, 7, 7), dtype=torch.complex64)):
         with pytest.raises(TypeError, match=f"{op}: expected image of"):
-            getattr(front, op)(image)
+            getattr(F, op)(image)
     with pytest.raises(ArgumentError, match="selective_search: expected image of shape"):
-        I.selective_search(np.zeros((2, 3, 7, 7)))
+        F.selective_search(np.zeros((2, 3, 7, 7)))

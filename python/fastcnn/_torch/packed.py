@@ -117,7 +117,7 @@ class PackedConvolution:
         self.op = f"conv_transpose{dims}d" if transposed else f"conv{dims}d"
         self.weight_size = list(weight.shape)
         self.geometry = _c.geometry(self.op, self.weight_size[2:], stride, padding, dilation, named=not transposed)
-        self.output_padding = per_axis(output_padding, dims, self.op, "output_padding")
+        self.output_padding = per_axis(output_padding, dims, self.op, "output_padding", as_torch=True)
         self.groups, self.transposed = _c.group_count(groups, self.op), transposed
         self.activation, self.alpha = activation, float(alpha)
         self.dtype = weight.dtype

@@ -22,9 +22,12 @@ def geometry(
 ) -> Geometry:
     """Read a convolution's arguments. ``named``: padding may be "same" or "valid"."""
     dims = len(kernel)
-    strides, dilations = per_axis(stride, dims, op, "stride"), per_axis(dilation, dims, op, "dilation")
+    strides, dilations = (
+        per_axis(stride, dims, op, "stride", as_torch=True),
+        per_axis(dilation, dims, op, "dilation", as_torch=True),
+    )
     if not isinstance(padding, str):
-        return Geometry(strides, per_axis(padding, dims, op, "padding") * 2, dilations)
+        return Geometry(strides, per_axis(padding, dims, op, "padding", as_torch=True) * 2, dilations)
     if padding == "valid" and named:
         return Geometry(strides, [0] * 2 * dims, dilations)
     if padding != "same" or not named:
@@ -71,7 +74,7 @@ def transposed_output_size(
 ) -> list[int]:
     """Spatial size of a transposed convolution's result."""
     dims = len(kernel)
-    extra = per_axis(output_padding, dims, op, "output_padding")
+    extra = per_axis(output_padding, dims, op, "output_padding", as_torch=True)
     for i in range(dims):
         if extra[i] < 0 or extra[i] >= max(g.stride[i], g.dilation[i]):
             raise ArgumentError(

@@ -23,7 +23,7 @@ def strides_of(value: Any, kernel: list[int], op: str) -> list[int]:
     """Check the strides; None, or an empty sequence, stands for the kernel's size."""
     if value is None or (isinstance(value, Sequence) and len(value) == 0):
         return kernel
-    return per_axis(value, len(kernel), op, "stride")
+    return per_axis(value, len(kernel), op, "stride", as_torch=True)
 
 
 def adaptive_sizes(value: Any, spatial: Sequence[int], op: str) -> list[int]:

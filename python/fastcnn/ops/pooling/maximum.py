@@ -262,14 +262,14 @@ def _max(
 ) -> Array | tuple[Array, Array]:
     op = f"max_pool{dims}d"
     check_dimensions(op, input, dims)
-    kernel_size = per_axis(kernel, dims, op, "kernel_size")
+    kernel_size = per_axis(kernel, dims, op, "kernel_size", as_torch=True)
     found: Array | tuple[Array, Array] = native(
         "max_pool_with_indices" if both else "max_pool",
         input,
         kernel_size,
         strides_of(stride, kernel_size, op),
-        per_axis(padding, dims, op, "padding"),
-        per_axis(dilation, dims, op, "dilation"),
+        per_axis(padding, dims, op, "padding", as_torch=True),
+        per_axis(dilation, dims, op, "dilation", as_torch=True),
         ceil,
     )
     return found
@@ -291,9 +291,9 @@ def _unpool(
     if dtype_name(indices) != "int64":
         raise TypeError(f"{op}: expected indices of dtype int64, got {dtype_name(indices)}")
     same_shape(op, "indices", indices, input)
-    kernel_size = per_axis(kernel, dims, op, "kernel_size")
+    kernel_size = per_axis(kernel, dims, op, "kernel_size", as_torch=True)
     stride_ = strides_of(stride, kernel_size, op)
-    padding_ = per_axis(padding, dims, op, "padding")
+    padding_ = per_axis(padding, dims, op, "padding", as_torch=True)
     size = unpooled_sizes(op, input.shape[-dims:], kernel_size, stride_, padding_, output_size)
     result: Array = native("max_unpool", input, indices, size)
     return result

@@ -175,7 +175,7 @@ def _avg(
 ) -> Array:
     op = f"avg_pool{dims}d"
     check_dimensions(op, input, dims)
-    kernel_size = per_axis(kernel, dims, op, "kernel_size")
+    kernel_size = per_axis(kernel, dims, op, "kernel_size", as_torch=True)
     if divisor_override is not None:
         divisor_override = integer(divisor_override, op, "divisor_override")
     result: Array = native(
@@ -183,7 +183,7 @@ def _avg(
         input,
         kernel_size,
         strides_of(stride, kernel_size, op),
-        per_axis(padding, dims, op, "padding"),
+        per_axis(padding, dims, op, "padding", as_torch=True),
         ceil_mode,
         count_include_pad,
         divisor_override,
