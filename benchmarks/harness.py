@@ -184,7 +184,7 @@ def summaries(family: str, measured: list[dict[str, Any]]) -> Iterator[str]:
     groups = dict.fromkeys(r["group"] for r in measured) if len(measured) > 1 else {}
     for group in groups:
         cases = [r for r in measured if r["group"] == group]
-        figures = "; ".join(f"{kind} {mean:.2f}, least {least:.2f}" for kind, (mean, least) in means(cases).items())
+        figures = "; ".join(f"{kind} {mean:.2f}, least {minimum:.2f}" for kind, (mean, minimum) in means(cases).items())
         goal = f" (goal of the mean {cases[0]['group_goal']})" if cases[0].get("group_goal") else ""
         yield f"{group or family}{goal}: geometric mean to {figures}"
 

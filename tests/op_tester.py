@@ -63,7 +63,7 @@ class OpTester:
     # False where the shape of the result depends on the data.
     fixed_shape: ClassVar[bool] = True
     # Bytes a pixel of the image.
-    most_scratch: ClassVar[int] = 24
+    max_scratch: ClassVar[int] = 24
     # Leading dimensions are batch.
     batched: ClassVar[bool] = True
 
@@ -183,7 +183,7 @@ class OpTester:
         arrays = self.inputs(self.rng(), (700, 1001), dtype)
         _core.take_peak_scratch()
         self.run(*arrays, **case)
-        assert _core.take_peak_scratch() <= self.most_scratch * pixels + (1 << 20)
+        assert _core.take_peak_scratch() <= self.max_scratch * pixels + (1 << 20)
 
     def test_isa(self, case: dict[str, Any], dtype: str, isa_runner: Callable[..., Any]) -> None:
         """Every ISA that this machine has gives the same."""

@@ -17,9 +17,9 @@ Op = Callable[..., Any]
 
 # Some ops have a thousand samples; these many, spread over all, find what all do. Numerical derivatives are for small
 # samples, and fewer.
-MOST_SAMPLES = 120
-MOST_ELEMENTS = 400
-MOST_NUMERICAL = 12
+MAX_SAMPLES = 120
+MAX_ELEMENTS = 400
+MAX_NUMERICAL = 12
 
 
 def infos(table: dict[str, Op]) -> dict[str, OpInfo]:
@@ -45,7 +45,7 @@ def samples(info: OpInfo, dtype: torch.dtype, requires_grad: bool = False) -> li
     torch.manual_seed(0)
     everything = list(info.sample_inputs("cpu", dtype, requires_grad=requires_grad))
     assert everything, "the database has no sample"
-    return everything[:: -(-len(everything) // MOST_SAMPLES)]
+    return everything[:: -(-len(everything) // MAX_SAMPLES)]
 
 
 def tensors(results: Any) -> list[torch.Tensor]:
@@ -91,7 +91,7 @@ def check_rounded_once(info: OpInfo, op: Op, dtype: torch.dtype) -> None:
 def check_gradients(info: OpInfo, op: Op, dtype: torch.dtype = torch.float64) -> None:
     """First derivatives equal torch's; first and second ones of the small samples equal numerical ones."""
     everything = samples(info, dtype, requires_grad=True)
-    step = -(-len(everything) // MOST_NUMERICAL)
+    step = -(-len(everything) // MAX_NUMERICAL)
     for number, sample in enumerate(everything):
         inputs = [t for t in (sample.input, *sample.args) if isinstance(t, torch.Tensor) and t.requires_grad]
         mine = [r for r in tensors(op(sample.input, *sample.args, **sample.kwargs)) if r.requires_grad]
@@ -102,7 +102,7 @@ def check_gradients(info: OpInfo, op: Op, dtype: torch.dtype = torch.float64) ->
         expected = torch.autograd.grad(theirs, inputs, weights, allow_unused=True)
         for g, e in zip(got, expected, strict=True):
             torch.testing.assert_close(g, e, msg=lambda m, s=sample: f"{m}\n{s}")
-        if number % step or not 0 < sum(t.numel() for t in inputs) <= MOST_ELEMENTS:
+        if number % step or not 0 < sum(t.numel() for t in inputs) <= MAX_ELEMENTS:
             continue
 
         def run(*values: torch.Tensor, sample: SampleInput = sample) -> tuple[torch.Tensor, ...]:

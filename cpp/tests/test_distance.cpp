@@ -14,9 +14,9 @@ int main() {
   int failures = 0;
   for (int round = 0; round < 120 && failures == 0; ++round) {
     const int dims = 2 + round % 2;
-    const int64_t most = dims == 2 ? 90 : 14;
+    const int64_t maximum = dims == 2 ? 90 : 14;
     std::vector<int64_t> shape{1 + round % 3};
-    for (int i = 0; i < dims; ++i) shape.push_back(1 + random() % most);
+    for (int i = 0; i < dims; ++i) shape.push_back(1 + random() % maximum);
     if (dims == 3 && round % 5 == 1) shape[1] = 60;    // beyond the reach along the depth
     const bool volume = dims == 3 && round % 40 == 7;  // a plane large enough for the method of volumes
     if (volume) shape = {1, 6, 32, 33};

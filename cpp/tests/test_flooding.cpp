@@ -16,9 +16,9 @@ std::mt19937 engine(3);
 template <class T>
 int round_of(DType dtype, int round) {
   const int dims = 2 + round % 3 / 2;
-  const unsigned most = dims == 2 ? 22 : 7;
+  const unsigned maximum = dims == 2 ? 22 : 7;
   std::vector<int64_t> shape{1 + round % 2};
-  for (int i = 0; i < dims; ++i) shape.push_back(1 + engine() % most);
+  for (int i = 0; i < dims; ++i) shape.push_back(1 + engine() % maximum);
   if (round % 11 == 0) shape[1] = 1;
   int64_t n = 1;
   for (const int64_t s : shape) n *= s;

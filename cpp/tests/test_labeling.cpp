@@ -69,16 +69,16 @@ std::vector<int64_t> batch_of(const std::vector<int64_t>& shape, int dims, std::
 }
 
 struct TableArrays {
-  TableArrays(const std::vector<int64_t>& shape, int dims, int64_t most, DType intensity)
+  TableArrays(const std::vector<int64_t>& shape, int dims, int64_t maximum, DType intensity)
       : columns{{DType::int32, batch_of(shape, dims, {})},
-                {DType::int64, batch_of(shape, dims, {most})},
-                {DType::float32, batch_of(shape, dims, {most, 2 * dims})},
-                {DType::float32, batch_of(shape, dims, {most, dims})},
-                {region_mean_dtype(intensity), batch_of(shape, dims, {most})},
-                {intensity, batch_of(shape, dims, {most})},
-                {intensity, batch_of(shape, dims, {most})},
-                {DType::int64, batch_of(shape, dims, {most})},
-                {DType::int64, batch_of(shape, dims, {most})}} {}
+                {DType::int64, batch_of(shape, dims, {maximum})},
+                {DType::float32, batch_of(shape, dims, {maximum, 2 * dims})},
+                {DType::float32, batch_of(shape, dims, {maximum, dims})},
+                {region_mean_dtype(intensity), batch_of(shape, dims, {maximum})},
+                {intensity, batch_of(shape, dims, {maximum})},
+                {intensity, batch_of(shape, dims, {maximum})},
+                {DType::int64, batch_of(shape, dims, {maximum})},
+                {DType::int64, batch_of(shape, dims, {maximum})}} {}
   RegionTableViews views() const {
     return {columns[0].view, columns[1].view, columns[2].view, columns[3].view, columns[4].view,
             columns[5].view, columns[6].view, columns[7].view, columns[8].view};
@@ -91,8 +91,8 @@ void check_round(int round) {
   const bool large = round % 40 == 0;
   std::vector<int64_t> shape;
   if (below(2)) shape.push_back(1 + below(3));
-  const int64_t most = dims == 2 ? (large ? 400 : 90) : (large ? 50 : 12);
-  for (int i = 0; i < dims; ++i) shape.push_back(1 + below(most));
+  const int64_t maximum = dims == 2 ? (large ? 400 : 90) : (large ? 50 : 12);
+  for (int i = 0; i < dims; ++i) shape.push_back(1 + below(maximum));
   if (below(4) == 0) shape.back() = 62 + below(5);
   set_num_threads(1 + static_cast<int>(below(4)));
   constexpr DType kTypes[] = {DType::boolean, DType::uint8, DType::int32, DType::int64};

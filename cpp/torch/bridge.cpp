@@ -54,12 +54,12 @@ thread_local bool TorchContext::inside = false;
 /// most kernels. NumPy also requests huge pages (from 4 MiB on), torch does not.
 void prefer_huge_pages(const TensorView& fresh) {
 #if defined(__linux__)
-  constexpr uintptr_t kPage = 4096, kLeast = 4 << 20;
+  constexpr uintptr_t kPage = 4096, kMin = 4 << 20;
   const auto begin = (reinterpret_cast<uintptr_t>(fresh.data) + kPage - 1) / kPage * kPage;
   const auto end =
       (reinterpret_cast<uintptr_t>(fresh.data) + static_cast<uintptr_t>(fresh.numel()) * size_of(dtype_of(fresh))) /
       kPage * kPage;
-  if (end > begin && end - begin >= kLeast) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+  if (end > begin && end - begin >= kMin) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
 #else
   (void)fresh;
 #endif
@@ -112,12 +112,12 @@ Tensor new_channels_last_result(const Tensor& like, const std::vector<int64_t>& 
 bool is_channels_last(const TensorView& view) {
   const int32_t rank = view.ndim;
   if ((rank != 4 && rank != 5) || view.stride(1) == 0) return false;
-  int64_t least = 0;
+  int64_t minimum = 0;
   for (int32_t i = 0; i < rank; ++i) {
     const int32_t d = i == 0 ? 1 : i == rank - 1 ? 0 : rank - i;
     const int64_t size = view.shape[d], stride = view.stride(d);
-    if (size == 0 || stride < least || (d == 0 && least == view.stride(1))) return false;
-    least = size > 1 ? stride * size : stride;
+    if (size == 0 || stride < minimum || (d == 0 && minimum == view.stride(1))) return false;
+    minimum = size > 1 ? stride * size : stride;
   }
   return true;
 }

@@ -152,24 +152,24 @@ class TestPadded:
     @pytest.mark.parametrize("kind", KINDS)
     def test_by_definition(self, kind: str) -> None:
         rng = np.random.default_rng(12)
-        for batch, n, most in ((1, 40, 60), (3, 200, 20), (7, 150, 0), (0, 5, 3), (2, 0, 4)):
+        for batch, n, maximum in ((1, 40, 60), (3, 200, 20), (7, 150, 0), (0, 5, 3), (2, 0, 4)):
             samples = [KINDS[kind](rng, n) for _ in range(batch)]
             boxes = np.array([b for b, _ in samples], np.float32).reshape(batch, n, 4)
             scores = np.array([s for _, s in samples], np.float32).reshape(batch, n)
             for classes in (None, rng.integers(-1, 4, (batch, n)).astype(np.int32)):
-                for least in (None, 0.3):
-                    indices, counts = F.nms_padded(boxes, scores, 0.45, most, least, classes)
-                    assert indices.shape == (batch, most)
+                for minimum in (None, 0.3):
+                    indices, counts = F.nms_padded(boxes, scores, 0.45, maximum, minimum, classes)
+                    assert indices.shape == (batch, maximum)
                     for i in range(batch):
-                        taken = np.flatnonzero(scores[i] > np.float32(least)) if least is not None else np.arange(n)
+                        taken = np.flatnonzero(scores[i] > np.float32(minimum)) if minimum is not None else np.arange(n)
                         keys = None if classes is None else classes[i][taken]
-                        kept = taken[plain_nms(boxes[i][taken], scores[i][taken], 0.45, keys)][:most].tolist()
+                        kept = taken[plain_nms(boxes[i][taken], scores[i][taken], 0.45, keys)][:maximum].tolist()
                         assert counts[i] == len(kept)
-                        assert indices[i].tolist() == kept + [-1] * (most - len(kept))
+                        assert indices[i].tolist() == kept + [-1] * (maximum - len(kept))
                     given = [torch.from_numpy(a) for a in (boxes, scores)]
                     keys = None if classes is None else torch.from_numpy(classes)
                     for got, expected in zip(
-                        F.nms_padded(*given, 0.45, most, least, keys), (indices, counts), strict=True
+                        F.nms_padded(*given, 0.45, maximum, minimum, keys), (indices, counts), strict=True
                     ):
                         np.testing.assert_array_equal(got.numpy(), expected)
 

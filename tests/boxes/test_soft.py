@@ -22,9 +22,9 @@ def ious(boxes: np.ndarray) -> np.ndarray:
         return np.nan_to_num(shared / (area[:, None] + area[None] - shared))
 
 
-def soft(boxes, scores, threshold, sigma, method, least):
+def soft(boxes, scores, threshold, sigma, method, smallest):
     overlap, s = ious(boxes), scores.astype(np.float64).copy()
-    left, taken, values = [i for i in range(len(s)) if s[i] >= least], [], []
+    left, taken, values = [i for i in range(len(s)) if s[i] >= smallest], [], []
     while left:
         best = max(left, key=lambda i: (s[i], -i))
         taken.append(best)
@@ -33,12 +33,12 @@ def soft(boxes, scores, threshold, sigma, method, least):
         for i in left:
             o = overlap[best, i]
             s[i] *= np.exp(-o * o / sigma) if method == "gaussian" else 1 - o if o > threshold else 1
-        left = [i for i in left if s[i] >= least]
+        left = [i for i in left if s[i] >= smallest]
     return taken, values
 
 
-def matrix(boxes, scores, sigma, method, least):
-    taken = [i for i in order(scores) if scores[i] >= least]
+def matrix(boxes, scores, sigma, method, smallest):
+    taken = [i for i in order(scores) if scores[i] >= smallest]
     overlap = np.triu(ious(boxes)[np.ix_(taken, taken)], 1)
     worst = overlap.max(0, initial=0)
     f = (lambda x: np.exp(-(x**2) / sigma)) if method == "gaussian" else (lambda x: 1 - x)
@@ -48,7 +48,7 @@ def matrix(boxes, scores, sigma, method, least):
             if overlap[i, j] > 0:
                 decay[j] = min(decay[j], f(overlap[i, j]) / f(worst[i]))
     values = scores[taken].astype(np.float64) * decay
-    ranks = [k for k in np.argsort(-values, kind="stable") if values[k] >= least]
+    ranks = [k for k in np.argsort(-values, kind="stable") if values[k] >= smallest]
     return [taken[k] for k in ranks], values[ranks]
 
 

@@ -60,7 +60,14 @@ def check_boxes(sample: Sample, within: float) -> int:
 
 @pytest.mark.parametrize("seed", range(8))
 def test_flip_and_crop(seed: int) -> None:
-    for transform in (Flip(1, 0), Flip(0, 1), Flip(1, 1), Crop((48, 64), least=0), Crop((70, 90)), Crop((40, 100), 0)):
+    for transform in (
+        Flip(1, 0),
+        Flip(0, 1),
+        Flip(1, 1),
+        Crop((48, 64), min_visibility=0),
+        Crop((70, 90)),
+        Crop((40, 100), 0),
+    ):
         changed = transform(blocks(seed), generator(seed))
         assert check_boxes(changed, 0) > 0
     twice = Flip(1, 1)(Flip(1, 1)(blocks(seed), generator()), generator())
@@ -73,12 +80,12 @@ def test_crop_drops_boxes_that_are_cut() -> None:
     """Crop drops boxes of which less than the given share is left."""
     sample = blocks(0)
     for seed in range(20):
-        for least in (0.2, 0.5, 0.9):
-            changed = Crop(32, least)(sample, generator(seed))
+        for minimum in (0.2, 0.5, 0.9):
+            changed = Crop(32, minimum)(sample, generator(seed))
             everything = Crop(32, 0)(sample, generator(seed))
             sides = everything.boxes[:, 2:] - everything.boxes[:, :2]
             before = (sample.boxes[:, 2:] - sample.boxes[:, :2]).prod(1)[everything.classes]
-            assert changed.classes.tolist() == everything.classes[sides.prod(1) >= least * before].tolist()
+            assert changed.classes.tolist() == everything.classes[sides.prod(1) >= minimum * before].tolist()
 
 
 @pytest.mark.parametrize("keep", [False, True])
@@ -95,12 +102,12 @@ def test_resize(keep: bool) -> None:
 @pytest.mark.parametrize("seed", range(12))
 def test_affine(seed: int) -> None:
     """Without turns and shear boxes follow exactly, to the pixel that the mask is rounded to."""
-    changed = Affine(0, (0.7, 1.4), 0, 0.05, least=0.999, fill=0.0)(blocks(seed), generator(seed))
+    changed = Affine(0, (0.7, 1.4), 0, 0.05, min_visibility=0.999, fill=0.0)(blocks(seed), generator(seed))
     check_boxes(changed, 1.0)
     # Twice as large about the middle, edges come to edges: pixels beside them are mixed 3 to 1 either way.
-    doubled = Affine(0, (2.0, 2.0), 0, 0.0, least=0, fill=0.0)(blocks(seed), generator(seed))
+    doubled = Affine(0, (2.0, 2.0), 0, 0.0, min_visibility=0, fill=0.0)(blocks(seed), generator(seed))
     assert check_boxes(doubled, 0) > 0
-    turned = Affine(180, (0.9, 1.1), 10, 0.1, least=0, fill=0.0)(blocks(seed), generator(seed))
+    turned = Affine(180, (0.9, 1.1), 10, 0.1, min_visibility=0, fill=0.0)(blocks(seed), generator(seed))
     whole = [i for i, k in enumerate(turned.classes.tolist()) if (turned.mask == k + 1).any()]
     assert whole
     for i in whole:
@@ -146,7 +153,7 @@ class Blocks(Samples):
 @pytest.mark.parametrize("seed", range(6))
 def test_mosaic(seed: int) -> None:
     """Every box lies around one number of the mask, whose pixels are bright."""
-    changed = Mosaic(Blocks(), (64, 96), least=0.0)(blocks(seed), generator(seed))
+    changed = Mosaic(Blocks(), (64, 96), min_visibility=0.0)(blocks(seed), generator(seed))
     assert changed.image.shape == (1, 64, 96)
     numbers = set(changed.mask.unique().tolist()) - {0}
     assert len(numbers) == len(changed.boxes) > 3
@@ -227,7 +234,7 @@ def test_drawn_pictures() -> None:
         (lambda: Cells(1, 32, radius=(2, 3)), "Cells: expected 3 <= "),
         (lambda: Cells(1, density=2), "Cells: expected density from 0 to 1"),
         (lambda: Shapes(1, seed=-1), "Shapes: expected seed from 0 to"),
-        (lambda: Shapes(1, most=0), "Shapes: expected most of at least 1"),
+        (lambda: Shapes(1, max_objects=0), "Shapes: expected max_objects of at least 1"),
         (lambda: ArrayImages(np.zeros((3, 4)), np.zeros(3)), "ArrayImages: expected images"),
     ],
 )

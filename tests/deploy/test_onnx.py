@@ -172,12 +172,12 @@ def test_nms(tmp_path: Path) -> None:
 
 
 class Detector(torch.nn.Module):
-    def __init__(self, most: int, least: float | None) -> None:
+    def __init__(self, maximum: int, minimum: float | None) -> None:
         super().__init__()
-        self.most, self.least = most, least
+        self.maximum, self.minimum = maximum, minimum
 
     def forward(self, boxes, scores, classes=None):
-        return F.nms_padded(boxes, scores, 0.45, self.most, self.least, classes)
+        return F.nms_padded(boxes, scores, 0.45, self.maximum, self.minimum, classes)
 
 
 def example(make, batch: int, n: int, by_class: bool) -> tuple[torch.Tensor, ...]:
@@ -188,9 +188,9 @@ def example(make, batch: int, n: int, by_class: bool) -> tuple[torch.Tensor, ...
 
 
 @pytest.mark.parametrize("by_class", [False, True])
-@pytest.mark.parametrize(("most", "least"), [(10, 0.2), (70, None)])
-def test_nms_padded(most: int, least: float | None, by_class: bool, tmp_path) -> None:
-    module = Detector(most, least)
+@pytest.mark.parametrize(("maximum", "minimum"), [(10, 0.2), (70, None)])
+def test_nms_padded(maximum: int, minimum: float | None, by_class: bool, tmp_path) -> None:
+    module = Detector(maximum, minimum)
     batch, boxes = torch.export.Dim("batch"), torch.export.Dim("boxes")
     given = example(spread, 2, 60, by_class)
     session = exported(module, given, tmp_path, dynamic_shapes=({0: batch, 1: boxes},) * len(given))

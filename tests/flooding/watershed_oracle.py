@@ -36,8 +36,8 @@ def watershed(
 
     level = np.where(root, value, FAR)
     while True:
-        least = np.min(neighbors_of(level, connectivity, FAR), axis=0)
-        new = np.where(free & (least < FAR), np.minimum(level, np.maximum(value, least)), level)
+        smallest = np.min(neighbors_of(level, connectivity, FAR), axis=0)
+        new = np.where(free & (smallest < FAR), np.minimum(level, np.maximum(value, smallest)), level)
         if np.array_equal(new, level):
             break
         level = new
@@ -47,8 +47,8 @@ def watershed(
     generation = np.where(root | (reached & (np.min(levels, axis=0) < level)), 0, FAR)
     while True:
         beside = zip(levels, neighbors_of(generation, connectivity, FAR), strict=True)
-        least = np.min([np.where(at == level, g, FAR) for at, g in beside], axis=0)
-        new = np.where(reached, np.minimum(generation, least + 1), FAR)
+        smallest = np.min([np.where(at == level, g, FAR) for at, g in beside], axis=0)
+        new = np.where(reached, np.minimum(generation, smallest + 1), FAR)
         if np.array_equal(new, generation):
             break
         generation = new

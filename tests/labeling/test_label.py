@@ -140,7 +140,7 @@ def test_a_mask_that_is_not_0_and_1():
 
 def test_scratch_is_what_the_docstring_says():
     mask = np.indices((1000, 1024)).sum(0) % 2 == 0
-    for connectivity, most in ((2, 2.3), (1, 4.3)):
+    for connectivity, maximum in ((2, 2.3), (1, 4.3)):
         _core.take_peak_scratch()
         fastcnn.ops.label(mask, connectivity)
-        assert _core.take_peak_scratch() <= most * mask.size
+        assert _core.take_peak_scratch() <= maximum * mask.size

@@ -20,7 +20,7 @@ def expected(labels, intensity, max_labels):
     area = np.zeros(max_labels, np.int64)
     bbox = np.zeros((max_labels, 2 * dims), np.float32)
     centroid = np.zeros((max_labels, dims), np.float32)
-    mean, least, most = np.zeros(max_labels, mean_dtype), np.zeros(max_labels, dtype), np.zeros(max_labels, dtype)
+    mean, smallest, largest = np.zeros(max_labels, mean_dtype), np.zeros(max_labels, dtype), np.zeros(max_labels, dtype)
     for n in range(max_labels):
         where = np.nonzero(wide == n + 1)
         if len(where[0]) == 0:
@@ -31,9 +31,9 @@ def expected(labels, intensity, max_labels):
         values = intensity[where]
         with np.errstate(invalid="ignore"):  # inf - inf
             mean[n] = values.astype(np.float64).mean()
-        least[n], most[n] = values.min(), values.max()
+        smallest[n], largest[n] = values.min(), values.max()
     label = np.where(area > 0, np.arange(1, max_labels + 1), 0)
-    return label, np.int32(max(0, wide.max(initial=0))), area, bbox, centroid, mean, least, most
+    return label, np.int32(max(0, wide.max(initial=0))), area, bbox, centroid, mean, smallest, largest
 
 
 class TestRegionTable(OpTester):
@@ -185,23 +185,23 @@ class Table(torch.nn.Module):
 def test_bit_for_bit_with_any_number_of_threads(labels_per_pixel, rng):
     """Few labels take partial tables, many take several passes."""
     shape = (520, 500)
-    most = int(labels_per_pixel * shape[0] * shape[1])
-    labels = rng.integers(0, most + 1, shape)
+    largest = int(labels_per_pixel * shape[0] * shape[1])
+    labels = rng.integers(0, largest + 1, shape)
     intensity = rng.standard_normal(shape).astype(np.float32) * 10.0 ** rng.integers(-3, 4, shape)
     before = fastcnn.get_num_threads()
     try:
         tables = []
         for threads in (1, 2, 5):
             fastcnn.set_num_threads(threads)
-            tables.append(fastcnn.ops.region_table(labels, intensity, max_labels=most))
+            tables.append(fastcnn.ops.region_table(labels, intensity, max_labels=largest))
         for table in tables[1:]:
             for got, want in zip(table, tables[0], strict=True):
                 np.testing.assert_array_equal(got, want)
     finally:
         fastcnn.set_num_threads(before)
     table = tables[0]
-    np.testing.assert_array_equal(table.area, np.bincount(labels.ravel(), minlength=most + 1)[1:])
-    sums = np.bincount(labels.ravel(), intensity.ravel().astype(float), minlength=most + 1)[1:]
+    np.testing.assert_array_equal(table.area, np.bincount(labels.ravel(), minlength=largest + 1)[1:])
+    sums = np.bincount(labels.ravel(), intensity.ravel().astype(float), minlength=largest + 1)[1:]
     np.testing.assert_allclose(table.intensity_mean, sums / np.maximum(table.area, 1), rtol=1e-5, atol=1e-5)
     assert table.count == labels.max()
 

@@ -105,9 +105,10 @@ def test_room_and_sizes() -> None:
     speck = torch.zeros(1, 24, 24, dtype=torch.int64)
     speck[0, 4:8, 4:8] = 1
     speck[0, 12:20, 12:20] = 2
-    for least, count in ((15, 2), (16, 1), (64, 0)):
+    for minimum, count in ((15, 2), (16, 1), (64, 0)):
         assert (
-            int(M.ObjectSegmenter(Fixed(logits_of(speck)), 1, min_size=least)(torch.rand(1, 1, 24, 24)).count) == count
+            int(M.ObjectSegmenter(Fixed(logits_of(speck)), 1, min_size=minimum)(torch.rand(1, 1, 24, 24)).count)
+            == count
         )
 
 

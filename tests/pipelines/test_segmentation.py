@@ -140,7 +140,7 @@ class TestCells:
         assert f1(result.labels, scene.labels) > 0.97
 
     @pytest.mark.parametrize(
-        ("scene", "least"),
+        ("scene", "minimum"),
         [
             ({"seed": 1}, 0.96),
             ({"seed": 2, "count": 40}, 0.96),
@@ -154,10 +154,10 @@ class TestCells:
         ],
         ids=str,
     )
-    def test_the_defaults_on_other_pictures(self, render, scene, least):
+    def test_the_defaults_on_other_pictures(self, render, scene, minimum):
         image, truth = render(**scene)
-        assert f1(segment_instances(image).labels, truth) >= least
-        assert f1(segment_instances(255 - image, dark_objects=True).labels, truth) >= least - 0.02
+        assert f1(segment_instances(image).labels, truth) >= minimum
+        assert f1(segment_instances(255 - image, dark_objects=True).labels, truth) >= minimum - 0.02
 
     def test_measured_settings_reproduce_the_result(self, render):
         image = render(seed=14).image

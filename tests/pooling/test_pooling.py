@@ -587,8 +587,8 @@ def test_an_empty_window_has_no_index_and_no_gradient(rank, shape, dilation, dty
                 inside = [i for i in (o - 1, o - 1 + dilation) if 0 <= i < shape[0]]
                 if not inside:
                     assert (indices[:, :, o] == -1).all()
-                    least = -math.inf if dtype.is_floating_point else torch.iinfo(dtype).min
-                    assert (values[:, :, o] == least).all()
+                    minimum = -math.inf if dtype.is_floating_point else torch.iinfo(dtype).min
+                    assert (values[:, :, o] == minimum).all()
             assert torch.equal(op(image, kernel, 1, padding, dilation), values)
             if not dtype.is_floating_point:
                 continue

@@ -63,7 +63,7 @@ def unit(image: np.ndarray) -> np.ndarray:
 class TestFelzenszwalb(OpTester):
     op = "felzenszwalb"
     # Four edges of 24 bytes while they are sorted, a pixel in double, and the image packed.
-    most_scratch = 4 * 24 + 8 + 8
+    max_scratch = 4 * 24 + 8 + 8
     dtypes = (*INTEGERS, *FLOATS)
     cases = [
         {"sigma": 0, "scale": 1, "min_size": 0},

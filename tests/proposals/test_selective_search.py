@@ -182,22 +182,22 @@ def test_padded() -> None:
     rng = np.random.default_rng(5)
     images = np.stack([np.moveaxis(scene(rng), -1, 0) for _ in range(3)])
     images[1] = 0.5
-    for most in (7, 4000):
-        boxes, scores, count = F.selective_search_padded(images[:, None], max_boxes=most)
-        assert boxes.shape == (3, 1, most, 4)
-        assert scores.shape == (3, 1, most)
+    for largest in (7, 4000):
+        boxes, scores, count = F.selective_search_padded(images[:, None], max_boxes=largest)
+        assert boxes.shape == (3, 1, largest, 4)
+        assert scores.shape == (3, 1, largest)
         assert count.shape == (3, 1)
         for i in range(3):
-            one, its = F.selective_search(images[i], max_boxes=most)
+            one, its = F.selective_search(images[i], max_boxes=largest)
             assert count[i, 0] == len(one)
             np.testing.assert_array_equal(boxes[i, 0, : len(one)], one)
             np.testing.assert_array_equal(scores[i, 0, : len(one)], its)
             assert not boxes[i, 0, len(one) :].any()
             assert not scores[i, 0, len(one) :].any()
-        got = F.selective_search_padded(torch.from_numpy(images[:, None]), max_boxes=most)
+        got = F.selective_search_padded(torch.from_numpy(images[:, None]), max_boxes=largest)
         for g, e in zip(got, (boxes, scores, count), strict=True):
             np.testing.assert_array_equal(g.numpy(), e)
-        batched = torch.vmap(lambda x, n=most: F.selective_search_padded(x, max_boxes=n))(torch.from_numpy(images))
+        batched = torch.vmap(lambda x, n=largest: F.selective_search_padded(x, max_boxes=n))(torch.from_numpy(images))
         np.testing.assert_array_equal(batched[0].numpy(), boxes[:, 0])
 
 

@@ -52,8 +52,8 @@ class ImageSource {
 };
 
 /// The host, or a serial one if there is too little work to justify waking threads.
-inline const Context& worth_threads(const Context& context, int64_t pixels, int64_t least) {
-  return pixels < least ? serial_context() : context;
+inline const Context& worth_threads(const Context& context, int64_t pixels, int64_t minimum) {
+  return pixels < minimum ? serial_context() : context;
 }
 
 /// Calls body(context, i) for every image. If there are at least as many images as threads, each thread takes whole

@@ -124,8 +124,8 @@ class PoolContext final : public Context {
                     FunctionRef<void(int64_t, int64_t)> body) const override {
     const int64_t n = end - begin;
     if (n <= 0) return;
-    const int64_t most = std::max<int64_t>(1, n / std::max<int64_t>(1, grain));
-    const int64_t pieces = std::min<int64_t>(num_threads(), most);
+    const int64_t maximum = std::max<int64_t>(1, n / std::max<int64_t>(1, grain));
+    const int64_t pieces = std::min<int64_t>(num_threads(), maximum);
     const auto piece = [&](int64_t i) { body(begin + n * i / pieces, begin + n * (i + 1) / pieces); };
     if (pieces == 1 || !pool().run(pieces, piece)) body(begin, end);
   }

@@ -28,12 +28,12 @@ int64_t Input::below(int64_t n) {
   return value % n;
 }
 
-int64_t Input::size(int64_t most) {
+int64_t Input::size(int64_t maximum) {
   const int64_t kind = below(16);
   if (kind == 15) return below(4) ? 1 : 0;
-  if (kind >= 12) return std::min(most, any_of<int64_t>({7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65}));
-  if (kind == 11) return 1 + below(most);
-  return std::min(most, 1 + below(kind < 8 ? 12 : 40));
+  if (kind >= 12) return std::min(maximum, any_of<int64_t>({7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65}));
+  if (kind == 11) return 1 + below(maximum);
+  return std::min(maximum, 1 + below(kind < 8 ? 12 : 40));
 }
 
 int64_t Input::number(int64_t low, int64_t high) {
@@ -70,12 +70,12 @@ int64_t product(const Sizes& sizes) {
   return std::accumulate(sizes.begin(), sizes.end(), int64_t{1}, std::multiplies<int64_t>());
 }
 
-Sizes image_shape(Input& in, int spatial_dims, int64_t most) {
+Sizes image_shape(Input& in, int spatial_dims, int64_t maximum) {
   Sizes shape;
   for (int64_t leading = in.below(4) / 2 + (in.one_in(16) ? 1 : 0); leading > 0; --leading)
     shape.push_back(in.one_in(32) ? 0 : 1 + in.below(3));
-  for (int d = 0; d < spatial_dims; ++d) shape.push_back(in.size(spatial_dims == 3 ? 40 : most / 8));
-  while (product(shape) > most) *std::max_element(shape.begin(), shape.end()) /= 2;
+  for (int d = 0; d < spatial_dims; ++d) shape.push_back(in.size(spatial_dims == 3 ? 40 : maximum / 8));
+  while (product(shape) > maximum) *std::max_element(shape.begin(), shape.end()) /= 2;
   return shape;
 }
 
@@ -220,7 +220,7 @@ void Tensor::fill(Input& in) {
     }
 }
 
-void Tensor::fill_finite(Input& in, double most) {
+void Tensor::fill_finite(Input& in, double maximum) {
   const int64_t kind = in.below(4);
   Random random = in.random();
   const int64_t few = 1 + in.below(9), n = numel();
@@ -229,16 +229,16 @@ void Tensor::fill_finite(Input& in, double most) {
                         : kind == 1 ? 2 * random.unit() - 1
                         : kind == 2 ? (random.below(20) ? 0.0 : 2 * random.unit() - 1)
                                     : static_cast<double>(in.byte()) / 128 - 1;
-    set(i, unit * most);
+    set(i, unit * maximum);
   }
 }
 
-void Tensor::fill_labels(Input& in, int64_t most) {
+void Tensor::fill_labels(Input& in, int64_t maximum) {
   Random random = in.random();
   const int64_t zero = in.below(8), stretch = 1 + in.below(8), n = numel();
   int64_t value = 0;
   for (int64_t i = 0; i < n; ++i) {
-    if (random.below(stretch) == 0) value = random.below(8) < zero ? 0 : random.below(most + 1);
+    if (random.below(stretch) == 0) value = random.below(8) < zero ? 0 : random.below(maximum + 1);
     set(i, static_cast<double>(value));
   }
 }
@@ -259,10 +259,10 @@ Tensor Tensor::dense() const {
 }
 
 double Tensor::largest() const {
-  double most = 0;
+  double maximum = 0;
   const int64_t n = numel();
-  for (int64_t i = 0; i < n; ++i) most = std::max(most, std::abs((*this)[i]));
-  return most;
+  for (int64_t i = 0; i < n; ++i) maximum = std::max(maximum, std::abs((*this)[i]));
+  return maximum;
 }
 
 std::string Tensor::text() const {

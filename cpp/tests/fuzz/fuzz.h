@@ -43,8 +43,8 @@ class Input {
     return values.begin()[below(static_cast<int64_t>(values.size()))];
   }
   DType dtype(std::initializer_list<DType> dtypes) { return any_of(dtypes); }
-  /// A length: small, near the widths of vectors, sometimes 0 or up to `most`.
-  int64_t size(int64_t most);
+  /// A length: small, near the widths of vectors, sometimes 0 or up to `maximum`.
+  int64_t size(int64_t maximum);
   /// A number in [low, high], or sometimes any number if arguments may be wrong.
   int64_t number(int64_t low, int64_t high);
   double real(double low, double high);
@@ -101,10 +101,10 @@ class Tensor {
 
   /// Values of every kind that the dtype has: ties, extremes, NaN, infinities.
   void fill(Input& in);
-  /// Finite numbers for arithmetic, with a magnitude of at most `most`.
-  void fill_finite(Input& in, double most = 1);
+  /// Finite numbers for arithmetic, with a magnitude of at most `maximum`.
+  void fill_finite(Input& in, double maximum = 1);
   /// Integers in [0, most], with stretches of zeros.
-  void fill_labels(Input& in, int64_t most);
+  void fill_labels(Input& in, int64_t maximum);
   /// As another tensor of the same shape.
   void copy(const Tensor& o);
   Tensor dense() const;
@@ -125,8 +125,8 @@ class Tensor {
   mutable TensorView view_;
 };
 
-/// A shape (..., [D,] H, W) of at most `most` elements.
-Sizes image_shape(Input& in, int spatial_dims, int64_t most);
+/// A shape (..., [D,] H, W) of at most `maximum` elements.
+Sizes image_shape(Input& in, int spatial_dims, int64_t maximum);
 int64_t product(const Sizes& sizes);
 
 /// A host of several threads that runs one piece after the other in its own order. Results that depend on the division

@@ -18,8 +18,8 @@ Tensor random_boxes(Input& in, DType dtype, const Sizes& shape) {
   const bool whole = in.one_in(2), odd = in.one_in(4);
   const double infinity = std::numeric_limits<double>::infinity();
   const double strange[] = {std::nan(""), infinity, -infinity, 1e30, -1e30, 1e-40, 0, 65504};
-  const auto number = [&](double most) {
-    return whole ? static_cast<double>(random.below(int64_t(most) + 1)) : random.unit() * most;
+  const auto number = [&](double maximum) {
+    return whole ? static_cast<double>(random.below(int64_t(maximum) + 1)) : random.unit() * maximum;
   };
   const int64_t columns = shape.back();
   for (int64_t i = 0; i < boxes.numel(); i += columns) {
@@ -58,23 +58,23 @@ void check_nms(Input& in, const Context& context, int64_t n) {
 }
 
 void check_padded(Input& in, const Context& context, int64_t n) {
-  const int64_t images = in.below(4), most = in.below(20);
+  const int64_t images = in.below(4), maximum = in.below(20);
   const DType dtype = in.dtype(kFloats);
   const Tensor boxes = random_boxes(in, dtype, {images, n, 4}), scores = random_scores(in, {images, n});
   Tensor classes(in.dtype(kIntegers), {images, n}, in);
   classes.fill_labels(in, 3);
   const TensorView keys = classes.view();
   const bool by_class = in.one_in(2), limited = in.one_in(2);
-  const double threshold = static_cast<double>(in.below(9)) / 8, least = static_cast<double>(in.below(5)) / 4 - 0.5;
-  Tensor indices(DType::int64, {images, most}), counts(DType::int64, {images});
+  const double threshold = static_cast<double>(in.below(9)) / 8, minimum = static_cast<double>(in.below(5)) / 4 - 0.5;
+  Tensor indices(DType::int64, {images, maximum}), counts(DType::int64, {images});
   must_run("nms_padded", [&] {
     nms_padded(context, boxes.view(), scores.view(), by_class ? &keys : nullptr, threshold,
-               limited ? std::optional<double>(least) : std::nullopt, indices.view(), counts.view());
+               limited ? std::optional<double>(minimum) : std::nullopt, indices.view(), counts.view());
   });
   for (int64_t b = 0; b < images; ++b) {
     std::vector<int64_t> taken;
     for (int64_t i = 0; i < n; ++i)
-      if (!limited || scores[b * n + i] > least) taken.push_back(i);
+      if (!limited || scores[b * n + i] > minimum) taken.push_back(i);
     const auto m = static_cast<int64_t>(taken.size());
     Tensor own(dtype, {m, 4}), own_scores(scores.dtype(), {m}), own_classes(DType::int64, {m});
     for (int64_t i = 0; i < m; ++i) {
@@ -85,10 +85,10 @@ void check_padded(Input& in, const Context& context, int64_t n) {
     }
     const TensorView own_keys = own_classes.view();
     const auto expected = nms_ref(context, own.view(), own_scores.view(), by_class ? &own_keys : nullptr, threshold);
-    const int64_t kept = std::min<int64_t>(most, static_cast<int64_t>(expected.size()));
+    const int64_t kept = std::min<int64_t>(maximum, static_cast<int64_t>(expected.size()));
     expect_equal("nms_padded's count", counts.at<int64_t>(b), kept);
-    for (int64_t k = 0; k < most; ++k)
-      expect_equal("nms_padded", indices.at<int64_t>(b * most + k),
+    for (int64_t k = 0; k < maximum; ++k)
+      expect_equal("nms_padded", indices.at<int64_t>(b * maximum + k),
                    k < kept ? taken[static_cast<size_t>(expected[static_cast<size_t>(k)])] : int64_t{-1});
   }
 }
@@ -98,11 +98,11 @@ void check_decaying(Input& in, const Context& context, int64_t n) {
   const Tensor dense = boxes.dense(), dense_scores = scores.dense();
   const auto decay = static_cast<Decay>(in.below(2));
   const bool soft = in.one_in(2);
-  const double threshold = in.real(0, 1), sigma = in.real(0.1, 2), least = in.real(0, 0.5);
+  const double threshold = in.real(0, 1), sigma = in.real(0.1, 2), minimum = in.real(0, 0.5);
   ScoredBoxes got, expected;
   const auto compute = [&](const Context& host, const Tensor& b, const Tensor& s) {
-    return soft ? soft_nms(host, b.view(), s.view(), threshold, sigma, decay, least)
-                : matrix_nms(host, b.view(), s.view(), sigma, decay, least);
+    return soft ? soft_nms(host, b.view(), s.view(), threshold, sigma, decay, minimum)
+                : matrix_nms(host, b.view(), s.view(), sigma, decay, minimum);
   };
   if (!both_run(
           "soft_nms or matrix_nms", [&] { got = compute(context, boxes, scores); },

@@ -74,7 +74,7 @@ void check_warp(Input& in, const Context& context, const Sizes& from, const Size
     maps.fill(in);
   } else {
     for (int64_t i = 0; i < maps.numel(); ++i) {
-      const double most = i % 3 == 2 ? 20 : 2, value = (2 * random.unit() - 1) * most;
+      const double maximum = i % 3 == 2 ? 20 : 2, value = (2 * random.unit() - 1) * maximum;
       maps.set(i, whole ? std::round(2 * value) / 2 : value);
     }
   }

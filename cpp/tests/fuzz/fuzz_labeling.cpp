@@ -14,12 +14,12 @@ Sizes per_image(const Tensor& images, int dims, Sizes tail = {}) {
 }
 
 struct Table {
-  Table(const Tensor& labels, int dims, int64_t most, DType intensity) {
+  Table(const Tensor& labels, int dims, int64_t maximum, DType intensity) {
     const auto add = [&](DType dtype, Sizes tail) { columns.emplace_back(dtype, per_image(labels, dims, tail)); };
-    add(DType::int32, {}), add(DType::int64, {most});
-    add(DType::float32, {most, 2 * dims}), add(DType::float32, {most, dims});
-    add(region_mean_dtype(intensity), {most}), add(intensity, {most}), add(intensity, {most});
-    add(DType::int64, {most}), add(DType::int64, {most});
+    add(DType::int32, {}), add(DType::int64, {maximum});
+    add(DType::float32, {maximum, 2 * dims}), add(DType::float32, {maximum, dims});
+    add(region_mean_dtype(intensity), {maximum}), add(intensity, {maximum}), add(intensity, {maximum});
+    add(DType::int64, {maximum}), add(DType::int64, {maximum});
   }
   RegionTableViews views() const {
     const auto v = [&](size_t i) { return columns[i].view(); };
@@ -39,8 +39,8 @@ void check_table(Input& in, const Context& context, const Tensor& labels, int di
   bool exact = intensity.largest() <= 4096;
   for (int64_t i = 0; i < intensity.numel(); ++i)
     exact = exact && (std::isnan(intensity[i]) || intensity[i] == std::nearbyint(intensity[i]));
-  const int64_t most = in.below(9);
-  const Table got(labels, dims, most, intensity.dtype()), expected(labels, dims, most, intensity.dtype());
+  const int64_t maximum = in.below(9);
+  const Table got(labels, dims, maximum, intensity.dtype()), expected(labels, dims, maximum, intensity.dtype());
   const TensorView view = intensity.view();
   const TensorView* measured = in.one_in(4) ? nullptr : &view;
   const auto fast = [&] { region_table(context, labels.view(), measured, dims, got.views()); };
@@ -60,10 +60,10 @@ void check_table(Input& in, const Context& context, const Tensor& labels, int di
                         mean_dense.view(), low_dense.view(), high_dense.view(), dims, gradient.view());
   const int64_t images = product(per_image(labels, dims)), size = images ? labels.numel() / images : 0;
   for (int64_t i = 0; i < labels.numel(); ++i) {
-    const int64_t image = i / size, p = i % size, row = image * most;
+    const int64_t image = i / size, p = i % size, row = image * maximum;
     by_definition.set(i, 0);
     const double label = labels[i];
-    if (!(label >= 1 && label <= static_cast<double>(most))) continue;
+    if (!(label >= 1 && label <= static_cast<double>(maximum))) continue;
     const int64_t at = row + static_cast<int64_t>(label) - 1;
     double sum = mean[at] / got.columns[1][at];
     if (got.columns[7].at<int64_t>(at) == p) sum += low[at];

@@ -64,8 +64,8 @@ void run(Input& in) {
   const int64_t op = in.below(7);
   const bool maximum = op % 2 == 1, indices = op >= 5;
   const int dims = in.one_in(3) ? 3 : 2;
-  const int64_t most = in.one_in(8) ? 1 << 13 : 1 << 10;
-  Tensor src(indices ? in.dtype(kFloats) : in.dtype(kAll), image_shape(in, dims, most), in);
+  const int64_t upper = in.one_in(8) ? 1 << 13 : 1 << 10;
+  Tensor src(indices ? in.dtype(kFloats) : in.dtype(kAll), image_shape(in, dims, upper), in);
   in.wild = in.one_in(8);
   Footprint footprint;
   const int64_t largest = in.one_in(4) ? 40 : 7;

@@ -34,9 +34,9 @@ std::vector<int64_t> peaks_of(const Tensor& image, const Peaks& o, const Tensor*
                     dz = std::abs(p / e.width / e.height - q / e.width / e.height);
       return std::max({dx, dy, dz});
     };
-    double least = value(0);
+    double minimum = value(0);
     for (int64_t p = 0; p < e.size(); ++p)
-      if (value(p) < least || least != least) least = value(p);
+      if (value(p) < minimum || minimum != minimum) minimum = value(p);
     std::vector<int64_t> candidates;
     std::map<double, std::pair<int64_t, int64_t>> counts;  // pixels and candidates of a label
     for (int64_t p = 0; p < e.size(); ++p) {
@@ -53,7 +53,7 @@ std::vector<int64_t> peaks_of(const Tensor& image, const Peaks& o, const Tensor*
     for (const int64_t p : candidates) {
       const auto [pixels, found] = counts[label(p)];
       if (!labels && pixels == found && pixels > 1) continue;
-      if (o.threshold_abs ? value(p) > *o.threshold_abs : value(p) > least) peaks.push_back(p);
+      if (o.threshold_abs ? value(p) > *o.threshold_abs : value(p) > minimum) peaks.push_back(p);
     }
     std::stable_sort(peaks.begin(), peaks.end(), [&](int64_t p, int64_t q) { return value(p) > value(q); });
     std::vector<int64_t> kept;
@@ -127,8 +127,8 @@ void run(Input& in) {
   const bool precise = image.dtype() != DType::int64;
   if (precise && !labelled) expect_equal("peak_local_max", found, peaks_of(image, options, nullptr));
   Sizes batch(image.shape().begin(), image.shape().end() - dims), rows = batch;
-  const int64_t most = in.below(6);
-  rows.insert(rows.end(), {most, dims});
+  const int64_t maximum = in.below(6);
+  rows.insert(rows.end(), {maximum, dims});
   Tensor coordinates(DType::int64, rows), counts(DType::int64, batch);
   peak_local_max_padded(context, image.view(), options, labelled ? &labels_view : nullptr, coordinates.view(),
                         counts.view());
@@ -141,14 +141,14 @@ void run(Input& in) {
       for (int64_t d = 0; d < leading; ++d)
         own = own * batch[static_cast<size_t>(d)] + found[at + static_cast<size_t>(d)];
       if (own != b) break;
-      for (int64_t d = 0; k < most && d < dims; ++d)
-        expect_equal("peak_local_max_padded", coordinates.at<int64_t>((b * most + k) * dims + d),
+      for (int64_t d = 0; k < maximum && d < dims; ++d)
+        expect_equal("peak_local_max_padded", coordinates.at<int64_t>((b * maximum + k) * dims + d),
                      found[at + static_cast<size_t>(leading + d)]);
     }
-    expect_equal("peak_local_max_padded's count", counts.at<int64_t>(b), std::min(k, most));
-    for (; k < most; ++k)
+    expect_equal("peak_local_max_padded's count", counts.at<int64_t>(b), std::min(k, maximum));
+    for (; k < maximum; ++k)
       for (int64_t d = 0; d < dims; ++d)
-        expect_equal("peak_local_max_padded's end", coordinates.at<int64_t>((b * most + k) * dims + d), int64_t{-1});
+        expect_equal("peak_local_max_padded's end", coordinates.at<int64_t>((b * maximum + k) * dims + d), int64_t{-1});
   }
 }
 

@@ -56,10 +56,10 @@ void run(Input& in) {
     return;
   expect_same(name, got, expected);
   if (op != align) expect_same(name, places, places_ref);
-  const double most = input.largest() * (1 + 16 * epsilon(dtype)) + 1e-6;
+  const double maximum = input.largest() * (1 + 16 * epsilon(dtype)) + 1e-6;
   // The weights of samples of a degenerate region are arbitrary.
   for (int64_t i = 0; i < got.numel() && !odd && !in.wild; ++i)
-    if (!(std::abs(got[i]) <= most)) fail(std::string(name) + ": beyond the input, " + std::to_string(got[i]));
+    if (!(std::abs(got[i]) <= maximum)) fail(std::string(name) + ": beyond the input, " + std::to_string(got[i]));
 
   Tensor grad(dtype, shape, in), back(dtype, input.shape()), back_ref(dtype, input.shape());
   grad.fill_finite(in);

@@ -219,8 +219,8 @@ def load_optimized(path: str | os.PathLike[str]) -> Optimized:
     raise ArgumentError(f"load_optimized: {os.fspath(path)}: cannot be read ({reason[:300]})")
 
 
-def _whole(values: Any, least: int = 0, most: int = 2**31 - 1) -> list[int]:
-    if not isinstance(values, list) or any(type(v) is not int or not least <= v <= most for v in values):
+def _whole(values: Any, minimum: int = 0, maximum: int = 2**31 - 1) -> list[int]:
+    if not isinstance(values, list) or any(type(v) is not int or not minimum <= v <= maximum for v in values):
         raise ValueError(f"expected whole numbers, got {str(values)[:80]}")
     return values
 

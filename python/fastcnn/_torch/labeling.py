@@ -91,8 +91,8 @@ def _region_table_vjp(ctx: Any, *grads: Any) -> tuple[Any, ...]:
     labels, area, argmin, argmax = ctx.saved_tensors
     if not ctx.needs_input_grad[1]:
         return None, None, None, None
-    _, _, _, _, mean, least, most, _, _ = grads
-    grad = _region_table_backward(labels, area, argmin, argmax, mean, least, most, ctx.spatial_dims)
+    _, _, _, _, mean, minimum, maximum, _, _ = grads
+    grad = _region_table_backward(labels, area, argmin, argmax, mean, minimum, maximum, ctx.spatial_dims)
     return None, grad, None, None
 
 
@@ -104,8 +104,8 @@ def _moved(image: Tensor, labels: Tensor, area: Tensor, argmin: Tensor, argmax: 
 
 
 def _region_table_forward(args: Sequence[Any], tangents: Sequence[Tensor | None]) -> tuple[Tensor | None, ...]:
-    labels, intensity, most, dims = args
-    _, area, _, _, _, _, _, argmin, argmax = _region_table(labels, intensity, most, dims)
+    labels, intensity, maximum, dims = args
+    _, area, _, _, _, _, _, argmin, argmax = _region_table(labels, intensity, maximum, dims)
     assert tangents[1] is not None
     return None, None, None, None, *_moved(tangents[1], labels, area, argmin, argmax, dims), None, None
 

@@ -45,14 +45,14 @@ def _check_size(name: str, size: int | Sequence[int]) -> tuple[int, int]:
     return height, width
 
 
-def _cut(sample: Sample, before: Tensor, least: float) -> Sample:
-    """Clip boxes to the image; drop those whose area is less than the share `least` of `before`."""
+def _cut(sample: Sample, before: Tensor, min_visibility: float) -> Sample:
+    """Clip boxes to the image; drop those whose area is less than the share `min_visibility` of `before`."""
     assert sample.boxes is not None
     assert sample.classes is not None
     height, width = sample.image.shape[-2:]
     boxes = ops.clip_boxes_to_image(sample.boxes, (height, width))
     sides = boxes[:, 2:] - boxes[:, :2]
-    kept = (sides > 0).all(1) & (sides.prod(1) >= least * before)
+    kept = (sides > 0).all(1) & (sides.prod(1) >= min_visibility * before)
     return sample.replaced(boxes=boxes[kept], classes=sample.classes[kept])
 
 
@@ -119,14 +119,16 @@ class Crop:
 
     Args:
         size: (height, width) of the crop, or one number for both.
-        least: drop boxes of which less than this share remains.
+        min_visibility: drop boxes of which less than this share remains.
         fill: padding value of the image. Masks are padded with 0.
         centre: crop at the centre instead of a random position.
     """
 
-    def __init__(self, size: int | Sequence[int], least: float = 0.2, fill: float = 0.0, centre: bool = False) -> None:
+    def __init__(
+        self, size: int | Sequence[int], min_visibility: float = 0.2, fill: float = 0.0, centre: bool = False
+    ) -> None:
         self.size = _check_size("Crop", size)
-        self.least, self.fill, self.centre = least, fill, centre
+        self.min_visibility, self.fill, self.centre = min_visibility, fill, centre
 
     def __call__(self, sample: Sample, generator: Generator) -> Sample:
         """Change a sample."""
@@ -150,7 +152,7 @@ class Crop:
         if sample.boxes is None:
             return changed
         shift = sample.boxes.new_tensor([left, top, left, top])
-        return _cut(changed.replaced(boxes=sample.boxes - shift), _area(sample.boxes), self.least)
+        return _cut(changed.replaced(boxes=sample.boxes - shift), _area(sample.boxes), self.min_visibility)
 
 
 class Resize:
@@ -199,7 +201,7 @@ class Affine:
         scale: minimum and maximum factor.
         shear: maximum shear in degrees, in either direction.
         shift: maximum translation as a share of width and height, in either direction.
-        least: drop boxes of which less than this share remains.
+        min_visibility: drop boxes of which less than this share remains.
         fill: value outside of the image. Masks have 0 there.
         p: probability that the transform is applied.
 
@@ -213,7 +215,7 @@ class Affine:
         scale: tuple[float, float] = (0.8, 1.25),
         shear: float = 0.0,
         shift: float = 0.1,
-        least: float = 0.2,
+        min_visibility: float = 0.2,
         fill: float = 0.5,
         p: float = 1.0,
     ) -> None:
@@ -223,7 +225,7 @@ class Affine:
             raise ArgumentError(f"Affine: expected shear below 90 degrees, got {shear}")
         _check_chance("Affine", p)
         self.degrees, self.scale, self.shear, self.shift = degrees, scale, shear, shift
-        self.least, self.fill, self.p = least, fill, p
+        self.min_visibility, self.fill, self.p = min_visibility, fill, p
 
     def __call__(self, sample: Sample, generator: Generator) -> Sample:
         """Change a sample."""
@@ -251,7 +253,7 @@ class Affine:
         corners = sample.boxes[:, [0, 1, 2, 1, 0, 3, 2, 3]].reshape(-1, 4, 2).double()
         corners = corners @ matrix[:, :2].T + matrix[:, 2]
         boxes = torch.cat([corners.amin(1), corners.amax(1)], 1).to(sample.boxes.dtype)
-        return _cut(changed.replaced(boxes=boxes), _area(boxes), self.least)
+        return _cut(changed.replaced(boxes=boxes), _area(boxes), self.min_visibility)
 
 
 class Color:
@@ -307,7 +309,7 @@ class Mosaic:
     Args:
         dataset: the source of the other three images.
         size: (height, width) of the result, or one number for both.
-        least: drop boxes of which less than this share remains.
+        min_visibility: drop boxes of which less than this share remains.
         fill: value where none of the four images lies.
         p: probability of the mosaic. Otherwise one image is fitted to the size.
         objects: masks hold object numbers, which continue from one image to the next. False: classes, kept as they are.
@@ -320,14 +322,14 @@ class Mosaic:
         self,
         dataset: Samples,
         size: int | Sequence[int],
-        least: float = 0.2,
+        min_visibility: float = 0.2,
         fill: float = 0.5,
         p: float = 1.0,
         objects: bool = True,
     ) -> None:
         self.size = _check_size("Mosaic", size)
         _check_chance("Mosaic", p)
-        self.dataset, self.least, self.fill, self.objects = dataset, least, fill, objects
+        self.dataset, self.min_visibility, self.fill, self.objects = dataset, min_visibility, fill, objects
         self._p = _shared(p, torch.float64)
 
     @property
@@ -353,7 +355,7 @@ class Mosaic:
         for i, one in enumerate((sample, *others)):
             top, left = (0 if i < 2 else y), (0 if i % 2 == 0 else x)
             piece = (y if i < 2 else height - y), (x if i % 2 == 0 else width - x)
-            part = Crop(piece, self.least, self.fill)(one, generator)
+            part = Crop(piece, self.min_visibility, self.fill)(one, generator)
             image[:, top : top + piece[0], left : left + piece[1]] = part.image
             if mask is not None and part.mask is not None:
                 mask[top : top + piece[0], left : left + piece[1]] = torch.where(part.mask > 0, part.mask + numbers, 0)

@@ -23,12 +23,12 @@ HELD_OUT_SEED = 1_000_003
 class _Drawn(Samples):
     """Images that depend only on a seed and their index."""
 
-    def __init__(self, length: int, size: int, seed: int, least: int) -> None:
+    def __init__(self, length: int, size: int, seed: int, smallest: int) -> None:
         name = type(self).__name__
         if length < 0:
             raise ArgumentError(f"{name}: expected length of at least 0, got {length}")
-        if size < least:
-            raise ArgumentError(f"{name}: expected size of at least {least}, got {size}")
+        if size < smallest:
+            raise ArgumentError(f"{name}: expected size of at least {smallest}, got {size}")
         if not 0 <= seed < 1 << 32:
             raise ArgumentError(f"{name}: expected seed from 0 to 2^32 - 1, got {seed}")
         self._length, self.size, self.seed = length, size, seed
@@ -136,7 +136,7 @@ class Shapes(_Drawn):
         length: how many images.
         size: width and height in pixels.
         seed: other seeds give other images; number i of a seed is always the same one.
-        most: maximum number of shapes in an image; the minimum is 1.
+        max_objects: maximum number of shapes in an image; the minimum is 1.
         noise: standard deviation of each channel's noise; 1 is the range from black to white.
 
     Samples have a colour `image`, `boxes` around the visible parts, and `classes`. An image is drawn once and cached,
@@ -154,11 +154,11 @@ class Shapes(_Drawn):
 
     class_names = tuple(_OUTLINES)
 
-    def __init__(self, length: int, size: int = 160, seed: int = 0, most: int = 8, noise: float = 0.05) -> None:
+    def __init__(self, length: int, size: int = 160, seed: int = 0, max_objects: int = 8, noise: float = 0.05) -> None:
         super().__init__(length, size, seed, 32)
-        if most < 1:
-            raise ArgumentError(f"Shapes: expected most of at least 1, got {most}")
-        self.most, self.noise = most, noise
+        if max_objects < 1:
+            raise ArgumentError(f"Shapes: expected max_objects of at least 1, got {max_objects}")
+        self.max_objects, self.noise = max_objects, noise
 
     def _draw(self, index: int) -> tuple[NDArray[np.uint8], list[Any], list[int]]:
         from PIL import Image, ImageDraw
@@ -169,7 +169,7 @@ class Shapes(_Drawn):
         picture = random.uniform(0.2, 0.8, (3,)) + 0.08 * ground
         boxes: list[Any] = []
         classes: list[int] = []
-        wanted = 1 + int(random.uniform(0, self.most))
+        wanted = 1 + int(random.uniform(0, self.max_objects))
         fine = 4  # subpixels of the outline's mask per pixel, along each axis
         for _ in range(20 * wanted):
             if len(boxes) == wanted:

@@ -38,13 +38,13 @@ def nms_padded(
         )
         by_class = op.Unsqueeze(scores, ints(1))
         by_class = op.Where(present, by_class, op.Constant(value_float=float("-inf")))
-    least = torch.finfo(torch.float32).min if score_threshold is None else score_threshold
+    minimum = torch.finfo(torch.float32).min if score_threshold is None else score_threshold
     rows = op.NonMaxSuppression(
         boxes,
         by_class,
         ints(max_output),
         op.Constant(value_floats=[float(iou_threshold)]),
-        op.Constant(value_floats=[float(least)]),
+        op.Constant(value_floats=[float(minimum)]),
     )
     places = op.Gather(rows, ints(0, 2), axis=1)
     mask = op.ScatterND(

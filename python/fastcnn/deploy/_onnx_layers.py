@@ -28,8 +28,8 @@ def convolution_transpose(
     sizes = list(input.shape)[2:]
     if fixed([*sizes, *output_size]):
         geometry = Geometry(stride, padding, dilation)
-        least = _c.transposed_output_size("convolution_transpose", sizes, list(weight.shape)[2:], geometry, 0)
-        extra = [size - n for size, n in zip(output_size, least, strict=True)]
+        minimum = _c.transposed_output_size("convolution_transpose", sizes, list(weight.shape)[2:], geometry, 0)
+        extra = [size - n for size, n in zip(output_size, minimum, strict=True)]
     else:  # as many as may be, and what is too much is cut off
         extra = [max(s, d) - 1 for s, d in zip(stride, dilation, strict=True)]
     result = op.ConvTranspose(

@@ -105,8 +105,8 @@ def _stream(decode: Any, page: Any, index: int, data: bytes) -> NDArray[Any]:
     # A stream without tables of its own is completed with those of its page.
     stream = _jpeg.examine(data)
     _, _, _, rows, columns = _place(page.keyframe, index)
-    most = page.keyframe.tilelength if page.keyframe.is_tiled else page.keyframe.rowsperstrip
-    if stream.width != columns or not rows <= stream.height <= most:
+    maximum = page.keyframe.tilelength if page.keyframe.is_tiled else page.keyframe.rowsperstrip
+    if stream.width != columns or not rows <= stream.height <= maximum:
         raise UnreadableImage(
             f"holds a JPEG of {stream.width} x {stream.height} where {columns} x {rows} were expected"
         )

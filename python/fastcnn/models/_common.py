@@ -22,20 +22,20 @@ class Model(nn.Module):
     """A network on images (B, in_channels, H, W) that declares which sizes it accepts."""
 
     def __init__(
-        self, in_channels: int, num_classes: int, least: tuple[int, int], multiple: int = 1, exact: bool = False
+        self, in_channels: int, num_classes: int, minimum: tuple[int, int], multiple: int = 1, exact: bool = False
     ) -> None:
         super().__init__()
         check_counts(type(self).__name__, in_channels, num_classes)
         self.in_channels, self.num_classes = in_channels, num_classes
-        height, width = least  # may be a list, from a file
-        self._least, self._multiple, self._exact = (height, width), multiple, exact
+        height, width = minimum  # may be a list, from a file
+        self._min, self._multiple, self._exact = (height, width), multiple, exact
 
     def size_for(self, size: tuple[int, int]) -> tuple[int, int]:
         """Return the smallest size, not below this one, that the network accepts."""
         if self._exact:
-            return self._least
+            return self._min
         height, width = (
-            -(-max(s, least) // self._multiple) * self._multiple for s, least in zip(size, self._least, strict=True)
+            -(-max(s, minimum) // self._multiple) * self._multiple for s, minimum in zip(size, self._min, strict=True)
         )
         return height, width
 
@@ -48,11 +48,11 @@ class Model(nn.Module):
         """Refuse input on which an inner layer would fail with an unclear message. Skipped while a graph is traced."""
         if torch.compiler.is_compiling():
             return
-        height, width = self._least
+        height, width = self._min
         size = tuple(x.shape[-2:])
         if x.ndim != 4 or x.shape[1] != self.in_channels:
             what = f"(B, {self.in_channels}, H, W)"
-        elif self._exact and size != self._least:
+        elif self._exact and size != self._min:
             what = f"(B, {self.in_channels}, {height}, {width})"
         elif size[0] < height or size[1] < width:
             what = f"(B, {self.in_channels}, H, W), H and W at least {height} and {width}"

@@ -90,15 +90,15 @@ class Detector(Model):
         """Compare predictions with ground truth: boxes (B, M, 4), classes (B, M), -1 for none."""
         raise NotImplementedError  # implemented by each detector
 
-    def set_thresholds(self, score: float, iou: float, most: int) -> None:
+    def set_thresholds(self, score: float, iou: float, largest: int) -> None:
         """Check and set the three attributes."""
         name = type(self).__name__
         for argument, value in (("score_threshold", score), ("iou_threshold", iou)):
             if not 0 <= value <= 1:
                 raise ArgumentError(f"{name}: expected {argument} from 0 to 1, got {value}")
-        if most < 1:
-            raise ArgumentError(f"{name}: expected max_detections of at least 1, got {most}")
-        self.score_threshold, self.iou_threshold, self.max_detections = score, iou, most
+        if largest < 1:
+            raise ArgumentError(f"{name}: expected max_detections of at least 1, got {largest}")
+        self.score_threshold, self.iou_threshold, self.max_detections = score, iou, largest
 
     def check_targets(self, boxes: Tensor, classes: Tensor, batch: int) -> None:
         """Refuse targets that are not padded boxes and classes for `batch` images."""

@@ -18,7 +18,7 @@ _RADIUS = 1.5
 # Weight of the overlap relative to the classes; cost of a position that is a candidate only of another box.
 _OVERLAP, _ELSEWHERE = 3.0, 1e6
 # The number of positions of a box is the sum of this many of its best overlaps.
-_MOST = 10
+_MAX = 10
 _BOXES = 5.0
 
 
@@ -51,15 +51,15 @@ def assign(predictions: YOLOXPredictions, boxes: Tensor, classes: Tensor) -> Ass
     cost = cost - _OVERLAP * torch.log(overlap + 1e-8) + _ELSEWHERE * ~near
     cost = cost.masked_fill(~(candidate & real), torch.inf)
 
-    most = min(_MOST, number)
-    wanted = overlap.topk(most).values.sum(-1).int().clamp(min=1)
-    cheapest = cost.topk(most, largest=False)
-    taken = (torch.arange(most, device=boxes.device) < wanted[..., None]) & cheapest.values.isfinite()
+    maximum = min(_MAX, number)
+    wanted = overlap.topk(maximum).values.sum(-1).int().clamp(min=1)
+    cheapest = cost.topk(maximum, largest=False)
+    taken = (torch.arange(maximum, device=boxes.device) < wanted[..., None]) & cheapest.values.isfinite()
     matched = torch.zeros_like(near).scatter(2, cheapest.indices, taken)
     # A position wanted by several boxes is assigned to the one with the lowest cost.
     several = matched.sum(1, keepdim=True) > 1
-    least = torch.zeros_like(near).scatter(1, cost.argmin(1, keepdim=True), True)
-    matched = torch.where(several, least, matched)
+    minimum = torch.zeros_like(near).scatter(1, cost.argmin(1, keepdim=True), True)
+    matched = torch.where(several, minimum, matched)
     box = torch.where(matched.any(1), matched.int().argmax(1), -1)
     return Assignment(box, (overlap * matched).sum(1))
 

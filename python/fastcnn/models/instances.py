@@ -77,12 +77,12 @@ class ObjectSegmenter(nn.Module):
         threshold: float = 0.5,
     ) -> None:
         super().__init__()
-        for name, value, least in (
+        for name, value, minimum in (
             ("multiple", multiple, 1), ("max_objects", max_objects, 1), ("min_distance", min_distance, 1),
             ("smooth", smooth, 0), ("min_size", min_size, 0),
         ):  # fmt: skip
-            if value < least:
-                raise ArgumentError(f"ObjectSegmenter: expected {name} of at least {least}, got {value}")
+            if value < minimum:
+                raise ArgumentError(f"ObjectSegmenter: expected {name} of at least {minimum}, got {value}")
         if not 0 < threshold < 1:
             raise ArgumentError(f"ObjectSegmenter: expected threshold between 0 and 1, got {threshold}")
         self.network, self.multiple, self.max_objects = network, multiple, max_objects

@@ -102,9 +102,11 @@ def _prepare(
         raise ArgumentError(f"{op}: expected orientations from 1 to 360, got {orientations}")
     image = planar(image, channel_axis, op)
     height, width = image.shape[-2:]
-    least = cell[0] * block[0], cell[1] * block[1]
-    if height < least[0] or width < least[1]:
-        raise ArgumentError(f"{op}: expected image of at least {least[0]} x {least[1]} pixels, got {height} x {width}")
+    minimum = cell[0] * block[0], cell[1] * block[1]
+    if height < minimum[0] or width < minimum[1]:
+        raise ArgumentError(
+            f"{op}: expected image of at least {minimum[0]} x {minimum[1]} pixels, got {height} x {width}"
+        )
     return image, [*cell, *block], _NORMS.index(block_norm)
 
 

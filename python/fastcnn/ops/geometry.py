@@ -224,18 +224,18 @@ def _pyramid_sizes(
 ) -> Iterator[tuple[int, int]]:
     """Yield the sizes of a pyramid's levels, the image's own first."""
     op = "image_pyramid"
-    least = per_axis(min_size, 2, op, "min_size")
+    minimum = per_axis(min_size, 2, op, "min_size")
     if not (factor > 1 and math.isfinite(factor)):
         raise ArgumentError(f"{op}: expected factor above 1, got {factor}")
-    if min(least) < 1:
-        raise ArgumentError(f"{op}: expected min_size of at least 1, got {tuple(least)}")
+    if min(minimum) < 1:
+        raise ArgumentError(f"{op}: expected min_size of at least 1, got {tuple(minimum)}")
     if max_levels is not None and max_levels < 0:
         raise ArgumentError(f"{op}: expected max_levels of at least 0, got {max_levels}")
     level = 0
     last = (-1, -1)
     while max_levels is None or level < max_levels:
         size = round(height / factor**level), round(width / factor**level)
-        if size[0] < least[0] or size[1] < least[1]:
+        if size[0] < minimum[0] or size[1] < minimum[1]:
             return
         if size != last:
             yield size

@@ -259,7 +259,7 @@ def region_table(
 
 def _measure(labels: Array, intensity: Array | None, rows: int, spatial_dims: int) -> RegionTable[Array]:
     """Measure labels 1 to `rows`, including absent ones."""
-    count, area, bbox, centroid, mean, least, greatest, _, _ = native(
+    count, area, bbox, centroid, mean, minimum, greatest, _, _ = native(
         "region_table", labels, intensity, rows, spatial_dims
     )
     if is_tensor(area):
@@ -268,7 +268,7 @@ def _measure(labels: Array, intensity: Array | None, rows: int, spatial_dims: in
         label = np.where(area > 0, np.arange(1, rows + 1, dtype=np.int64), 0)
     if intensity is None:
         return RegionTable(label, count, area, bbox, centroid, None, None, None)
-    return RegionTable(label, count, area, bbox, centroid, mean, least, greatest)
+    return RegionTable(label, count, area, bbox, centroid, mean, minimum, greatest)
 
 
 def _largest(labels: Any, op: str) -> int:

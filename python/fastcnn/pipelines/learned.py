@@ -79,10 +79,10 @@ def segment_with_model(
     pixels, grey = _planes(image, channel_axis, _channels(trained), op)
     lead, (height, width) = grey.shape[:-2], grey.shape[-2:]
     # Maximum number of objects that fit next to each other.
-    most = -(-height // MIN_DISTANCE) * -(-width // MIN_DISTANCE)
+    maximum = -(-height // MIN_DISTANCE) * -(-width // MIN_DISTANCE)
     network = trained.model
     assert isinstance(network, Model)  # as all models of the registry
-    segmenter = ObjectSegmenter(network, network.multiple, max_objects=most)
+    segmenter = ObjectSegmenter(network, network.multiple, max_objects=maximum)
     with torch.inference_mode():
         found = [
             segmenter.objects(segmenter.logits(one[None]), torch.from_numpy(value)[None])

@@ -69,9 +69,9 @@ def pictures(samples: Sequence[Sample]) -> Tensor:
 
 def padded_boxes(samples: Sequence[Sample]) -> tuple[Tensor, Tensor]:
     """Pad boxes to (B, M, 4) and classes to (B, M), with class -1 where there is none."""
-    most = max((len(sample.boxes) for sample in samples if sample.boxes is not None), default=0)
-    boxes = torch.zeros(len(samples), most, 4)
-    classes = torch.full((len(samples), most), -1)
+    maximum = max((len(sample.boxes) for sample in samples if sample.boxes is not None), default=0)
+    boxes = torch.zeros(len(samples), maximum, 4)
+    classes = torch.full((len(samples), maximum), -1)
     for i, sample in enumerate(samples):
         if sample.boxes is None or sample.classes is None:
             raise DataError(sample.source, "has no boxes")

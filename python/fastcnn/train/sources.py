@@ -71,7 +71,7 @@ def find_part(settings: Settings, part: str) -> Sources:
 
 
 def warn_of_nothing(
-    sources: Sources, settings: Settings, what: str, has: Callable[[Samples, int], bool], most: int | None = None
+    sources: Sources, settings: Settings, what: str, has: Callable[[Samples, int], bool], maximum: int | None = None
 ) -> None:
     """Warn about data without any targets: a run on it would succeed without learning anything.
 
@@ -80,20 +80,20 @@ def warn_of_nothing(
         settings: of the run.
         what: name of the missing targets.
         has: tells whether a sample has targets.
-        most: maximum number of samples to examine, evenly chosen; None for all.
+        maximum: maximum number of samples to examine, evenly chosen; None for all.
     """
     for part, samples in zip(("training", "validation"), sources, strict=True):
-        indices = evenly(len(samples), most)
+        indices = evenly(len(samples), maximum)
         if indices and not any(has(samples, i) for i in indices):
             text = f"train: {settings.data}: no picture for {part} has {what}: there is nothing to be found"
             warn(text)
 
 
-def evenly(number: int, most: int | None) -> list[int]:
-    """Return at most `most` of the numbers from 0 to number - 1, evenly spaced."""
-    if most is None or number <= most:
+def evenly(number: int, maximum: int | None) -> list[int]:
+    """Return at most `maximum` of the numbers from 0 to number - 1, evenly spaced."""
+    if maximum is None or number <= maximum:
         return list(range(number))
-    return sorted({round(i * (number - 1) / max(1, most - 1)) for i in range(most)})
+    return sorted({round(i * (number - 1) / max(1, maximum - 1)) for i in range(maximum)})
 
 
 def _divided(dataset: Samples, settings: Settings) -> Sources:

@@ -31,11 +31,11 @@ class BoxGrid {
  public:
   static int64_t cells_for(int64_t n) { return 2 * n; }
 
-  /// For boxes with the extents extent(0..n-1), and overlaps above `least` (slightly less than the threshold). starts
+  /// For boxes with the extents extent(0..n-1), and overlaps above `minimum` (slightly less than the threshold). starts
   /// and counts: cells_for(n) values each.
   template <class F>
-  BoxGrid(int64_t n, double least, int64_t* starts, int64_t* counts, const F& extent)
-      : least_(least), starts_(starts), counts_(counts) {
+  BoxGrid(int64_t n, double minimum, int64_t* starts, int64_t* counts, const F& extent)
+      : min_(minimum), starts_(starts), counts_(counts) {
     int top = std::numeric_limits<int>::min();
     for (int64_t i = 0; i < n; ++i) top = std::max(top, class_of(extent(i).side()));
     top_ = top;
@@ -61,12 +61,12 @@ class BoxGrid {
   /// True if visit(first slot, slots) is true for a cell whose boxes may overlap this one.
   template <class F>
   bool any(const BoxExtent& box, const F& visit) const {
-    const double spread = std::max(1 - least_, (1 / least_ - 1) / 2);  // infinite where the threshold is 0
+    const double spread = std::max(1 - min_, (1 / min_ - 1) / 2);  // infinite where the threshold is 0
     for (const Level& level : levels_) {
-      if (level.count == 0 || level.most_side < least_ * box.side() || level.least_side * least_ > box.side()) continue;
+      if (level.count == 0 || level.max_side < min_ * box.side() || level.min_side * min_ > box.side()) continue;
       // Never wider than both halves, with a small margin for the rounding of centres.
-      const double rx = std::min(box.width * spread, (box.width + level.most_width) / 2) + level.slack;
-      const double ry = std::min(box.height * spread, (box.height + level.most_height) / 2) + level.slack;
+      const double rx = std::min(box.width * spread, (box.width + level.max_width) / 2) + level.slack;
+      const double ry = std::min(box.height * spread, (box.height + level.max_height) / 2) + level.slack;
       const int64_t left = level.column(box.x - rx), right = level.column(box.x + rx);
       const int64_t top = level.row(box.y - ry), bottom = level.row(box.y + ry);
       for (int64_t y = top; y <= bottom; ++y)
@@ -82,22 +82,22 @@ class BoxGrid {
   struct Level {
     int64_t count = 0, first = 0, columns = 0, rows = 0;
     double x1 = 0, y1 = 0, x2 = 0, y2 = 0;  ///< of the centres
-    double least_side = 0, most_side = 0, most_width = 0, most_height = 0, per_cell = 0, slack = 0;
+    double min_side = 0, max_side = 0, max_width = 0, max_height = 0, per_cell = 0, slack = 0;
 
     void add(const BoxExtent& box) {
       const double side = box.side();
-      if (count++ == 0) x1 = x2 = box.x, y1 = y2 = box.y, least_side = side;
+      if (count++ == 0) x1 = x2 = box.x, y1 = y2 = box.y, min_side = side;
       x1 = std::min(x1, box.x), x2 = std::max(x2, box.x);
       y1 = std::min(y1, box.y), y2 = std::max(y2, box.y);
-      least_side = std::min(least_side, side), most_side = std::max(most_side, side);
-      most_width = std::max(most_width, box.width), most_height = std::max(most_height, box.height);
+      min_side = std::min(min_side, side), max_side = std::max(max_side, side);
+      max_width = std::max(max_width, box.width), max_height = std::max(max_height, box.height);
     }
     /// The cell size is half the largest side, or larger if there would be more than two cells per box.
     int64_t lay_out(int64_t next) {
       first = next;
       if (count == 0) return next;
-      slack = 1e-12 * (std::abs(x1) + std::abs(x2) + std::abs(y1) + std::abs(y2) + most_side);
-      double cell = most_side / 2;
+      slack = 1e-12 * (std::abs(x1) + std::abs(x2) + std::abs(y1) + std::abs(y2) + max_side);
+      double cell = max_side / 2;
       // Uses halves because the difference of two doubles may not be finite.
       const auto across = [&] { return std::floor((x2 / 2 - x1 / 2) / (cell / 2)) + 1; };
       const auto down = [&] { return std::floor((y2 / 2 - y1 / 2) / (cell / 2)) + 1; };
@@ -123,7 +123,7 @@ class BoxGrid {
   }
 
   static constexpr int kLevels = 12;
-  double least_;
+  double min_;
   int64_t *starts_, *counts_;
   int top_ = 0;
   Level levels_[kLevels];

@@ -39,8 +39,8 @@ const NmsRows<T>& kernels_of() {
 template <class T>
 class Suppression {
  public:
-  /// `most`: boxes after this number of kept boxes of a class are ignored.
-  Suppression(const Context& context, int64_t n, double threshold, int64_t most)
+  /// `maximum`: boxes after this number of kept boxes of a class are ignored.
+  Suppression(const Context& context, int64_t n, double threshold, int64_t maximum)
       : context_(context),
         scratch_(context),
         sorted(BoxList<T>::in(scratch_, n)),
@@ -48,7 +48,7 @@ class Suppression {
         threshold_(threshold_in<T>(threshold)),
         near_(share_of(threshold_ * T(1 - 1e-5))),
         sure_(threshold_ > T(1e-5) ? share_of(threshold_ * T(1 + 1e-5)) : kNever),
-        most_(most),
+        max_(maximum),
         kept_(BoxList<T>::in(scratch_, n)),
         fresh_(BoxList<T>::in(scratch_, kBlock)),
         starts_(scratch_.get<int64_t>(BoxGrid::cells_for(n))),
@@ -93,7 +93,7 @@ class Suppression {
     sorted.copy(to, sorted, from);
     places_[to] = places_[from];
   }
-  bool is_full(const Class& c) const { return c.kept - c.begin >= most_; }
+  bool is_full(const Class& c) const { return c.kept - c.begin >= max_; }
   /// The next box has been decided.
   void take(Class& c, bool is_kept) {
     keep[places_[c.next]] = is_kept;
@@ -111,9 +111,9 @@ class Suppression {
     dead[0] = (uint64_t{1} << before) - 1;
     int64_t k = before, fresh = 0, fallen = before;
     bool is_worth_it = true;
-    while (k < n && is_worth_it && 2 * (fallen - before) < n - before && c.kept + fresh - c.begin < most_) {
+    while (k < n && is_worth_it && 2 * (fallen - before) < n - before && c.kept + fresh - c.begin < max_) {
       const int64_t last = n - before <= kAll ? n : fresh + kSweeps / 2;
-      for (; k < n && fresh < last && c.kept + fresh - c.begin < most_; ++k) {
+      for (; k < n && fresh < last && c.kept + fresh - c.begin < max_; ++k) {
         if (dead[k / 64] >> k % 64 & 1) continue;
         keep[places_[base + k]] = true;
         ++fresh;
@@ -143,9 +143,9 @@ class Suppression {
   }
 
   void through_grid(Class& c, bool parallel) {
-    const double least = std::max(0.0, static_cast<double>(threshold_) * (1 - 1e-4));
+    const double minimum = std::max(0.0, static_cast<double>(threshold_) * (1 - 1e-4));
     const int64_t kept = c.kept - c.begin;
-    BoxGrid grid(kept + c.end - c.next, least, starts_ + 2 * c.begin, counts_ + 2 * c.begin,
+    BoxGrid grid(kept + c.end - c.next, minimum, starts_ + 2 * c.begin, counts_ + 2 * c.begin,
                  [&](int64_t k) { return extent_of(sorted, k < kept ? c.begin + k : c.next + k - kept); });
     const auto is_suppressed = [&](int64_t i) {
       const NmsQuery<T> q = query(i);
@@ -183,7 +183,7 @@ class Suppression {
   static T share_of(T threshold) { return threshold / (1 + threshold); }
 
   const T threshold_, near_, sure_;
-  const int64_t most_;
+  const int64_t max_;
   const BoxList<T> kept_, fresh_;
   int64_t *starts_, *counts_, *places_;
 };
@@ -192,10 +192,10 @@ class Suppression {
 /// or null.
 template <class T, class Box>
 int64_t suppress(const Context& context, int64_t n, const Box& box, const int64_t* order, const int64_t* classes,
-                 double threshold, int64_t most, int64_t* kept) {
-  if (n == 0 || most == 0) return 0;
+                 double threshold, int64_t maximum, int64_t* kept) {
+  if (n == 0 || maximum == 0) return 0;
   Scratch scratch(context);
-  Suppression<T> run(context, n, threshold, most);
+  Suppression<T> run(context, n, threshold, maximum);
   const int64_t* by_class = order;
   if (classes) {
     int64_t* grouped = scratch.get<int64_t>(n);
@@ -210,7 +210,7 @@ int64_t suppress(const Context& context, int64_t n, const Box& box, const int64_
   if (!classes) {
     run(0, n, true);
     int64_t count = 0;
-    for (int64_t k = 0; k < n && count < most; ++k)
+    for (int64_t k = 0; k < n && count < maximum; ++k)
       if (run.keep[k]) kept[count++] = order[k];
     return count;
   }
@@ -233,7 +233,7 @@ int64_t suppress(const Context& context, int64_t n, const Box& box, const int64_
   bool* keep = scratch.get<bool>(n);
   for (int64_t k = 0; k < n; ++k) keep[by_class[k]] = run.keep[k];
   int64_t count = 0;
-  for (int64_t k = 0; k < n && count < most; ++k)
+  for (int64_t k = 0; k < n && count < maximum; ++k)
     if (keep[order[k]]) kept[count++] = order[k];
   return count;
 }
@@ -301,7 +301,7 @@ void nms_padded(const Context& context, const TensorView& boxes, const TensorVie
   check_scores(scores, boxes, op);
   check_classes(classes, boxes, op, "classes");
   check_threshold(iou_threshold, op);
-  const int64_t images = boxes.shape[0], n = boxes.shape[1], most = indices.shape[1];
+  const int64_t images = boxes.shape[0], n = boxes.shape[1], maximum = indices.shape[1];
   const auto one = [&](const Context& host, int64_t image) {
     Scratch scratch(host);
     int64_t* order = scratch.get<int64_t>(n);
@@ -310,8 +310,8 @@ void nms_padded(const Context& context, const TensorView& boxes, const TensorVie
       order_by_score(values, n, order, host);
       if (score_threshold)
         left = std::remove_if(order, order + n,
-                              [&, least = static_cast<std::decay_t<decltype(*values)>>(*score_threshold)](int64_t i) {
-                                return !(values[i] > least);
+                              [&, minimum = static_cast<std::decay_t<decltype(*values)>>(*score_threshold)](int64_t i) {
+                                return !(values[i] > minimum);
                               }) -
                order;
     });
@@ -331,11 +331,11 @@ void nms_padded(const Context& context, const TensorView& boxes, const TensorVie
       const Rows<T> rows(boxes, image);
       count = suppress<Computed<T>>(
           host, left, [&](int64_t k, int64_t column) { return rows(order[k], column); }, ranks, keys, iou_threshold,
-          most, kept);
+          maximum, kept);
     });
-    int64_t* row = indices.as<int64_t>() + image * most;
+    int64_t* row = indices.as<int64_t>() + image * maximum;
     for (int64_t k = 0; k < count; ++k) row[k] = order[kept[k]];
-    std::fill(row + count, row + most, -1);
+    std::fill(row + count, row + maximum, -1);
     counts.as<int64_t>()[image] = count;
   };
   if (images < context.num_threads()) {

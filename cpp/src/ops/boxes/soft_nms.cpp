@@ -66,13 +66,13 @@ ScoredBoxes soft_nms(const Context& context, const TensorView& boxes, const Tens
   ScoredBoxes result;
   with_boxes(context, boxes, scores, [&](const auto& list, auto* values) {
     using T = std::decay_t<decltype(*values)>;
-    const T threshold = threshold_in<T>(iou_threshold), least = static_cast<T>(min_score),
+    const T threshold = threshold_in<T>(iou_threshold), minimum = static_cast<T>(min_score),
             factor = static_cast<T>(-1 / sigma);
     Scratch scratch(context);
     int64_t* index = scratch.get<int64_t>(n);
     int64_t left = 0;
     for (int64_t i = 0; i < n; ++i)
-      if (values[i] >= least) {  // neither is NaN
+      if (values[i] >= minimum) {  // neither is NaN
         list.copy(left, list, i);
         values[left] = values[i], index[left++] = i;
       }
@@ -94,7 +94,7 @@ ScoredBoxes soft_nms(const Context& context, const TensorView& boxes, const Tens
           else if (overlap > threshold)
             value *= 1 - overlap;
         }
-        if (!(value >= least)) continue;
+        if (!(value >= minimum)) continue;
         list.copy(kept, list, i);
         values[kept] = value, index[kept++] = index[i];
       }
@@ -132,7 +132,7 @@ ScoredBoxes matrix_nms(const Context& context, const TensorView& boxes, const Te
     });
     context.parallel_for(0, left, 16, [&](int64_t j, int64_t end) {
       for (; j < end; ++j) {
-        T least = 1;
+        T minimum = 1;
         for (int64_t i = 0; i < j; ++i) {
           const T overlap = iou(list, i, j);
           if (!(overlap > 0)) continue;  // other boxes do not lower the score
@@ -140,9 +140,9 @@ ScoredBoxes matrix_nms(const Context& context, const TensorView& boxes, const Te
                                ? std::exp((worst[i] * worst[i] - overlap * overlap) / static_cast<T>(sigma))
                            : worst[i] < 1 ? (1 - overlap) / (1 - worst[i])
                                           : T(1);
-          least = std::min(least, factor);
+          minimum = std::min(minimum, factor);
         }
-        decayed[j] = values[order[j]] * least;
+        decayed[j] = values[order[j]] * minimum;
       }
     });
     int64_t* ranks = scratch.get<int64_t>(left);

@@ -28,19 +28,19 @@ BandSteps plan_bands(const Shape& s, int64_t limit, int64_t in_bytes, int64_t ou
            limit;
   };
   // `multiple`: bands consist of whole Winograd tiles, at positions that do not depend on the band.
-  const auto halve = [&](int64_t& size, int64_t least, int64_t multiple) {
-    while (size > least && !fits()) {
+  const auto halve = [&](int64_t& size, int64_t minimum, int64_t multiple) {
+    while (size > minimum && !fits()) {
       size = (size + 1) / 2;
       if (2 * size > multiple) size = (size + multiple - 1) / multiple * multiple;
     }
   };
   halve(steps.images, 1, 1);
   // Neighbouring bands share a border of input, so all dimensions are reduced evenly.
-  constexpr int64_t kLeast[][3] = {{4, 8, 128}, {2, 4, 32}, {1, 1, 1}};
-  for (const auto& least : kLeast) {
-    halve(steps.depth, least[0], 1);
-    halve(steps.rows, least[1], 4);
-    halve(steps.columns, least[2], 4);
+  constexpr int64_t kMin[][3] = {{4, 8, 128}, {2, 4, 32}, {1, 1, 1}};
+  for (const auto& minimum : kMin) {
+    halve(steps.depth, minimum[0], 1);
+    halve(steps.rows, minimum[1], 4);
+    halve(steps.columns, minimum[2], 4);
   }
   return steps;
 }

@@ -66,11 +66,11 @@ void DirectPlan<T>::join_dimensions() {
 template <class T>
 void DirectPlan<T>::plan_tiles() {
   const Shape& s = task.shape;
-  const int64_t width = s.out[2], rows = s.batch * s.out[0] * s.out[1], most = routines.tile_pixels;
-  tiles_per_row = ceil_div(width, most);
+  const int64_t width = s.out[2], rows = s.batch * s.out[0] * s.out[1], maximum = routines.tile_pixels;
+  tiles_per_row = ceil_div(width, maximum);
   // Gathering is not worthwhile for few filters.
-  row_tiles = rows == 1 || tiles_per_row * most * 3 <= width * 4 || (s.filters <= kBlock && width > 3);
-  if (!row_tiles) tiles_per_row = ceil_div(rows * width, most);
+  row_tiles = rows == 1 || tiles_per_row * maximum * 3 <= width * 4 || (s.filters <= kBlock && width > 3);
+  if (!row_tiles) tiles_per_row = ceil_div(rows * width, maximum);
   num_tiles = row_tiles ? rows * tiles_per_row : tiles_per_row;
   const int64_t pixels = row_tiles ? width : rows * width;
   tile_size = pixels / tiles_per_row;
@@ -101,8 +101,8 @@ void DirectPlan<T>::plan_runs(bool with_padding, Scratch& scratch) {
   const bool rows =
       s.groups == 1 && s.dilation[2] == 1 && task.src.stride[2] == s.channels && !task.input_scale && s.kernel[2] > 1;
   const int64_t per_row = rows ? 1 : s.kernel[2], length = s.channels * (s.kernel[2] / per_row);
-  const int64_t most = (length > 0 ? packing.terms / length : 0) + packing.term_blocks;
-  runs = scratch.get<Run>(most);
+  const int64_t maximum = (length > 0 ? packing.terms / length : 0) + packing.term_blocks;
+  runs = scratch.get<Run>(maximum);
   first_run = scratch.get<int64_t>(packing.term_blocks + 1);
   num_runs = 0;
   bool divisible = true;
@@ -123,7 +123,7 @@ void DirectPlan<T>::plan_runs(bool with_padding, Scratch& scratch) {
   }
   first_run[packing.term_blocks] = num_runs;
 
-  segments = scratch.get<Segment>(most);
+  segments = scratch.get<Segment>(maximum);
   for (int64_t i = 0; i < num_runs; ++i) segments[i] = runs[i].segment;
 
   addressable = !with_padding && row_tiles && (divisible || packing.tail_split == 1);

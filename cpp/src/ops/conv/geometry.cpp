@@ -105,15 +105,15 @@ std::vector<int64_t> convolution_transpose_shape(const Sizes& input, const Sizes
     const auto d = static_cast<size_t>(i);
     // The sizes that a forward convolution maps to this input.
     const int64_t extent = kernel_extent(op, weight[d + 2], g.dilation[d]);
-    const int64_t least =
+    const int64_t minimum =
         checked(op, extent - g.padding[d] - g.padding_after[d], g.stride[d], std::max<int64_t>(input[d + 2] - 1, 0));
     const int64_t slack = std::max(g.stride[d], g.dilation[d]) - 1, top = std::numeric_limits<int64_t>::max();
-    const int64_t most = least > top - slack ? top : least + slack;
+    const int64_t maximum = minimum > top - slack ? top : minimum + slack;
     FASTCNN_CHECK(output_size[d] <= kMaxSize, op, ": expected output_size of at most ", kMaxSize, ", got ",
                   output_size[d]);
-    FASTCNN_CHECK(input[d + 2] > 0 && output_size[d] > 0 && output_size[d] >= least && output_size[d] <= most, op,
-                  ": expected an output size between ", least, " and ", most, " and at least 1, got ", output_size[d],
-                  " (input ", text(input), ", weight ", text(weight), ")");
+    FASTCNN_CHECK(input[d + 2] > 0 && output_size[d] > 0 && output_size[d] >= minimum && output_size[d] <= maximum, op,
+                  ": expected an output size between ", minimum, " and ", maximum, " and at least 1, got ",
+                  output_size[d], " (input ", text(input), ", weight ", text(weight), ")");
     shape.push_back(output_size[d]);
   }
   check_elements(op, shape);

@@ -217,10 +217,10 @@ class WeightGrad {
   void add_tiles(const Band& band, bool fresh, int64_t first, int64_t last, const T* x, int64_t x_panel, const T* grad,
                  int64_t grad_panel) const {
     const Shape& b = band.shape;
-    constexpr int64_t kMostRows = 256;
+    constexpr int64_t kMaxRows = 256;
     const int64_t rows = b.batch * b.out[0] * b.out[1], row_length = padded_width(b) * tiling_.pitch;
-    const int64_t step = std::clamp<int64_t>(kPixelsInRegisters / b.out[2], 1, kMostRows);
-    int64_t offsets[kMostRows];
+    const int64_t step = std::clamp<int64_t>(kPixelsInRegisters / b.out[2], 1, kMaxRows);
+    int64_t offsets[kMaxRows];
     for (int64_t row = 0; row < rows; row += step) {
       const int64_t count = std::min(step, rows - row);
       int64_t z_tap = -1, y_tap = -1;

@@ -23,7 +23,7 @@ constexpr int64_t kInputs = int64_t{1} << 18, kFilters = int64_t{1} << 18, kShar
 constexpr int64_t kChannels = 128;
 /// The number of tiles that makes reading the filters once from beyond the L2 cache worthwhile.
 constexpr int64_t kEnough = 20;
-constexpr int64_t kMostGroups = 64, kMostDepths = 8;
+constexpr int64_t kMaxGroups = 64, kMaxDepths = 8;
 
 int64_t dilation(const Shape& s, int axis) { return s.kernel[axis] > 1 ? s.dilation[axis] : 1; }
 
@@ -58,25 +58,25 @@ class Run {
     v_group_ = v_block_ * channel_blocks_;
     m_group_ = t_.points() * tiles_ * kWinogradPanel;
     if (winograd_packs_taps(s_, t_)) u_size_ = t_.points() * (std::min(s_.channels, kChannels) + 1) * kWinogradPanel;
-    depths_ = most_depths();
+    depths_ = max_depths();
     columns_ = columns_in_depth() * (depths_ == 1 ? out_r_ : 1);
   }
 
   void operator()() {
     if (columns_ == 0) return;
     const int64_t fair = s_.groups * columns_ / context_.num_threads();
-    const int64_t most = depths_ > 1 ? tiles_ : std::max(tiles_, tiles_ * kInputs / (v_group_ * kernel_r_));
+    const int64_t maximum = depths_ > 1 ? tiles_ : std::max(tiles_, tiles_ * kInputs / (v_group_ * kernel_r_));
     if (winograd_transformed_size(s_, t_) <= s_.groups * kFilters)
       separate(ceil_div(12, tiles_) * tiles_);
-    else if (depths_ > 1 || std::min(fair, most) >= kEnough)
-      separate(std::min(most, int64_t{56}));
+    else if (depths_ > 1 || std::min(fair, maximum) >= kEnough)
+      separate(std::min(maximum, int64_t{56}));
     else
       shared();
   }
 
  private:
   int64_t columns_in_depth() const { return s_.batch * phases_y_ * phases_x_ * tiles_y_ * tiles_x_; }
-  int64_t most_depths() const;
+  int64_t max_depths() const;
   void separate(int64_t tiles);
   void shared();
   int64_t groups(const Block& b) const { return ceil_div(b.columns, tiles_); }
@@ -181,7 +181,7 @@ void Run::product(const Block& b, int64_t panel, int64_t from, int64_t to, const
   const int64_t count = groups(b);
   const int64_t tap = t_.points() * s_.channels * kWinogradBlock;  // of one block, transformed
   const float* packed = packed_ + (b.group * filter_blocks_ + 2 * panel) * kernel_r_ * tap;
-  WinogradGroup list[kMostGroups];
+  WinogradGroup list[kMaxGroups];
   WinogradProduct p;
   p.group = list;
   p.blocks = blocks_of(panel);
@@ -246,10 +246,10 @@ void Run::output(const Block& b, int64_t panel, int64_t depth, int64_t group, co
 
 /// The number of depths that can share slices: the slices must fit into the L2 cache, and each slice must fill the
 /// registers.
-int64_t Run::most_depths() const {
+int64_t Run::max_depths() const {
   if (kernel_r_ == 1 || s_.stride[axes_.r] != 1 || columns_in_depth() < tiles_) return 1;
   const int64_t room = kInputs / v_group_ - (kernel_r_ - 1) * dilation_r_;
-  const int64_t depths = std::min({out_r_, kMostDepths, room});
+  const int64_t depths = std::min({out_r_, kMaxDepths, room});
   return depths < 2 || depths < dilation_r_ ? 1 : depths;
 }
 
@@ -259,8 +259,8 @@ void Run::separate(int64_t tiles) {
   int64_t parts = ceil_div(columns_, tiles);
   if (s_.groups * depth_parts % threads != 0) parts = std::min(columns_, ceil_div(parts, threads) * threads);
   const int64_t blocks = s_.groups * parts * depth_parts;
-  const int64_t most = ceil_div(ceil_div(columns_, parts), tiles_);
-  const int64_t v_size = slices(depths_) * most * v_group_, m_size = depths_ * most * m_group_;
+  const int64_t maximum = ceil_div(ceil_div(columns_, parts), tiles_);
+  const int64_t v_size = slices(depths_) * maximum * v_group_, m_size = depths_ * maximum * m_group_;
   const int64_t pieces = std::min(threads, blocks);
   Scratch scratch(context_);
   float* memory = scratch.get<float>(pieces * (v_size + m_size + u_size_));
@@ -287,12 +287,12 @@ void Run::separate(int64_t tiles) {
 
 /// The number of parts into which the tiles of a panel are split to balance the load: three panels and two threads give
 /// six halves.
-int64_t even_splits(int64_t panels, int64_t threads, int64_t most) {
+int64_t even_splits(int64_t panels, int64_t threads, int64_t maximum) {
   int64_t best = 1;
   const auto longest = [&](int64_t n) {
     return static_cast<double>(ceil_div(panels * n, threads)) / static_cast<double>(n);
   };
-  for (int64_t n = 2; n <= std::min(threads, most); ++n)
+  for (int64_t n = 2; n <= std::min(threads, maximum); ++n)
     if (longest(n) < 0.9 * longest(best)) best = n;
   return best;
 }
@@ -301,11 +301,11 @@ void Run::shared() {
   const int64_t threads = context_.num_threads();
   const int64_t room = threads * (kShared - u_size_) / (v_group_ * kernel_r_ + threads * m_group_);
   const int64_t tiles = std::max<int64_t>(1, std::min<int64_t>(room, 112 / tiles_)) * tiles_;
-  const int64_t parts = ceil_div(columns_, tiles), most = ceil_div(ceil_div(columns_, parts), tiles_);
-  const int64_t splits = even_splits(panels_, threads, most), m_size = ceil_div(most, splits) * m_group_;
+  const int64_t parts = ceil_div(columns_, tiles), maximum = ceil_div(ceil_div(columns_, parts), tiles_);
+  const int64_t splits = even_splits(panels_, threads, maximum), m_size = ceil_div(maximum, splits) * m_group_;
   const int64_t items = panels_ * splits, pieces = std::min(threads, items);
   Scratch scratch(context_);
-  float* v = scratch.get<float>(kernel_r_ * most * v_group_);
+  float* v = scratch.get<float>(kernel_r_ * maximum * v_group_);
   float* memory = scratch.get<float>(pieces * (m_size + u_size_));
   for (int64_t i = 0; i < s_.groups * parts; ++i) {
     const int64_t part = i % parts, first = columns_ * part / parts;
@@ -342,11 +342,11 @@ constexpr Routines<float> routines() {
 // One group of 14 tiles, the most that any ISA holds in registers, has to fit into a thread's scratch memory.
 template <int M>
 bool fits(const Shape& s) {
-  constexpr int64_t kMost = int64_t{1} << 19;
+  constexpr int64_t kMax = int64_t{1} << 19;
   const WinogradAxes axes = winograd_axes(s, winograd_taps(M));
   const int64_t side = M + winograd_taps(M) - 1, points = side * (axes.line ? 1 : side);
-  return axes.found && s.channels <= kMost / (points * 14) &&
-         s.kernel[axes.r] <= kMost / (points * 14 * std::max<int64_t>(s.channels, 1));
+  return axes.found && s.channels <= kMax / (points * 14) &&
+         s.kernel[axes.r] <= kMax / (points * 14 * std::max<int64_t>(s.channels, 1));
 }
 
 // The choice compares estimated times of a group, in multiply-adds. The first term of a product is the multiplications

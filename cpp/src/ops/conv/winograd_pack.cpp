@@ -9,7 +9,7 @@ namespace {
 
 constexpr int64_t kChannels = 16;  // at a time, so that their taps stay in the L1 cache
 /// Transformed filters, in floats, beyond which they are packed as taps.
-constexpr int64_t kMostTransformed = int64_t{1} << 22;
+constexpr int64_t kMaxTransformed = int64_t{1} << 22;
 
 /// Weights with their axes as the tiles have them: summed over, height, width.
 struct Taps {
@@ -80,7 +80,7 @@ int64_t winograd_transformed_size(const Shape& s, const WinogradTransforms& t) {
 }
 
 bool winograd_packs_taps(const Shape& s, const WinogradTransforms& t) {
-  return winograd_transformed_size(s, t) > kMostTransformed;
+  return winograd_transformed_size(s, t) > kMaxTransformed;
 }
 
 int64_t winograd_packed_size(const Shape& s, const WinogradTransforms& t) {

@@ -92,9 +92,9 @@ void check(const TensorView& input, const TensorView& offset, const TensorView* 
   FASTCNN_CHECK(o.offset_groups > 0 && input.shape[1] % o.offset_groups == 0, kOp,
                 ": expected offset of groups that divide the input's channels, got ", shape_text(offset));
   // These bounds prevent overflow in the products below.
-  static constexpr int64_t kMost = int64_t{1} << 24;
-  const auto check_number = [](int64_t value, int64_t least, const char* argument) {
-    FASTCNN_CHECK(value >= least && value <= kMost, kOp, ": expected ", argument, " from ", least, " to ", kMost,
+  static constexpr int64_t kMax = int64_t{1} << 24;
+  const auto check_number = [](int64_t value, int64_t minimum, const char* argument) {
+    FASTCNN_CHECK(value >= minimum && value <= kMax, kOp, ": expected ", argument, " from ", minimum, " to ", kMax,
                   ", got ", value);
   };
   for (int d = 0; d < 2; ++d) {

@@ -26,8 +26,8 @@ constexpr bool is_real = false;
 template <>
 constexpr bool is_real<double> = true;
 
-FASTCNN_INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-FASTCNN_INLINE int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
+FASTCNN_INLINE int64_t minimum(int64_t a, int64_t b) { return a < b ? a : b; }
+FASTCNN_INLINE int64_t maximum(int64_t a, int64_t b) { return a > b ? a : b; }
 
 template <class Cost>
 struct Line {
@@ -58,11 +58,11 @@ struct Rotated {
 };
 
 template <class T, int half = lanes<T> / 2>
-FASTCNN_INLINE T least_lane(Vec<T> v) {
+FASTCNN_INLINE T min_lane(Vec<T> v) {
   if constexpr (half == 0) {
     return v[0];
   } else {
-    return least_lane<T, half / 2>(vmin(v, shuffle<Rotated<half, lanes<T>>>(v, v)));
+    return min_lane<T, half / 2>(vmin(v, shuffle<Rotated<half, lanes<T>>>(v, v)));
   }
 }
 
@@ -98,16 +98,16 @@ FASTCNN_INLINE int64_t best_source(const Line<Cost>& line, int64_t x, int64_t fi
       index[i] = better ? iota + static_cast<Rank>(u + i * L) : index[i];
     }
   }
-  const Cost lowest = least_lane<Cost>(vmin(best[0], best[1]));
+  const Cost lowest = min_lane<Cost>(vmin(best[0], best[1]));
   const Vec<Rank> unfit = splat<Rank>(static_cast<Rank>((uint64_t{1} << (8 * sizeof(Rank) - 1)) - 1));
   if constexpr (track) {
     const Vec<Rank> r0 = best[0] == lowest ? rank[0] : unfit, r1 = best[1] == lowest ? rank[1] : unfit;
-    const Rank lowest_rank = least_lane<Rank>(vmin(r0, r1));
+    const Rank lowest_rank = min_lane<Rank>(vmin(r0, r1));
     const Vec<Rank> u0 = r0 == lowest_rank ? index[0] : unfit, u1 = r1 == lowest_rank ? index[1] : unfit;
-    return static_cast<int64_t>(least_lane<Rank>(vmin(u0, u1)));
+    return static_cast<int64_t>(min_lane<Rank>(vmin(u0, u1)));
   } else {
     const Vec<Rank> u0 = best[0] == lowest ? index[0] : unfit, u1 = best[1] == lowest ? index[1] : unfit;
-    return static_cast<int64_t>(least_lane<Rank>(vmin(u0, u1)));
+    return static_cast<int64_t>(min_lane<Rank>(vmin(u0, u1)));
   }
 }
 
@@ -181,8 +181,8 @@ FASTCNN_INLINE void solve_line(const Line<Cost>& line, int64_t begin, int64_t en
   constexpr int block = kBlock<Cost, track>;
   const int64_t blocks = (end - begin + block - 1) / block;
   const auto find = [&](int64_t edge, int64_t first, int64_t last) __attribute__((noinline)) {
-    const int64_t x = least(begin + edge * block, end - 1), r = reach(line, x);
-    edges[edge] = best_source<Cost, track>(line, x, most(first, x - r), least(last, x + r));
+    const int64_t x = minimum(begin + edge * block, end - 1), r = reach(line, x);
+    edges[edge] = best_source<Cost, track>(line, x, maximum(first, x - r), minimum(last, x + r));
   };
   if (line.n <= block) {
     edges[0] = 0;
@@ -195,12 +195,12 @@ FASTCNN_INLINE void solve_line(const Line<Cost>& line, int64_t begin, int64_t en
   while (stride < blocks) stride *= 2;
   for (stride /= 2; stride > 0; stride /= 2)
     for (int64_t edge = stride; edge < blocks; edge += 2 * stride)
-      find(edge, edges[edge - stride], edges[least(edge + stride, blocks)]);
+      find(edge, edges[edge - stride], edges[minimum(edge + stride, blocks)]);
   Solved<Cost, track, block> result;
   for (int64_t i = 0; i < blocks; ++i) {
     const int64_t x = begin + i * block;
     solve_block<Cost, track, block>(line, x, edges[i], edges[i + 1], result);
-    emit(x, least(block, end - x), result);
+    emit(x, minimum(block, end - x), result);
   }
 }
 

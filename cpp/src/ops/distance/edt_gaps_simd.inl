@@ -4,7 +4,7 @@
 namespace fastcnn::FASTCNN_ISA {
 namespace {
 
-FASTCNN_INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+FASTCNN_INLINE int64_t minimum(int64_t a, int64_t b) { return a < b ? a : b; }
 
 // Columns are independent, so vectors run across them. The number of columns at a time is chosen so that the running
 // gaps stay in the first-level cache.
@@ -12,10 +12,10 @@ constexpr int64_t kColumns = 4096;
 
 template <class Mask, class Gap>
 void scan_band(const EdtPlan& plan, int64_t band) {
-  const int64_t begin = band * plan.band_slices, n = least(plan.band_slices, plan.slices - begin);
+  const int64_t begin = band * plan.band_slices, n = minimum(plan.band_slices, plan.slices - begin);
   const Mask bits = static_cast<Mask>(plan.mask_bits);
   for (int64_t x0 = 0; x0 < plan.length; x0 += kColumns) {
-    const int64_t columns = least(kColumns, plan.length - x0);
+    const int64_t columns = minimum(kColumns, plan.length - x0);
     Gap* __restrict last = static_cast<Gap*>(plan.above) + band * plan.length + x0;
     Gap* __restrict first = static_cast<Gap*>(plan.below) + band * plan.length + x0;
     for (int64_t x = 0; x < columns; ++x) first[x] = last[x] = kNoZero<Gap>;
@@ -38,12 +38,12 @@ bool link_bands(const EdtPlan& plan, int64_t begin, int64_t end) {
   Gap* const below = static_cast<Gap*>(plan.below);
   Gap nearest = kNoZero<Gap>;
   for (int64_t x0 = begin; x0 < end; x0 += kColumns) {
-    const int64_t columns = least(kColumns, end - x0);
+    const int64_t columns = minimum(kColumns, end - x0);
     Gap carry[kColumns];
     for (int64_t x = 0; x < columns; ++x) carry[x] = kNoZero<Gap>;
     for (int64_t band = 0; band < plan.bands; ++band) {
       Gap* __restrict row = above + band * plan.length + x0;
-      const Gap n = static_cast<Gap>(least(plan.band_slices, plan.slices - band * plan.band_slices));
+      const Gap n = static_cast<Gap>(minimum(plan.band_slices, plan.slices - band * plan.band_slices));
       for (int64_t x = 0; x < columns; ++x) {
         const Gap through = static_cast<Gap>(carry[x] + n), own = row[x];
         row[x] = carry[x];
@@ -54,7 +54,7 @@ bool link_bands(const EdtPlan& plan, int64_t begin, int64_t end) {
     for (int64_t x = 0; x < columns; ++x) carry[x] = kNoZero<Gap>;
     for (int64_t band = plan.bands; band-- > 0;) {
       Gap* __restrict row = below + band * plan.length + x0;
-      const Gap n = static_cast<Gap>(least(plan.band_slices, plan.slices - band * plan.band_slices));
+      const Gap n = static_cast<Gap>(minimum(plan.band_slices, plan.slices - band * plan.band_slices));
       for (int64_t x = 0; x < columns; ++x) {
         const Gap through = static_cast<Gap>(carry[x] + n), own = row[x];
         row[x] = carry[x];
@@ -67,10 +67,10 @@ bool link_bands(const EdtPlan& plan, int64_t begin, int64_t end) {
 
 template <class Mask, class Gap>
 void sweep_band(const EdtPlan& plan, int64_t band, void* gaps) {
-  const int64_t begin = band * plan.band_slices, n = least(plan.band_slices, plan.slices - begin);
+  const int64_t begin = band * plan.band_slices, n = minimum(plan.band_slices, plan.slices - begin);
   const Mask bits = static_cast<Mask>(plan.mask_bits);
   for (int64_t x0 = 0; x0 < plan.length; x0 += kColumns) {
-    const int64_t columns = least(kColumns, plan.length - x0);
+    const int64_t columns = minimum(kColumns, plan.length - x0);
     const Gap* __restrict previous = static_cast<const Gap*>(plan.above) + band * plan.length + x0;
     for (int64_t i = 0; i < n; ++i) {
       const Mask* __restrict mask = static_cast<const Mask*>(plan.mask) + (begin + i) * plan.length + x0;

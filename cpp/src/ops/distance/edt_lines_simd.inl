@@ -97,7 +97,7 @@ void finish_mixed_row(const EdtPlan& plan, const EdtWorkspace& w, int64_t row, c
     near_cost[x] = static_cast<uint16_t>(gap * gap);
   }
   const int64_t blocks = (n + kEdtNear - 1) / kEdtNear;  // the last may overlap the one before it
-  const auto start = [&](int64_t block) { return least(block * kEdtNear, n - kEdtNear); };
+  const auto start = [&](int64_t block) { return minimum(block * kEdtNear, n - kEdtNear); };
   // Distances change by at most 1 from row to row, so the number of rows for which solve_near will fail is known.
   if (row % plan.band_slices == plan.band_slices - 1 || row == plan.slices - 1)
     for (int64_t i = 0; i < blocks; ++i) w.slack[i] = 0;
@@ -168,7 +168,7 @@ void plane_columns(const EdtPlan& plan, const EdtWorkspace& w, int64_t z, const 
     pad_line<Cost, track>(plan, lines[i]);
   }
   for (int64_t x = begin; x < end; x += w.columns) {
-    const int64_t columns = least(w.columns, end - x);
+    const int64_t columns = minimum(w.columns, end - x);
     for (int64_t y = 0; y < n; ++y) {
       const int64_t at = y * plan.width + x;
       first_axis<Cost, Gap, track>(plan, z, static_cast<const Gap*>(gaps) + at,

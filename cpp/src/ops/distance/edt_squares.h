@@ -21,10 +21,10 @@ const Cost* edt_squares(Scratch& scratch, int64_t n, double spacing) {
 /// True if int32 can represent all costs, including the sum of the infinite cost, which exceeds all real ones, and the
 /// cost of one more axis.
 inline bool edt_fits_int32(const int64_t* extent, int dims) {
-  double most = 0;
+  double maximum = 0;
   for (int i = 0; i < dims; ++i)
-    most += static_cast<double>(extent[i] + kEdtPad) * static_cast<double>(extent[i] + kEdtPad);
-  return most <= double{1 << 30};
+    maximum += static_cast<double>(extent[i] + kEdtPad) * static_cast<double>(extent[i] + kEdtPad);
+  return maximum <= double{1 << 30};
 }
 
 }  // namespace fastcnn

@@ -12,11 +12,11 @@
 namespace fastcnn {
 
 // Tiles of planes smaller than this would need too much scratch.
-constexpr int64_t kLeastPlane = 16 * kEdtTile;
-constexpr int64_t kLeastTiles = 4;  // of one thread
+constexpr int64_t kMinPlane = 16 * kEdtTile;
+constexpr int64_t kMinTiles = 4;  // of one thread
 
 bool fits_edt_volume(const EdtImage& image) {
-  return image.dims == 3 && !image.real && !image.nearest[0] && image.extent[1] * image.extent[2] >= kLeastPlane &&
+  return image.dims == 3 && !image.real && !image.nearest[0] && image.extent[1] * image.extent[2] >= kMinPlane &&
          edt_fits_int32(image.extent, 3);
 }
 
@@ -41,7 +41,7 @@ EdtOutcome edt_volume(const Context& context, const EdtImage& image) {
 
   const EdtDepth plan{depth, plane, edt_squares<int32_t>(scratch, depth, 1), volume, image.squared == nullptr};
   const int64_t tiles = (plane + kEdtTile - 1) / kEdtTile;
-  const int64_t pieces = std::clamp<int64_t>(tiles / kLeastTiles, 1, context.num_threads());
+  const int64_t pieces = std::clamp<int64_t>(tiles / kMinTiles, 1, context.num_threads());
   auto* workspaces = scratch.get<EdtDepthWorkspace>(pieces);
   for (int64_t i = 0; i < pieces; ++i)
     workspaces[i] = {scratch.get<int32_t>(depth * kEdtTile), scratch.get<int32_t>(depth * kEdtTile),

@@ -188,8 +188,8 @@ template <class A>
 void filter_planes(const Context& context, const char* src, int64_t item, void (*load)(const void*, int64_t, A*),
                    int64_t plane, const Line<A>& line, A* dst) {
   const auto& kernels = kernels_of<A>();
-  const int64_t most = std::clamp<int64_t>(kChunk / line.n / 64 * 64, 64, 8192);
-  const int64_t chunk = std::min(most, plane), chunks = (plane + chunk - 1) / chunk;
+  const int64_t maximum = std::clamp<int64_t>(kChunk / line.n / 64 * 64, 64, 8192);
+  const int64_t chunk = std::min(maximum, plane), chunks = (plane + chunk - 1) / chunk;
   const int64_t grain = std::max<int64_t>(1, kGrain / (chunk * line.n));
   context.parallel_for(0, chunks, grain, [&](int64_t begin, int64_t end) {
     Scratch scratch(context);

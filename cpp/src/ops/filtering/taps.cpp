@@ -8,11 +8,11 @@
 namespace fastcnn {
 
 Taps gaussian_taps(double sigma, double truncate, const char* op) {
-  constexpr double kMostRadius = 1 << 20;
+  constexpr double kMaxRadius = 1 << 20;
   FASTCNN_CHECK(std::isfinite(sigma) && sigma >= 0, op, ": expected sigma to be finite and not negative, got ", sigma);
   FASTCNN_CHECK(std::isfinite(truncate) && truncate >= 0, op, ": expected truncate to be finite and not negative, got ",
                 truncate);
-  FASTCNN_CHECK(truncate * sigma <= kMostRadius, op, ": expected truncate * sigma of at most ", kMostRadius, ", got ",
+  FASTCNN_CHECK(truncate * sigma <= kMaxRadius, op, ": expected truncate * sigma of at most ", kMaxRadius, ", got ",
                 truncate * sigma);
   Taps taps;
   if (sigma <= 1e-15) return taps;  // as SciPy

@@ -10,8 +10,8 @@ namespace fastcnn {
 
 inline Neighborhood neighborhood(int connectivity, int spatial_dims) {
   Neighborhood result{};
-  const int dz_most = spatial_dims == 3 ? 1 : 0;
-  for (int dz = -dz_most; dz <= dz_most; ++dz)
+  const int dz_max = spatial_dims == 3 ? 1 : 0;
+  for (int dz = -dz_max; dz <= dz_max; ++dz)
     for (int dy = -1; dy <= 1; ++dy)
       for (int dx = -1; dx <= 1; ++dx) {
         const int steps = dz * dz + dy * dy + dx * dx;

@@ -22,8 +22,9 @@ class CompactHeap {
     uint32_t pixel, source;
     bool operator<(const Item& o) const { return value != o.value ? value < o.value : age < o.age; }
   };
-  /// For at most `most` items at a time.
-  CompactHeap(Scratch& scratch, int64_t most) : scratch_(scratch), blocks_(scratch.get<Item*>((most >> kShift) + 1)) {}
+  /// For at most `maximum` items at a time.
+  CompactHeap(Scratch& scratch, int64_t maximum)
+      : scratch_(scratch), blocks_(scratch.get<Item*>((maximum >> kShift) + 1)) {}
 
   bool empty() const { return size_ == 0; }
 
@@ -40,11 +41,11 @@ class CompactHeap {
     if (--size_ == 0) return top;
     at(0) = at(size_);
     for (int64_t i = 0, left; (left = 2 * i + 1) < size_;) {
-      int64_t least = at(left) < at(i) ? left : i;
-      if (left + 1 < size_ && at(left + 1) < at(least)) least = left + 1;
-      if (least == i) break;
-      std::swap(at(i), at(least));
-      i = least;
+      int64_t minimum = at(left) < at(i) ? left : i;
+      if (left + 1 < size_ && at(left + 1) < at(minimum)) minimum = left + 1;
+      if (minimum == i) break;
+      std::swap(at(i), at(minimum));
+      i = minimum;
     }
     return top;
   }

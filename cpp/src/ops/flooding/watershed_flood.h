@@ -183,12 +183,12 @@ K unused_key(const Context& context, const KeyRows& image, const Extent& e) {
   context.parallel_for(0, rows, 1, [&](int64_t begin, int64_t end) {
     Scratch scratch(context);
     K* keys = scratch.get<K>(e.width);
-    K most = 0;
+    K maximum = 0;
     for (int64_t row = begin; row < end; ++row) {
       image.get(row * e.width, e.width, keys);
-      for (int64_t x = 0; x < e.width; ++x) most = std::max(most, keys[x]);
+      for (int64_t x = 0; x < e.width; ++x) maximum = std::max(maximum, keys[x]);
     }
-    if (most == kAll) taken = true;
+    if (maximum == kAll) taken = true;
   });
   if (!taken) return kAll;
   Scratch scratch(context);
@@ -212,8 +212,8 @@ void start_flood(const Context& context, const FloodKernels<K>& kernels, const E
                  const KeyRows& image, const Roots& roots, const TruthRows& mask, int shift, K gap, K far, K* fixed,
                  K* key, TileQueue<K>& queue) {
   Scratch scratch(context);
-  K* least = scratch.get<K>(grid.count());
-  std::fill(least, least + grid.count(), far);
+  K* minimum = scratch.get<K>(grid.count());
+  std::fill(minimum, minimum + grid.count(), far);
   for_tile_rows(context, e, grid, [&](int64_t z0, int64_t z1, int64_t y0, int64_t y1, int64_t tile) {
     Scratch rows(context);
     uint8_t* root = rows.get<uint8_t>(e.width);
@@ -225,11 +225,11 @@ void start_flood(const Context& context, const FloodKernels<K>& kernels, const E
         image.get(first, e.width, values);
         roots.get(row, root);
         mask.get(first, e.width, inside);
-        kernels.start(values, root, inside, shift, gap, far, e.width, fixed + first, key + first, least + tile);
+        kernels.start(values, root, inside, shift, gap, far, e.width, fixed + first, key + first, minimum + tile);
       }
   });
   for (int64_t t = 0; t < grid.count(); ++t)
-    if (least[t] < far) queue.wait(t, least[t]);
+    if (minimum[t] < far) queue.wait(t, minimum[t]);
 }
 
 /// Sets generation 0 for markers and for pixels with a neighbour of a lower level. Tiles with other pixels are queued.

@@ -62,14 +62,14 @@ class Reference {
       changed = false;
       for (int64_t p = 0; p < n; ++p) {
         if (!reached[p]) continue;
-        int64_t least = root(p) ? 0 : generation[p];
+        int64_t minimum = root(p) ? 0 : generation[p];
         each_neighbor(p, [&](int64_t q) {
           if (!reached[q] || root(p)) return;
-          if (level[q] < level[p]) least = 0;
-          if (level[q] == level[p]) least = std::min(least, generation[q] + 1);
+          if (level[q] < level[p]) minimum = 0;
+          if (level[q] == level[p]) minimum = std::min(minimum, generation[q] + 1);
         });
-        changed = changed || least < generation[p];
-        generation[p] = least;
+        changed = changed || minimum < generation[p];
+        generation[p] = minimum;
       }
     }
 

@@ -71,7 +71,7 @@ struct FloodKernels {
   /// above `gap` are reduced by one, then all are shifted left by `shift`. Lowers least[x / kTileSide] to the minimum
   /// key.
   void (*start)(const T* value, const uint8_t* root, const uint8_t* inside, int shift, T gap, T far, int64_t width,
-                T* fixed, T* key, T* least);
+                T* fixed, T* key, T* minimum);
   /// Sets generation 0 for roots and beside a lower level, otherwise ~T(1). Sets open[x / kTileSide] if there is a
   /// pixel of the latter kind.
   void (*source)(const RowsAround<T>& level, const Neighborhood& neighbors, const uint8_t* root, int64_t width,

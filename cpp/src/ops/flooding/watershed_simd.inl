@@ -46,12 +46,12 @@ FASTCNN_INLINE bool any_bit(Vec<T> v) {
   for (uint64_t word : words) bits |= word;
   return bits != 0;
 }
-/// The minimum lane, if it is less than `least`, which is rare.
+/// The minimum lane, if it is less than `minimum`, which is rare.
 template <class T>
-FASTCNN_INLINE T least_lane(Vec<T> v, T least) {
-  if (!any_bit<T>((Vec<T>)(v < least))) return least;
-  for (int i = 0; i < lanes<T>; ++i) least = v[i] < least ? v[i] : least;
-  return least;
+FASTCNN_INLINE T min_lane(Vec<T> v, T minimum) {
+  if (!any_bit<T>((Vec<T>)(v < minimum))) return minimum;
+  for (int i = 0; i < lanes<T>; ++i) minimum = v[i] < minimum ? v[i] : minimum;
+  return minimum;
 }
 
 /// 16-byte blocks for the transpose.
@@ -232,18 +232,18 @@ struct Relaxation {
     const T* key = t.key.rows[z + 1][y + 1];
     const T* fixed = t.fixed.rows[z + 1][y + 1];
     const V k = load(key + c * W), f = load(fixed + c * W);
-    V least = R::offer(k, f, own, far);
+    V minimum = R::offer(k, f, own, far);
     if (sideways) {
       const V k_before = c > 0 ? load(key + (c - 1) * W) : ends ? splat(t.key.left[z + 1][y + 1]) : far;
       const V k_after = c + 1 < N ? load(key + (c + 1) * W) : ends ? splat(t.key.right[z + 1][y + 1]) : far;
       const V f_before = c > 0 ? load(fixed + (c - 1) * W) : splat(t.fixed.left[z + 1][y + 1]);
       const V f_after = c + 1 < N ? load(fixed + (c + 1) * W) : splat(t.fixed.right[z + 1][y + 1]);
-      least = vmin(
-          least, R::offer(shift_up<T>(k_before, k, AllLanes<T>{}), shift_up<T>(f_before, f, AllLanes<T>{}), own, far));
-      least = vmin(least, R::offer(shift_down<T>(k, k_after, AllLanes<T>{}), shift_down<T>(f, f_after, AllLanes<T>{}),
-                                   own, far));
+      minimum = vmin(minimum, R::offer(shift_up<T>(k_before, k, AllLanes<T>{}), shift_up<T>(f_before, f, AllLanes<T>{}),
+                                       own, far));
+      minimum = vmin(minimum, R::offer(shift_down<T>(k, k_after, AllLanes<T>{}),
+                                       shift_down<T>(f, f_after, AllLanes<T>{}), own, far));
     }
-    return least;
+    return minimum;
   }
 
   // Sweeps; each returns whether a key changed.
@@ -300,12 +300,12 @@ struct Relaxation {
         for (int y = 0; y < height; ++y)
           for (int c = 0; c < N; ++c)
             changed |= relax(z, y, c, [&](V own) {
-              V least = offers(from, y, c, own, connectivity > 1, true);
+              V minimum = offers(from, y, c, own, connectivity > 1, true);
               if (connectivity > 1) {
-                least = vmin(least, offers(from, y - 1, c, own, connectivity > 2, true));
-                least = vmin(least, offers(from, y + 1, c, own, connectivity > 2, true));
+                minimum = vmin(minimum, offers(from, y - 1, c, own, connectivity > 2, true));
+                minimum = vmin(minimum, offers(from, y + 1, c, own, connectivity > 2, true));
               }
-              return least;
+              return minimum;
             });
         planes |= uint32_t(any_bit<T>(changed)) << z;
       }
@@ -344,8 +344,8 @@ struct Relaxation {
   FASTCNN_INLINE static int neighbor(int at, int size) { return at < 0 ? 0 : at < size ? 1 : 2; }
 
   FASTCNN_INLINE void report_offer(int z, int y, int x, T key) {
-    T* least = &report->offer[9 * neighbor(z, depth) + 3 * neighbor(y, height) + neighbor(x, width)];
-    if (key < *least) *least = key;
+    T* minimum = &report->offer[9 * neighbor(z, depth) + 3 * neighbor(y, height) + neighbor(x, width)];
+    if (key < *minimum) *minimum = key;
   }
 
   FASTCNN_INLINE static V improvement(V key, V fixed, V offered) {
@@ -355,7 +355,7 @@ struct Relaxation {
 
   /// To row (z, y) of the ring, from the pixels of the tile beside it.
   FASTCNN_INLINE void offer_row(int z, int y) {
-    V least = splat(kNone<T>);
+    V minimum = splat(kNone<T>);
     for (int c = 0; c < N; ++c) {
       const V own = load(&t.fixed.rows[z + 1][y + 1][c * W]), key = load(&t.key.rows[z + 1][y + 1][c * W]);
       V offered = splat(T(R::kFar));
@@ -365,9 +365,9 @@ struct Relaxation {
           if (steps == 0 || steps > connectivity || sz < 0 || sz >= depth || sy < 0 || sy >= height) continue;
           offered = vmin(offered, offers(sz, sy, c, own, steps < connectivity, false));
         }
-      least = vmin(least, improvement(key, own, offered));
+      minimum = vmin(minimum, improvement(key, own, offered));
     }
-    report_offer(z, y, 0, least_lane<T>(least, kNone<T>));
+    report_offer(z, y, 0, min_lane<T>(minimum, kNone<T>));
   }
 
   /// To pixel (z, y) of column -1 or S.
@@ -391,14 +391,14 @@ struct Relaxation {
   FASTCNN_INLINE void offer_turned(int z) {
     for (int side = 0; side < 2; ++side) {
       const int to = side ? S + 1 : 0, from = side ? S : 1;
-      V least = splat(kNone<T>);
+      V minimum = splat(kNone<T>);
       for (int c = 0; c < N; ++c) {
         const V own = load(&t.turned_fixed[z][to][c * W]);
         const V offered =
             R::offer(load(&t.turned_key[from][c * W]), load(&t.turned_fixed[z][from][c * W]), own, splat(T(R::kFar)));
-        least = vmin(least, improvement(load(&t.turned_key[to][c * W]), own, offered));
+        minimum = vmin(minimum, improvement(load(&t.turned_key[to][c * W]), own, offered));
       }
-      side_offer[z][side] = least_lane<T>(least, kNone<T>);
+      side_offer[z][side] = min_lane<T>(minimum, kNone<T>);
     }
   }
   T side_offer[Z][2];
@@ -474,7 +474,7 @@ struct Relaxation {
   }
 };
 
-FASTCNN_INLINE int least_int(int64_t a, int b) { return a < b ? int(a) : b; }
+FASTCNN_INLINE int min_int(int64_t a, int b) { return a < b ? int(a) : b; }
 
 template <class R, int connectivity>
 void relax_connected(const FloodField<typename R::T>& field, const TilePlace& tile, const TilePlace& next,
@@ -482,9 +482,9 @@ void relax_connected(const FloodField<typename R::T>& field, const TilePlace& ti
   Relaxation<R, connectivity> relaxation{field,
                                          *static_cast<Tile<typename R::T>*>(workspace),
                                          report,
-                                         least_int(field.depth - tile.z * Z, Z),
-                                         least_int(field.height - tile.y * S, S),
-                                         least_int(field.width - tile.x * S, S),
+                                         min_int(field.depth - tile.z * Z, Z),
+                                         min_int(field.height - tile.y * S, S),
+                                         min_int(field.width - tile.x * S, S),
                                          {}};
   relaxation.run(tile, next);
 }
@@ -522,7 +522,7 @@ FASTCNN_INLINE void store_bytes(uint8_t* dst, Vec<T> v) {
 
 template <class T>
 void start_row(const T* value, const uint8_t* root, const uint8_t* inside, int shift, T gap, T far, int64_t width,
-               T* fixed, T* key, T* least) {
+               T* fixed, T* key, T* minimum) {
   int64_t x = 0;
   for (; x + lanes<T> <= width; x += lanes<T>) {
     Vec<T> v = load(value + x);
@@ -531,13 +531,13 @@ void start_row(const T* value, const uint8_t* root, const uint8_t* inside, int s
     const Vec<T> k = is_root ? v : splat(far);
     store(fixed + x, (load_bytes<T>(inside + x) != 0) & ~is_root ? v : splat(far));
     store(key + x, k);
-    least[x / S] = least_lane<T>(k, least[x / S]);
+    minimum[x / S] = min_lane<T>(k, minimum[x / S]);
   }
   for (; x < width; ++x) {
     const T v = T(T(value[x] - (value[x] > gap)) << shift);
     fixed[x] = inside[x] && !root[x] ? v : far;
     key[x] = root[x] ? v : far;
-    if (key[x] < least[x / S]) least[x / S] = key[x];
+    if (key[x] < minimum[x / S]) minimum[x / S] = key[x];
   }
 }
 
@@ -546,11 +546,11 @@ void source_row(const RowsAround<T>& level, const Neighborhood& neighbors, const
                 T* generation, uint8_t* open) {
   for (int64_t x = 0; x < width; x += lanes<T>) {
     const Vec<T> own = load(level.rows[kOwnRow] + x);
-    Vec<T> least = own;
+    Vec<T> minimum = own;
     for (int i = 0; i < neighbors.count; ++i)
-      least = vmin(least, load(level.rows[neighbors.offsets[i].row] + x + neighbors.offsets[i].dx));
+      minimum = vmin(minimum, load(level.rows[neighbors.offsets[i].row] + x + neighbors.offsets[i].dx));
     const auto reached = own != kNone<T>;  // false past the width
-    const auto source = reached & ((least < own) | (load_bytes<T>(root + x) != 0));
+    const auto source = reached & ((minimum < own) | (load_bytes<T>(root + x) != 0));
     store(generation + x, source ? Vec<T>{} : splat(T(kNone<T> - 1)));
     if (any_bit<T>((Vec<T>)(reached & ~source))) open[x / S] = 1;
   }
@@ -561,19 +561,19 @@ void parent_row(const RowsAround<T>& level, const RowsAround<T>* generation, con
                 int64_t width, uint8_t* parent) {
   const Vec<T> far = splat(T(kNone<T> - kCombined));
   for (int64_t x = 0; x < width; x += lanes<T>) {
-    Vec<T> least = far, least_generation = far, best = splat(T(kNoParent));
+    Vec<T> minimum = far, min_generation = far, best = splat(T(kNoParent));
     for (int i = 0; i < neighbors.count; ++i) {
       const NeighborOffset at = neighbors.offsets[i];
       const Vec<T> l = load(level.rows[at.row] + x + at.dx);
       if (kCombined) {
-        best = l < least ? splat(T(i)) : best;
-        least = vmin(least, l);
+        best = l < minimum ? splat(T(i)) : best;
+        minimum = vmin(minimum, l);
       } else {
         const Vec<T> g = load(generation->rows[at.row] + x + at.dx);
-        const auto less = (l < least) | ((l == least) & (g < least_generation));
+        const auto less = (l < minimum) | ((l == minimum) & (g < min_generation));
         best = less ? splat(T(i)) : best;
-        least_generation = less ? g : least_generation;
-        least = vmin(least, l);
+        min_generation = less ? g : min_generation;
+        minimum = vmin(minimum, l);
       }
     }
     store_bytes<T>(parent + x, load(level.rows[kOwnRow] + x) == far ? splat(T(kNoParent)) : best);

@@ -74,14 +74,14 @@ AxisTaps axis_taps(int64_t inputs, int64_t outputs, const Resize& options) {
     } else {
       ranges.push_back(smooth(i, scale, inputs, options));
     }
-    taps.most = std::max(taps.most, static_cast<int64_t>(ranges.back().weights.size()));
+    taps.maximum = std::max(taps.maximum, static_cast<int64_t>(ranges.back().weights.size()));
   }
-  taps.weights.resize(static_cast<size_t>(outputs * taps.most));
+  taps.weights.resize(static_cast<size_t>(outputs * taps.maximum));
   for (size_t i = 0; i < ranges.size(); ++i) {
     taps.first.push_back(static_cast<int32_t>(ranges[i].first));
     taps.count.push_back(static_cast<int32_t>(ranges[i].weights.size()));
     std::copy(ranges[i].weights.begin(), ranges[i].weights.end(),
-              taps.weights.begin() + static_cast<std::ptrdiff_t>(i) * taps.most);
+              taps.weights.begin() + static_cast<std::ptrdiff_t>(i) * taps.maximum);
   }
   return taps;
 }
@@ -96,12 +96,13 @@ AxisTaps transposed(const AxisTaps& taps) {
       if (result.count[j] == 0) result.first[j] = static_cast<int32_t>(i);
       result.count[j] = static_cast<int32_t>(i) - result.first[j] + 1;
     }
-  for (const int32_t n : result.count) result.most = std::max<int64_t>(result.most, n);
-  result.weights.resize(inputs * static_cast<size_t>(result.most));
+  for (const int32_t n : result.count) result.maximum = std::max<int64_t>(result.maximum, n);
+  result.weights.resize(inputs * static_cast<size_t>(result.maximum));
   for (int64_t i = 0; i < taps.outputs(); ++i)
     for (int32_t k = 0; k < taps.count[static_cast<size_t>(i)]; ++k) {
       const int64_t j = taps.first[static_cast<size_t>(i)] + k;
-      result.weights[static_cast<size_t>(j * result.most + i - result.first[static_cast<size_t>(j)])] = taps.of(i)[k];
+      result.weights[static_cast<size_t>(j * result.maximum + i - result.first[static_cast<size_t>(j)])] =
+          taps.of(i)[k];
     }
   return result;
 }

@@ -10,12 +10,12 @@ namespace fastcnn {
 
 struct AxisTaps {
   explicit AxisTaps(int64_t inputs_of) : inputs(inputs_of) {}
-  int64_t inputs, most = 1;  ///< the longest range
+  int64_t inputs, maximum = 1;  ///< the longest range
   std::vector<int32_t> first, count;
-  std::vector<double> weights;  ///< output-major, `most` each
+  std::vector<double> weights;  ///< output-major, `maximum` each
 
   int64_t outputs() const { return static_cast<int64_t>(first.size()); }
-  const double* of(int64_t output) const { return weights.data() + output * most; }
+  const double* of(int64_t output) const { return weights.data() + output * maximum; }
 };
 
 AxisTaps axis_taps(int64_t inputs, int64_t outputs, const Resize& options);

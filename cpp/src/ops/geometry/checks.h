@@ -20,8 +20,8 @@ struct Sizes {
     rows = dst.shape[dst.ndim - 2], columns = dst.shape[dst.ndim - 1];
     empty = dst.numel() == 0;
     FASTCNN_CHECK(empty || src.numel() > 0, op, ": expected ", argument, " with pixels, got ", shape_text(src));
-    const int64_t most = INT32_MAX;
-    FASTCNN_CHECK(std::max({height, width, rows, columns}) < most, op, ": expected sides below 2^31, got ",
+    const int64_t maximum = INT32_MAX;
+    FASTCNN_CHECK(std::max({height, width, rows, columns}) < maximum, op, ": expected sides below 2^31, got ",
                   shape_text(src), " and ", shape_text(dst));
   }
   int64_t height, width, rows, columns;

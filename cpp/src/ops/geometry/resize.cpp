@@ -72,11 +72,11 @@ void resample(const Context& context, const TensorView& src, const AxisTaps& dow
   const int64_t width = along.inputs, rows = down.outputs(), columns = along.outputs();
   const int64_t images = dst.numel() / (rows * columns);
   Scratch shared(context);
-  A* of_rows = shared.get<A>(rows * down.most);
+  A* of_rows = shared.get<A>(rows * down.maximum);
   std::transform(down.weights.begin(), down.weights.end(), of_rows, [](double w) { return static_cast<A>(w); });
-  A* of_columns = shared.get<A>(columns * along.most);  // tap-major
+  A* of_columns = shared.get<A>(columns * along.maximum);  // tap-major
   for (int64_t x = 0; x < columns; ++x)
-    for (int64_t k = 0; k < along.most; ++k) of_columns[k * columns + x] = static_cast<A>(along.of(x)[k]);
+    for (int64_t k = 0; k < along.maximum; ++k) of_columns[k * columns + x] = static_cast<A>(along.of(x)[k]);
   const ImageSource source(src, 2);
   const int64_t grain = std::max<int64_t>(1, 16384 / (width + columns));
   const auto run = [&](const Context& inner, int64_t image) {
@@ -85,23 +85,23 @@ void resample(const Context& context, const TensorView& src, const AxisTaps& dow
     T* to = dst.as<T>() + image * rows * columns;
     inner.parallel_for(0, rows, grain, [&](int64_t begin, int64_t end) {
       Scratch scratch(inner);
-      Rows<T, A> lines(width, down.most, scratch);
+      Rows<T, A> lines(width, down.maximum, scratch);
       lines.start(pixels);
-      const A** range = scratch.get<const A*>(down.most);
-      A* used = scratch.get<A>(down.most);
-      A* sums = scratch.get<A>(width + along.most);
-      std::fill_n(sums + width, along.most, A(0));
+      const A** range = scratch.get<const A*>(down.maximum);
+      A* used = scratch.get<A>(down.maximum);
+      A* sums = scratch.get<A>(width + along.maximum);
+      std::fill_n(sums + width, along.maximum, A(0));
       A* result = scratch.get<A>(columns);
       for (int64_t y = begin; y < end; ++y) {
         const auto first = static_cast<int64_t>(down.first[static_cast<size_t>(y)]);
         int64_t n = 0;  // rows of weight 0 are excluded, because they may be NaN
         for (int64_t k = 0; k < down.count[static_cast<size_t>(y)]; ++k) {
-          used[n] = of_rows[y * down.most + k];
+          used[n] = of_rows[y * down.maximum + k];
           if (used[n] != 0) range[n++] = lines.row(first + k);
         }
         kernels_of<A>().columns(range, used, n, width, sums);
         A* const line = std::is_same_v<T, A> ? reinterpret_cast<A*>(to + y * columns) : result;
-        kernels_of<A>().row(sums, along.first.data(), of_columns, along.most, columns, line);
+        kernels_of<A>().row(sums, along.first.data(), of_columns, along.maximum, columns, line);
         if constexpr (!std::is_same_v<T, A>)
           conversions_of<A>().store[static_cast<int>(TypeToDType<T>::value)](result, columns, to + y * columns);
       }

@@ -22,10 +22,10 @@ template <class T, class A>
 T rounded(A value) {
   if constexpr (std::is_integral_v<T>) {
     // NaN becomes 0. The maximum 64-bit integer is not representable as a double; the next integer above it is.
-    constexpr T kLeast = std::numeric_limits<T>::min(), kMost = std::numeric_limits<T>::max();
+    constexpr T kMin = std::numeric_limits<T>::min(), kMax = std::numeric_limits<T>::max();
     const A nearest = std::nearbyint(value);
-    if (nearest >= static_cast<A>(kMost)) return kMost;
-    return nearest >= static_cast<A>(kLeast) ? static_cast<T>(nearest) : value == value ? kLeast : T(0);
+    if (nearest >= static_cast<A>(kMax)) return kMax;
+    return nearest >= static_cast<A>(kMin) ? static_cast<T>(nearest) : value == value ? kMin : T(0);
   } else {
     return converted<T>(value);
   }

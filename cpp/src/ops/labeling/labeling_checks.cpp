@@ -24,7 +24,7 @@ void check_not_negative(const Context& context, const TensorView& labels, int sp
   const BatchShape batch(labels, spatial_dims, op, argument);
   const ImageSource images(labels, spatial_dims);
   const int64_t size = batch.extent.size();
-  std::atomic<int64_t> least{0};
+  std::atomic<int64_t> minimum{0};
   visit(LabelTypes{}, labels, op, argument, [&](auto tag) {
     using T = typename decltype(tag)::type;
     if constexpr (std::is_signed_v<T>) {
@@ -33,13 +33,13 @@ void check_not_negative(const Context& context, const TensorView& labels, int sp
         const T* image = images.image<T>(i, scratch);
         if (static_cast<T>(any_bits(inner, image, size)) >= 0) return;
         const int64_t value = *std::min_element(image, image + size);
-        int64_t seen = least.load(std::memory_order_relaxed);
-        while (value < seen && !least.compare_exchange_weak(seen, value, std::memory_order_relaxed)) {
+        int64_t seen = minimum.load(std::memory_order_relaxed);
+        while (value < seen && !minimum.compare_exchange_weak(seen, value, std::memory_order_relaxed)) {
         }
       });
     }
   });
-  FASTCNN_CHECK(least == 0, op, ": expected ", argument, " without negative values, got ", least.load());
+  FASTCNN_CHECK(minimum == 0, op, ": expected ", argument, " without negative values, got ", minimum.load());
 }
 
 }  // namespace fastcnn

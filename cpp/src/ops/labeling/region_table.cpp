@@ -11,8 +11,8 @@ namespace {
 // Limit of the scratch memory for partial tables, in bytes per pixel. If there are many labels, they are measured in
 // several passes.
 constexpr int64_t kTableBytes = 8;
-constexpr int64_t kMostParts = 16;
-constexpr int64_t kLeastPart = 1 << 15;  // pixels
+constexpr int64_t kMaxParts = 16;
+constexpr int64_t kMinPart = 1 << 15;  // pixels
 
 /// The measurements of one label so far.
 struct Region {
@@ -27,7 +27,7 @@ using SumOf = std::conditional_t<std::is_integral_v<V> && sizeof(V) < 8, int64_t
 template <class V>
 struct Intensity {
   SumOf<V> sum;
-  V least, most;
+  V minimum, maximum;
   int64_t argmin, argmax;
 };
 
@@ -97,15 +97,15 @@ class RegionPass {
     if (fresh) into = {0, intensity_[begin], intensity_[begin], begin, begin};
     // Four partial sums, the same ones on every machine.
     SumOf<V> sums[4] = {};
-    V least = into.least, most = into.most;
+    V minimum = into.minimum, maximum = into.maximum;
     int64_t argmin = into.argmin, argmax = into.argmax;
     for (int64_t i = begin; i < end; ++i) {
       const V value = intensity_[i];
       sums[(i - begin) & 3] += static_cast<SumOf<V>>(value);
-      if (comes_before(value, least)) least = value, argmin = i;
-      if (comes_after(value, most)) most = value, argmax = i;
+      if (comes_before(value, minimum)) minimum = value, argmin = i;
+      if (comes_after(value, maximum)) maximum = value, argmax = i;
     }
-    into = {into.sum + ((sums[0] + sums[1]) + (sums[2] + sums[3])), least, most, argmin, argmax};
+    into = {into.sum + ((sums[0] + sums[1]) + (sums[2] + sums[3])), minimum, maximum, argmin, argmax};
   }
 
   const Extent extent_;
@@ -129,8 +129,8 @@ void append(const Region& part, Region& total) {
 template <class V>
 void append(const Intensity<V>& part, Intensity<V>& total) {
   total.sum += part.sum;
-  if (comes_before(part.least, total.least)) total.least = part.least, total.argmin = part.argmin;
-  if (comes_after(part.most, total.most)) total.most = part.most, total.argmax = part.argmax;
+  if (comes_before(part.minimum, total.minimum)) total.minimum = part.minimum, total.argmin = part.argmin;
+  if (comes_after(part.maximum, total.maximum)) total.maximum = part.maximum, total.argmax = part.argmax;
 }
 
 /// Row `at` of the result.
@@ -156,8 +156,8 @@ void write(const Intensity<V>* value, int64_t area, const RegionTableViews& dst,
   using Mean = MeanOf<V>;
   dst.intensity_mean.as<Mean>()[at] =
       value ? from_double<Mean>(static_cast<double>(value->sum) / static_cast<double>(area)) : Mean{};
-  dst.intensity_min.as<V>()[at] = value ? value->least : V{};
-  dst.intensity_max.as<V>()[at] = value ? value->most : V{};
+  dst.intensity_min.as<V>()[at] = value ? value->minimum : V{};
+  dst.intensity_max.as<V>()[at] = value ? value->maximum : V{};
   dst.argmin.as<int64_t>()[at] = value ? value->argmin : -1;
   dst.argmax.as<int64_t>()[at] = value ? value->argmax : -1;
 }
@@ -166,13 +166,14 @@ void write(const Intensity<V>* value, int64_t area, const RegionTableViews& dst,
 /// are the same for any number of threads.
 template <class V>
 int32_t measure_image(const Context& context, Scratch& scratch, const Extent& extent, int spatial_dims,
-                      RowReader read_row, const V* intensity, int64_t most, const RegionTableViews& dst, int64_t at) {
+                      RowReader read_row, const V* intensity, int64_t maximum, const RegionTableViews& dst,
+                      int64_t at) {
   const int64_t size = extent.size(), rows = extent.depth * extent.height;
   const auto bytes = static_cast<int64_t>(sizeof(Region) + (intensity ? sizeof(Intensity<V>) : 0));
   const int64_t room = std::max<int64_t>(1024, size * kTableBytes / bytes);
-  const int64_t block = std::clamp<int64_t>(most, 1, room);
+  const int64_t block = std::clamp<int64_t>(maximum, 1, room);
   const int64_t parts =
-      std::clamp<int64_t>(std::min(room / block, size / kLeastPart), 1, std::min<int64_t>(kMostParts, rows));
+      std::clamp<int64_t>(std::min(room / block, size / kMinPart), 1, std::min<int64_t>(kMaxParts, rows));
   auto* regions = scratch.get<Region>(parts * block);
   auto* values = scratch.get<Intensity<V>>(intensity ? parts * block : 0);
   auto* stretches = scratch.get<Stretch>(parts * extent.width);
@@ -180,7 +181,7 @@ int32_t measure_image(const Context& context, Scratch& scratch, const Extent& ex
 
   int64_t count = 0, first = 0;
   do {
-    const int64_t n = std::min(block, most - first);
+    const int64_t n = std::min(block, maximum - first);
     const RegionPass<V> pass(extent, read_row, intensity, first, n);
     context.parallel_for(0, parts, 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i)
@@ -205,8 +206,8 @@ int32_t measure_image(const Context& context, Scratch& scratch, const Extent& ex
       }
     });
     first += n;
-  } while (first < std::min(count, most));
-  for (; first < most; ++first) {  // beyond the largest label
+  } while (first < std::min(count, maximum));
+  for (; first < maximum; ++first) {  // beyond the largest label
     write(Region{}, spatial_dims, dst, at + first);
     if (intensity) write<V>(nullptr, 0, dst, at + first);
   }
@@ -245,7 +246,7 @@ void region_table(const Context& context, const TensorView& labels, const Tensor
     };
     const auto measure = [&](const auto* values) {
       dst.count.as<int32_t>()[i] =
-          measure_image(inner, scratch, extent, spatial_dims, read_row, values, call.most, dst, i * call.most);
+          measure_image(inner, scratch, extent, spatial_dims, read_row, values, call.maximum, dst, i * call.maximum);
     };
     if (!intensity) return measure(static_cast<const uint8_t*>(nullptr));
     const ImageSource intensities(*intensity, spatial_dims);

@@ -23,7 +23,7 @@ V from_double(double value) {
 struct RegionTableCall {
   RegionTableCall(const TensorView& labels, const TensorView* intensity, int spatial_dims, const RegionTableViews& dst);
   BatchShape batch;
-  int64_t most;  ///< N
+  int64_t maximum;  ///< N
 };
 
 }  // namespace fastcnn

@@ -66,8 +66,8 @@ void region_table_ref(const Context& context, const TensorView& labels, const Te
     for (const int64_t label : numbers) largest = std::max(largest, label);
     dst.count.as<int32_t>()[i] = static_cast<int32_t>(std::min<int64_t>(largest, INT32_MAX));
     const auto measure = [&](const auto* values) {
-      for (int64_t n = 0; n < call.most; ++n)
-        measure_label(numbers, values, extent, spatial_dims, n + 1, dst, i * call.most + n);
+      for (int64_t n = 0; n < call.maximum; ++n)
+        measure_label(numbers, values, extent, spatial_dims, n + 1, dst, i * call.maximum + n);
     };
     if (!intensity) return measure(static_cast<const float*>(nullptr));
     const ImageSource intensities(*intensity, spatial_dims);

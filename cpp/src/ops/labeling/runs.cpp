@@ -8,9 +8,9 @@ namespace fastcnn {
 namespace {
 
 // The minimum size of a strip that justifies waking a thread.
-constexpr int64_t kLeastPixels = 1 << 15;
+constexpr int64_t kMinPixels = 1 << 15;
 
-int64_t most_runs(int64_t width) { return (width + 1) / 2; }
+int64_t max_runs(int64_t width) { return (width + 1) / 2; }
 
 }  // namespace
 
@@ -23,7 +23,7 @@ RunComponents::RunComponents(const Context& context, Scratch& scratch, const Ext
     : context_(context) {
   const int64_t rows = connectivity == spatial_dims ? 2 : 1;
   const int64_t words = (extent.width + 63) / 64, per_slice = (extent.height + rows - 1) / rows;
-  const int64_t bands = extent.depth * per_slice, capacity = most_runs(extent.width);
+  const int64_t bands = extent.depth * per_slice, capacity = max_runs(extent.width);
   image_ = {extent.depth,
             extent.height,
             extent.width,
@@ -39,8 +39,8 @@ RunComponents::RunComponents(const Context& context, Scratch& scratch, const Ext
             scratch.get<int32_t>(bands * capacity),
             scratch.get<int32_t>(bands * capacity)};
 
-  const int64_t most = std::min<int64_t>(context.num_threads(), bands);
-  const int64_t count = std::clamp<int64_t>(extent.size() / kLeastPixels, 1, most);
+  const int64_t maximum = std::min<int64_t>(context.num_threads(), bands);
+  const int64_t count = std::clamp<int64_t>(extent.size() / kMinPixels, 1, maximum);
   auto* begin = scratch.get<int64_t>(count + 1);
   for (int64_t i = 0; i <= count; ++i) begin[i] = bands * i / count;
   strips_ = {count, begin, scratch.get<int32_t>(count)};

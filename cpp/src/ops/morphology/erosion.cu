@@ -71,7 +71,7 @@ void check(const ExtremumPlan& plan, cudaError_t status) {
 }
 
 /// Enough blocks for any device; the loops of the kernels process the remaining work.
-unsigned grid(int64_t blocks) { return static_cast<unsigned>(least(blocks, int64_t{1} << 30)); }
+unsigned grid(int64_t blocks) { return static_cast<unsigned>(minimum(blocks, int64_t{1} << 30)); }
 
 template <class K>
 struct Launch {

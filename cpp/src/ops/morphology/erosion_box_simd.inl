@@ -20,7 +20,7 @@ class Box {
       : p_(plane), begin_(begin), end_(end), scratch_(static_cast<T*>(scratch)), bias_(T(plane.key_bias)) {}
 
   void run() {
-    const int64_t panels = most(1, p_.width / p_.panel);
+    const int64_t panels = maximum(1, p_.width / p_.panel);
     for (int64_t i = 0; i < panels; ++i) {
       set_panel(p_.width * i / panels, p_.width * (i + 1) / panels);
       if (p_.rows > kDirectRows)
@@ -42,10 +42,10 @@ class Box {
   void set_panel(int64_t x0, int64_t x1) {
     x0_ = x0;
     n_ = x1 - x0;
-    c0_ = most(0, x0 - p_.left);
-    m_ = least(p_.width, x1 + p_.columns - 1 - p_.left) - c0_;
+    c0_ = maximum(0, x0 - p_.left);
+    m_ = minimum(p_.width, x1 + p_.columns - 1 - p_.left) - c0_;
     pad_ = c0_ - (x0 - p_.left);
-    chunk_ = most(kChunkBytes / int64_t(sizeof(T)), 4 * p_.columns);
+    chunk_ = maximum(kChunkBytes / int64_t(sizeof(T)), 4 * p_.columns);
     pitch_ = scratch_row(n_, p_.columns, sizeof(T));
     const T neutral = Op::template neutral<T>();
     T* at = scratch_;
@@ -88,7 +88,7 @@ class Box {
   void each_piece(int buffers, const F& f) {
     const int64_t carried = p_.columns - 1;
     for (int64_t c = 0; c < m_; c += chunk_) {
-      Piece piece{c, least(chunk_, m_ - c), c == 0 ? 0 : pad_ + c - carried, 0, c == 0, c + chunk_ >= m_};
+      Piece piece{c, minimum(chunk_, m_ - c), c == 0 ? 0 : pad_ + c - carried, 0, c == 0, c + chunk_ >= m_};
       piece.q1 = piece.last ? n_ + carried : pad_ + c + piece.m;
       f(piece);
       if (piece.last) return;
@@ -112,8 +112,8 @@ class Box {
     const T *rows[kDirectRows + G - 1], *at[kDirectRows + G - 1];
     T* to[G];
     for (int64_t y = begin_; y < end_; y += G) {
-      const int64_t results = least(G, end_ - y), count = p_.rows + results - 1;
-      for (int64_t i = 0; i < p_.rows + G - 1; ++i) rows[i] = source(y + least(i, count - 1));
+      const int64_t results = minimum(G, end_ - y), count = p_.rows + results - 1;
+      for (int64_t i = 0; i < p_.rows + G - 1; ++i) rows[i] = source(y + minimum(i, count - 1));
       each_piece(G, [&](const Piece& piece) {
         for (int64_t i = 0; i < p_.rows + G - 1; ++i) at[i] = rows[i] + piece.c;
         // An incomplete last group writes its surplus rows to memory that is not read.
@@ -157,29 +157,29 @@ class Box {
   /// from its last row upwards are kept, and the beginning of the next, whose running extremum is carried downwards.
   void tall() {
     // If the result has fewer rows than the window, only the first running extrema are needed.
-    const int64_t rows = p_.rows, kept = least(rows, end_ - begin_);
+    const int64_t rows = p_.rows, kept = minimum(rows, end_ - begin_);
     const T* from[kTogether];
     T* to[kTogether];
     for (int64_t y = begin_; y < end_; y += rows) {
       const T* above = none_;
       for (int64_t i = rows; i > 0;) {
-        const int n = int(least(kTogether, i));
+        const int n = int(minimum(kTogether, i));
         for (int k = 0; k < kTogether; ++k) {
-          const int64_t row = i - 1 - least(k, n - 1);
+          const int64_t row = i - 1 - minimum(k, n - 1);
           from[k] = source(y + row);
-          to[k] = kept_ + least(row, kept - 1) * pitch_;
+          to[k] = kept_ + minimum(row, kept - 1) * pitch_;
         }
         run_upwards(from, above, to);
         above = to[kTogether - 1];
         i -= n;
       }
       for (int64_t x = 0; x < m_; ++x) running_[x] = none_[x];
-      for (int64_t i = 0; i < least(rows, end_ - y); i += kTogether) {
-        const int n = int(least(kTogether, least(rows, end_ - y) - i));
+      for (int64_t i = 0; i < minimum(rows, end_ - y); i += kTogether) {
+        const int n = int(minimum(kTogether, minimum(rows, end_ - y) - i));
         each_piece(kTogether, [&](const Piece& piece) {
           const T* previous[kTogether];
           for (int k = 0; k < kTogether; ++k) {
-            const int64_t row = i + least(k, n - 1);
+            const int64_t row = i + minimum(k, n - 1);
             from[k] = row == 0 ? nothing_ : source(y + rows + row - 1) + piece.c;
             previous[k] = kept_ + row * pitch_ + piece.c;
             to[k] = k < n ? window(piece, y + row, k) : grown_;

@@ -20,7 +20,7 @@ class Chords {
   }
 
   void run() {
-    const int64_t panels = most(1, p_.width / p_.panel);
+    const int64_t panels = maximum(1, p_.width / p_.panel);
     for (int64_t i = 0; i < panels; ++i) {
       set_panel(p_.width * i / panels, p_.width * (i + 1) / panels);
       for (int64_t row = begin_; row < end_ + p_.rows - 1; ++row) {
@@ -42,8 +42,8 @@ class Chords {
   void set_panel(int64_t x0, int64_t x1) {
     x0_ = x0;
     n_ = x1 - x0;
-    c0_ = most(0, x0 - p_.left);
-    m_ = least(p_.width, x1 + p_.columns - 1 - p_.left) - c0_;
+    c0_ = maximum(0, x0 - p_.left);
+    m_ = minimum(p_.width, x1 + p_.columns - 1 - p_.left) - c0_;
     pad_ = c0_ - (x0 - p_.left);
     T* at = rows_;
     for (int64_t i = 0; i < c_.length_count; ++i) {
@@ -51,7 +51,7 @@ class Chords {
       constexpr int64_t unit = 64 / sizeof(T);
       Ring& ring = rings_[i];
       ring.pitch = scratch_row(n_, p_.columns, sizeof(T));
-      ring.depth = most(1, length.depth);
+      ring.depth = maximum(1, length.depth);
       ring.slot = 0;
       ring.rows = at + (unit - length.align % unit) % unit;
       at += ring.pitch * ring.depth;

@@ -127,9 +127,9 @@ int64_t rows_bytes(int64_t rows, const WindowPlane& p, int64_t element) {
   return rows * scratch_row((p.width + panels - 1) / panels, p.columns, element) * element;
 }
 
-/// `most_rows` is how many rows of the result one call makes, at most.
-int64_t box_rows(const WindowPlane& p, int64_t most_rows) {
-  return kBoxRows + (p.rows > kDirectRows ? std::min(p.rows, most_rows) : 0);
+/// `max_rows` is how many rows of the result one call makes, at most.
+int64_t box_rows(const WindowPlane& p, int64_t max_rows) {
+  return kBoxRows + (p.rows > kDirectRows ? std::min(p.rows, max_rows) : 0);
 }
 
 }  // namespace

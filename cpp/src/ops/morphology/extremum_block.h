@@ -49,7 +49,7 @@ Keys<K> make_keys(const ExtremumPlan& plan, const PlanStep& step) {
 }
 
 template <class K>
-FASTCNN_HOST_DEVICE K least(K a, K b) {
+FASTCNN_HOST_DEVICE K minimum(K a, K b) {
   return b < a ? b : a;
 }
 
@@ -139,14 +139,14 @@ template <class K, int n, class At, class Put>
 FASTCNN_HOST_DEVICE void shared_windows(int window, const At& at, const Put& put) {
   K before[n];
   before[n - 1] = at(n - 1);
-  for (int i = n; i < window; ++i) before[n - 1] = least(before[n - 1], at(i));
+  for (int i = n; i < window; ++i) before[n - 1] = minimum(before[n - 1], at(i));
   FASTCNN_UNROLL
-  for (int i = n - 2; i >= 0; --i) before[i] = i == n - 2 ? at(i) : least(before[i + 1], at(i));
+  for (int i = n - 2; i >= 0; --i) before[i] = i == n - 2 ? at(i) : minimum(before[i + 1], at(i));
   K rest = before[n - 1];
   FASTCNN_UNROLL
   for (int i = 0; i < n; ++i) {
-    if (i > 0) rest = least(rest, at(window - 1 + i));
-    put(i, i < n - 1 ? least(before[i], rest) : rest);
+    if (i > 0) rest = minimum(rest, at(window - 1 + i));
+    put(i, i < n - 1 ? minimum(before[i], rest) : rest);
   }
 }
 
@@ -198,8 +198,8 @@ FASTCNN_HOST_DEVICE void box_tile(Block& block, int64_t tile, const K* src, K* d
   const int64_t across = ceil_divide(p.width, p.tile_columns), down = ceil_divide(p.height, p.tile_rows);
   const int64_t x = tile % across * p.tile_columns, y = tile / across % down * p.tile_rows,
                 plane = tile / across / down;
-  const int rows = static_cast<int>(least<int64_t>(p.tile_rows, p.height - y));
-  const int columns = static_cast<int>(least<int64_t>(p.tile_columns, p.width - x));
+  const int rows = static_cast<int>(minimum<int64_t>(p.tile_rows, p.height - y));
+  const int columns = static_cast<int>(minimum<int64_t>(p.tile_columns, p.width - x));
   const int source_rows = rows + p.rows - 1, source_columns = columns + p.columns - 1;
   const int pitch = bank_free_pitch(p.tile_columns + p.columns - 1, sizeof(K)),
             minima_pitch = bank_free_pitch(p.tile_columns, sizeof(K));
@@ -246,7 +246,8 @@ FASTCNN_HOST_DEVICE void axis_segment(int64_t thread, const K* src, K* dst, cons
   const int64_t segments = ceil_divide(p.n, p.segment);
   const int64_t inner = thread % p.stride, begin = thread / p.stride % segments * p.segment,
                 outer = thread / p.stride / segments;
-  const int64_t line = outer * p.n * p.stride + inner, count = least(p.segment, p.n - begin), first = begin - p.before;
+  const int64_t line = outer * p.n * p.stride + inner, count = minimum(p.segment, p.n - begin),
+                first = begin - p.before;
   const auto at = [&](int64_t i) {
     i = folded(i, p.n, keys.border);
     return i < 0 ? keys.outside : keys.key(src[line + i * p.stride]);
@@ -265,7 +266,7 @@ FASTCNN_HOST_DEVICE void axis_segment(int64_t thread, const K* src, K* dst, cons
     }
     for (int64_t i = 0; i < count; ++i) {
       K key = at(first + i);
-      for (int k = 1; k < window; ++k) key = least(key, at(first + i + k));
+      for (int k = 1; k < window; ++k) key = minimum(key, at(first + i + k));
       to[i * p.stride] = keys.value(key);
     }
     return;
@@ -276,13 +277,13 @@ FASTCNN_HOST_DEVICE void axis_segment(int64_t thread, const K* src, K* dst, cons
   // next segment.
   K run = keys.neutral;
   for (int64_t i = p.window - 1; i >= 0; --i) {
-    run = least(run, at(first + i));
+    run = minimum(run, at(first + i));
     if (i < count) to[i * p.stride] = run;
   }
   run = keys.neutral;
   for (int64_t i = 0; i < count; ++i) {
-    if (i > 0) run = least(run, at(first + p.window - 1 + i));
-    to[i * p.stride] = keys.value(least(run, to[i * p.stride]));
+    if (i > 0) run = minimum(run, at(first + p.window - 1 + i));
+    to[i * p.stride] = keys.value(minimum(run, to[i * p.stride]));
   }
 }
 
@@ -329,12 +330,12 @@ FASTCNN_HOST_DEVICE void chord_tile(Block& block, int64_t tile, const K* src, K*
       block.each([&](int thread) {
         K* best = registers.of(thread);
         FASTCNN_UNROLL
-        for (int i = 0; i < kResults; ++i) best[i] = least(best[i], keys.outside);
+        for (int i = 0; i < kResults; ++i) best[i] = minimum(best[i], keys.outside);
       });
       continue;
     }
-    const int rows = static_cast<int>(least<int64_t>(kRows, p.height - y)) + group.rows - 1;
-    const int columns = static_cast<int>(least<int64_t>(kChordTileColumns, p.width - x)) + group.columns - 1;
+    const int rows = static_cast<int>(minimum<int64_t>(kRows, p.height - y)) + group.rows - 1;
+    const int columns = static_cast<int>(minimum<int64_t>(kChordTileColumns, p.width - x)) + group.columns - 1;
     K *from = shared, *to = shared + chord_tile_size(sizeof(K));
     PlaneSource<K>{volume + source_z * area, p.height, p.width}.load(block, keys, y + group.y, x + group.x, rows,
                                                                      columns, kChordPitch, from);
@@ -346,16 +347,17 @@ FASTCNN_HOST_DEVICE void chord_tile(Block& block, int64_t tile, const K* src, K*
           const DeviceChord chord = p.chords[c];
           const K* begin = own + chord.row * kChordPitch + chord.column;
           FASTCNN_UNROLL
-          for (int i = 0; i < kResults; ++i) best[i] = least(best[i], begin[i * kRowStep * kChordPitch]);
+          for (int i = 0; i < kResults; ++i) best[i] = minimum(best[i], begin[i * kRowStep * kChordPitch]);
           if (chord.shift == 0) continue;
           FASTCNN_UNROLL
-          for (int i = 0; i < kResults; ++i) best[i] = least(best[i], begin[i * kRowStep * kChordPitch + chord.shift]);
+          for (int i = 0; i < kResults; ++i)
+            best[i] = minimum(best[i], begin[i * kRowStep * kChordPitch + chord.shift]);
         }
         if (group.first[level + 1] == group.first[kChordLevels]) return;
         const int length = 1 << level;
         for (Places at(thread, kBlockThreads, columns - 2 * length + 1); at.row < rows; at.advance()) {
           const int place = at.row * kChordPitch + at.column;
-          to[place] = least(from[place], from[place + length]);
+          to[place] = minimum(from[place], from[place + length]);
         }
       });
       K* const swapped = from;

@@ -26,8 +26,8 @@ int64_t mask_of(KeyFormat format, bool maximum) {
 
 /// True if a tile with the whole window fits and has at most twice as many rows as the result.
 bool fit_tile(BoxPass& p, int element) {
-  const auto rounded = [](int64_t n, int32_t most) {
-    return static_cast<int32_t>(std::min<int64_t>(most, (n + 7) / 8 * 8));
+  const auto rounded = [](int64_t n, int32_t largest) {
+    return static_cast<int32_t>(std::min<int64_t>(largest, (n + 7) / 8 * 8));
   };
   p.tile_columns = rounded(p.width, p.columns > 65 ? 128 : 64);
   for (int32_t rows = 32; rows >= 8; rows /= 2) {

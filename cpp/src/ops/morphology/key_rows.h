@@ -121,8 +121,8 @@ FASTCNN_INLINE V decoded(V key, T bias) {
     return key;
 }
 
-FASTCNN_INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-FASTCNN_INLINE int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
+FASTCNN_INLINE int64_t minimum(int64_t a, int64_t b) { return a < b ? a : b; }
+FASTCNN_INLINE int64_t maximum(int64_t a, int64_t b) { return a > b ? a : b; }
 
 }  // namespace
 }  // namespace fastcnn::FASTCNN_ISA

@@ -93,10 +93,10 @@ T difference(T a, T b) {
     return a > b ? static_cast<T>(a - b) : T(0);
   } else {
     using U = std::make_unsigned_t<T>;
-    constexpr T most = std::numeric_limits<T>::max(), least = std::numeric_limits<T>::min();
+    constexpr T largest = std::numeric_limits<T>::max(), smallest = std::numeric_limits<T>::min();
     const T wrapped = static_cast<T>(static_cast<U>(static_cast<U>(a) - static_cast<U>(b)));
-    if (a >= b) return wrapped < 0 ? most : wrapped;
-    return wrapped >= 0 ? least : wrapped;
+    if (a >= b) return wrapped < 0 ? largest : wrapped;
+    return wrapped >= 0 ? smallest : wrapped;
   }
 }
 
@@ -131,11 +131,11 @@ void morphological_gradient(const Context& context, const TensorView& src, int s
   const Extremum dilated = plan(op, true, a), eroded = plan(op, false, a);
   each_image<true>(op, context, a, [&](const Context& inner, const auto* image, int64_t n, auto* result) {
     Scratch scratch(inner);
-    auto* least = scratch.get<std::remove_pointer_t<decltype(result)>>(n);
+    auto* smallest = scratch.get<std::remove_pointer_t<decltype(result)>>(n);
     dilated.run(inner, image, result);
-    eroded.run(inner, image, least);
+    eroded.run(inner, image, smallest);
     inner.parallel_for(0, n, 1 << 16, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) result[i] = difference(result[i], least[i]);
+      for (int64_t i = begin; i < end; ++i) result[i] = difference(result[i], smallest[i]);
     });
   });
 }

@@ -45,7 +45,7 @@ template <class T>
 constexpr bool is_integer = std::is_integral_v<T>;
 
 template <class T>
-T least() {
+T minimum() {
   if constexpr (is_integer<T>)
     return std::numeric_limits<T>::min();
   else
@@ -72,7 +72,7 @@ void extremum_ref(bool maximum, const T* src, const Extent& e, const Footprint& 
   for (int64_t z = 0; z < e.depth; ++z)
     for (int64_t y = 0; y < e.height; ++y)
       for (int64_t x = 0; x < e.width; ++x) {
-        T best = maximum ? least<T>() : greatest<T>();
+        T best = maximum ? minimum<T>() : greatest<T>();
         each_member(maximum, e, f, border, z, y, x, [&](int64_t index) {
           const T v = index < 0 ? from_double<T>(value) : src[index];
           if (beats(v, best, maximum)) best = v;

@@ -119,9 +119,9 @@ class Finder {
 
  private:
   std::vector<int64_t> candidates() {
-    least_ = image_[0];
+    min_ = image_[0];
     for (int64_t p = 0; p < e_.size(); ++p)
-      if (image_[p] < least_ || least_ != least_) least_ = image_[p];
+      if (image_[p] < min_ || min_ != min_) min_ = image_[p];
     std::vector<int64_t> found;
     for (int64_t p = 0; p < e_.size(); ++p)
       if (image_[p] == window_max_[p]) found.push_back(p);
@@ -131,7 +131,7 @@ class Finder {
   }
 
   std::vector<int64_t> labelled_candidates() {
-    least_ = image_[0];
+    min_ = image_[0];
     struct Count {
       int64_t pixels = 0, candidates = 0;
     };
@@ -140,7 +140,7 @@ class Finder {
     int64_t current = 0;
     Count* count = nullptr;
     for (int64_t p = 0; p < e_.size(); ++p) {
-      if (image_[p] < least_ || least_ != least_) least_ = image_[p];
+      if (image_[p] < min_ || min_ != min_) min_ = image_[p];
       const int64_t label = (*labels_)[p];
       if (label == 0) continue;
       if (!count || label != current) {
@@ -179,14 +179,14 @@ class Finder {
   }
 
   bool above_threshold(T value) const {
-    return options_.threshold_abs ? static_cast<double>(value) > *options_.threshold_abs : value > least_;
+    return options_.threshold_abs ? static_cast<double>(value) > *options_.threshold_abs : value > min_;
   }
 
   const T *image_, *window_max_;
   Extent e_;
   const Peaks& options_;
   const Labels* labels_;
-  T least_{};
+  T min_{};
 };
 
 // Calls receive(image index, peaks) for every image of the batch, in any order.
@@ -272,11 +272,11 @@ void peak_local_max_padded(const Context& context, const TensorView& src, const 
                 shape_text(coordinates));
   std::fill_n(coordinates.as<int64_t>(), coordinates.numel(), -1);
   std::fill_n(counts.as<int64_t>(), counts.numel(), 0);
-  const int64_t most = coordinates.shape[coordinates.ndim - 2], dims = options.spatial_dims;
+  const int64_t maximum = coordinates.shape[coordinates.ndim - 2], dims = options.spatial_dims;
   each_image(context, src, options, labels, [&](int64_t i, const std::vector<int64_t>& peaks) {
-    const int64_t n = std::min<int64_t>(most, static_cast<int64_t>(peaks.size()));
+    const int64_t n = std::min<int64_t>(maximum, static_cast<int64_t>(peaks.size()));
     counts.as<int64_t>()[i] = n;
-    int64_t* row = coordinates.as<int64_t>() + i * most * dims;
+    int64_t* row = coordinates.as<int64_t>() + i * maximum * dims;
     for (int64_t k = 0; k < n; ++k) {
       const Point at = point_of(peaks[k], batch.extent);
       if (dims == 3) *row++ = at.z;

@@ -7,18 +7,18 @@
 namespace fastcnn {
 namespace {
 
-constexpr int64_t kMost = int64_t{1} << 31;  // of kernel, stride, padding and dilation: no sum below overflows
+constexpr int64_t kMax = int64_t{1} << 31;  // of kernel, stride, padding and dilation: no sum below overflows
 
 /// Ceiling and floor division of non-negative numerators are sufficient here, except for a negative size.
 int64_t floor_divide(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
 
-void check_each(const std::vector<int64_t>& values, int rank, int64_t least, const std::string& op,
+void check_each(const std::vector<int64_t>& values, int rank, int64_t minimum, const std::string& op,
                 const char* argument) {
   FASTCNN_CHECK(static_cast<int>(values.size()) == rank, op, ": expected ", argument, " of ", rank, " values, got ",
                 values.size());
   for (const int64_t v : values)
-    FASTCNN_CHECK(v >= least && v <= kMost, op, ": expected ", argument, " of at least ", least, " and at most ", kMost,
-                  ", got ", v);
+    FASTCNN_CHECK(v >= minimum && v <= kMax, op, ": expected ", argument, " of at least ", minimum, " and at most ",
+                  kMax, ", got ", v);
 }
 
 /// The axis of windows that slide, checked.
@@ -39,8 +39,8 @@ PoolAxis sliding(int64_t in, const Pooling& p, size_t d, const std::string& op) 
 
 PoolAxis adaptive(int64_t in, int64_t out) {
   const int64_t size = out > 0 && in % out == 0 ? in / out : 0;
-  const int64_t most = out > 0 ? in / out + 2 : 1;
-  return {in, out, nullptr, nullptr, size ? size : most, size ? size : 1, 0, 1, size != 0};
+  const int64_t maximum = out > 0 ? in / out + 2 : 1;
+  return {in, out, nullptr, nullptr, size ? size : maximum, size ? size : 1, 0, 1, size != 0};
 }
 
 /// Checks every argument. Tables of windows are made later: results may be larger than memory.

@@ -196,7 +196,7 @@ inline constexpr bool is_float = same<A, float> || same<A, double>;
 
 /// The minimum value, which is the initial value of a maximum.
 template <class A>
-FASTCNN_INLINE constexpr A least() {
+FASTCNN_INLINE constexpr A minimum() {
   if constexpr (is_float<A>)
     return -A(__builtin_inf());
   else if constexpr (A(-1) > A(0))

@@ -40,7 +40,7 @@ FASTCNN_INLINE Vec<double> greater(Vec<double> kept, Vec<double> x) {
 template <class A>
 struct Greatest {
   static constexpr bool kMean = false;
-  static FASTCNN_INLINE A neutral() { return least<A>(); }
+  static FASTCNN_INLINE A neutral() { return minimum<A>(); }
   static FASTCNN_INLINE Vec<A> fold(Vec<A> kept, Vec<A> x) {
     if constexpr (is_float<A>)
       return greater(kept, x);

@@ -39,9 +39,9 @@ struct WideOf<int16_t> {
 template <class T, class W>
 FASTCNN_INLINE constexpr W narrowest() {
   if constexpr (sizeof(T) < sizeof(W) && !is_float<W>)
-    return W(least<T>());
+    return W(minimum<T>());
   else
-    return least<W>();
+    return minimum<W>();
 }
 
 template <class W>
@@ -64,7 +64,7 @@ struct Index {
   static constexpr int64_t kLanes = lanes<W>;
   // The value of a window entirely in the padding: the minimum of the narrow type, which a truncated minimum of W would
   // not be.
-  static constexpr W kLeast = narrowest<T, W>();
+  static constexpr W kMin = narrowest<T, W>();
 
   const PoolJob& job;
   W* buffer;
@@ -98,7 +98,7 @@ struct Index {
     Vec<I> place[N];
     FASTCNN_UNROLL
     for (int i = 0; i < N; ++i) {
-      kept[i] = splat(kLeast);
+      kept[i] = splat(kMin);
       place[i] = splat(start(o));
     }
     lines([&](int64_t line) __attribute__((always_inline)) {
@@ -142,7 +142,7 @@ struct Index {
     Vec<I> tap[N];
     FASTCNN_UNROLL
     for (int k = 0; k < N; ++k) {
-      kept[k] = splat(kLeast);
+      kept[k] = splat(kMin);
       tap[k] = splat(I(0));
       gradient[k] = load_up_to<W>(grad + o * job.inner + c + k * kLanes, part);
     }
@@ -198,15 +198,15 @@ struct Index {
     const int64_t right = x.padding + x.in;
     const int64_t length = (x.out + kLanes) * x.stride + (x.kernel - 1) * x.dilation + 2 * kLanes;
     for (int64_t i = 0; i < x.out; ++i) {
-      values[i] = kLeast;
+      values[i] = kMin;
       indices[i] = start(i);
     }
-    for (int64_t i = 0; i < x.padding; ++i) buffer[i] = kLeast;
+    for (int64_t i = 0; i < x.padding; ++i) buffer[i] = kMin;
     Vec<I> steps{};
     for (int i = 0; i < kLanes; ++i) steps[i] = I(i * x.stride);
     lines([&](int64_t line) {
       widened(src + line, x.in, buffer + x.padding);
-      for (int64_t i = right; i < length; ++i) buffer[i] = kLeast;
+      for (int64_t i = right; i < length; ++i) buffer[i] = kMin;
       for (int64_t o = 0; o < x.out; o += kLanes) {
         Vec<W> kept = load(values + o);
         Vec<I> place = load(indices + o);
@@ -265,7 +265,7 @@ struct Index {
   void windows(const T* src, W* values, I* indices) const {
     const PoolAxis& x = job.x;
     for (int64_t o = 0; o < x.out; ++o) {
-      values[o] = kLeast;
+      values[o] = kMin;
       indices[o] = start(o);
     }
     lines([&](int64_t line) {

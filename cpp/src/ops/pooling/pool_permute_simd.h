@@ -32,7 +32,7 @@ FASTCNN_INLINE Vec<double> permute(Vec<double> a, Vec<double> b, Vec<int64_t> fr
 template <class A>
 struct Permutation {
   int64_t taps;
-  Vec<Index<A>> lane, tap[kMostPermuted];
+  Vec<Index<A>> lane, tap[kMaxPermuted];
   Vec<A> scale[2];  // what divides the outputs, or weighs the two sources
 
   Permutation(const PoolJob& job, bool transposed, bool mean) {

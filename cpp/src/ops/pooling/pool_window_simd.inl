@@ -42,7 +42,7 @@ struct Pool {
 
   const PoolJob& job;
   A* buffer;
-  int64_t most;  // pixels per stretch
+  int64_t maximum;  // pixels per stretch
 
   const A* scale_z() const { return static_cast<const A*>(job.scale_z); }
   const A* scale_y() const { return static_cast<const A*>(job.scale_y); }
@@ -138,8 +138,8 @@ struct Pool {
     Rows<T> rows = of;
     const T* base = rows.base;
     const Vec<A> divisor = splat(row_divisor);
-    for (int64_t from = 0; from < x.out; from += most) {
-      const int64_t pixels = x.out - from < most ? x.out - from : most;
+    for (int64_t from = 0; from < x.out; from += maximum) {
+      const int64_t pixels = x.out - from < maximum ? x.out - from : maximum;
       const int64_t left = from * x.stride - x.padding, right = left + (pixels - 1) * x.stride + reach;
       const int64_t first = left < 0 ? 0 : left < x.in ? left : x.in;
       const int64_t last = right < first ? first : right < x.in ? right : x.in;
@@ -174,8 +174,8 @@ struct Pool {
     const int64_t inner = job.inner;
     Rows<T> rows = of;
     const T* base = rows.base;
-    for (int64_t from = 0; from < x.out; from += most) {
-      const int64_t pixels = x.out - from < most ? x.out - from : most;
+    for (int64_t from = 0; from < x.out; from += maximum) {
+      const int64_t pixels = x.out - from < maximum ? x.out - from : maximum;
       const int64_t left = from + x.padding - (x.kernel - 1), size = (pixels + x.kernel - 1) * inner;
       const int64_t first = left <= 0 ? 0 : (left + x.stride - 1) / x.stride;
       const int64_t end = (from + pixels - 1 + x.padding) / x.stride + 1, last = end < x.in ? end : x.in;

@@ -44,7 +44,7 @@ using PoolRows = void (*)(const PoolJob&, PoolPath, const void* src, void* dst, 
 
 /// Limits of the permuting path: a row fits in two vectors, less one neutral lane; its outputs fit in one vector; the
 /// widest window has at most this many taps.
-inline constexpr int64_t kMostPermuted = 16;
+inline constexpr int64_t kMaxPermuted = 16;
 
 /// Tables are in the order of DType; null where there is no kernel.
 struct PoolWindowKernels {

@@ -16,11 +16,11 @@ bool permutable(const PoolJob& job, DType dtype, const PoolWindowKernels& kernel
   const int64_t lanes = kernels.vector_bytes / (dtype == DType::float64 ? 8 : 4);
   const bool floats =
       dtype == DType::float16 || dtype == DType::bfloat16 || dtype == DType::float32 || dtype == DType::float64;
-  int64_t most = 0;
+  int64_t maximum = 0;
   if (!kernels.permute || !floats || job.inner != 1 || job.x.in >= 2 * lanes || job.x.out > lanes) return false;
   for (int64_t o = 0; o < job.x.out; ++o)
-    most = std::max(most, (job.x.end[o] - job.x.begin[o] + job.x.dilation - 1) / job.x.dilation);
-  return most <= kMostPermuted;
+    maximum = std::max(maximum, (job.x.end[o] - job.x.begin[o] + job.x.dilation - 1) / job.x.dilation);
+  return maximum <= kMaxPermuted;
 }
 
 /// Chooses the path with the fewest vector operations per output (see the head of the .inl).

@@ -16,11 +16,11 @@ double luma(Pixel p) { return 0.299 * p.r + 0.587 * p.g + 0.114 * p.b; }
 
 /// Turns in [0, 1); 0 for grey.
 double hue(Pixel p) {
-  const double most = std::max({p.r, p.g, p.b}), range = most - std::min({p.r, p.g, p.b});
+  const double maximum = std::max({p.r, p.g, p.b}), range = maximum - std::min({p.r, p.g, p.b});
   if (range <= 0) return 0;
-  const double sixths = most == p.r   ? (p.g - p.b) / range + (p.g < p.b ? 6 : 0)
-                        : most == p.g ? (p.b - p.r) / range + 2
-                                      : (p.r - p.g) / range + 4;
+  const double sixths = maximum == p.r   ? (p.g - p.b) / range + (p.g < p.b ? 6 : 0)
+                        : maximum == p.g ? (p.b - p.r) / range + 2
+                                         : (p.r - p.g) / range + 4;
   return sixths / 6;
 }
 
@@ -57,8 +57,8 @@ void convert(const Context& context, ColorSpace space, const double* rgb, bool g
         case ColorSpace::intensity: first[i] = luma(p); break;
         case ColorSpace::hue: first[i] = hue(p); break;
         case ColorSpace::hsv: {
-          const double most = std::max({p.r, p.g, p.b}), range = most - std::min({p.r, p.g, p.b});
-          first[i] = hue(p), second[i] = most > 0 ? range / most : 0, third[i] = most;
+          const double maximum = std::max({p.r, p.g, p.b}), range = maximum - std::min({p.r, p.g, p.b});
+          first[i] = hue(p), second[i] = maximum > 0 ? range / maximum : 0, third[i] = maximum;
           break;
         }
         case ColorSpace::lab: lab(p, first[i], second[i], third[i]); break;

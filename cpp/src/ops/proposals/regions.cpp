@@ -68,15 +68,15 @@ Bins::Bins(const Context& context, const double* planes, int64_t channels_in, in
     using Derivatives = std::array<double, 4>;
     context.parallel_for(0, height, 16, [&](int64_t begin, int64_t end) {
       for (int64_t y = begin; y < end; ++y) {
-        double most = 0;
+        double maximum = 0;
         each(y, [&](int64_t, const Derivatives& d) {
-          for (const double v : d) most = std::max(most, std::abs(v));
+          for (const double v : d) maximum = std::max(maximum, std::abs(v));
         });
-        steepest[y] = most;
+        steepest[y] = maximum;
       }
     });
-    const double most = *std::max_element(steepest, steepest + height);
-    const double scale = most > 0 ? static_cast<double>(kTextures) / most : 0;
+    const double maximum = *std::max_element(steepest, steepest + height);
+    const double scale = maximum > 0 ? static_cast<double>(kTextures) / maximum : 0;
     context.parallel_for(0, height, 16, [&](int64_t begin, int64_t end) {
       for (int64_t y = begin; y < end; ++y) {
         uint8_t* colors = to + c * (1 + kDirections) * pixels + y * width;

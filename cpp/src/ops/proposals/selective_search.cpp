@@ -101,10 +101,10 @@ Proposals search(const Context& context, const TensorView& image, int64_t index,
     const PixelGraph graph(host, planes, planes_count, height, width);
     each_task(host, scales, !outer, [&](const Context& inner, int64_t k) {
       const double scale = o.scales[static_cast<size_t>(k)];
-      const auto least = o.min_size > 0 ? o.min_size : static_cast<int64_t>(std::min(scale, 1e15));
+      const auto minimum = o.min_size > 0 ? o.min_size : static_cast<int64_t>(std::min(scale, 1e15));
       Scratch labels_of_scale(inner);
       auto* labels = labels_of_scale.get<int32_t>(pixels);
-      const int64_t count = graph.segment(inner, scale, least, labels);
+      const int64_t count = graph.segment(inner, scale, minimum, labels);
       const Regions regions(inner, labels, count, bins);
       for (int64_t i = 0; i < strategies; ++i)
         found[static_cast<size_t>((s * scales + k) * strategies + i)] =

@@ -42,7 +42,7 @@ struct Window {
 
 SumPlan plan_of(int64_t size) {
   SumPlan best{size, 1, 1, size, 0, 0};
-  int64_t least = size;
+  int64_t minimum = size;
   for (int64_t inner = 2; inner <= 32; ++inner)
     for (int64_t outer = 1; outer <= 32; ++outer) {
       const int64_t unit = inner * outer;
@@ -50,8 +50,8 @@ SumPlan plan_of(int64_t size) {
       const SumPlan plan{size, inner, outer, size / unit, size % unit / inner, size % inner};
       const int64_t passes = outer > 1 ? 2 : 1;  // each costs about one more addition, in loads and stores
       const int64_t cost = inner + (outer > 1 ? outer : 0) + plan.whole + plan.middle + plan.single + passes;
-      if (cost < least) {
-        least = cost;
+      if (cost < minimum) {
+        minimum = cost;
         best = plan;
       }
     }
@@ -135,14 +135,14 @@ bool integer_bound(int64_t area, double offset, int32_t* bound) {
   const double exact = std::ceil(static_cast<double>(subtracted) * static_cast<double>(area));
   if (!(std::abs(exact) < 0x1p29)) return false;
   *bound = static_cast<int32_t>(exact);
-  const int64_t most = 255 * area;
+  const int64_t maximum = 255 * area;
   const auto above = [&](int64_t pixel, int64_t sum) {
     return static_cast<float>(pixel) > static_cast<float>(sum) / divisor - subtracted;
   };
   for (int64_t pixel = 0; pixel < 256; ++pixel) {
     const int64_t edge = pixel * area + *bound;
-    if (edge > 0 && !above(pixel, std::min(edge - 1, most))) return false;
-    if (edge <= most && above(pixel, std::max<int64_t>(edge, 0))) return false;
+    if (edge > 0 && !above(pixel, std::min(edge - 1, maximum))) return false;
+    if (edge <= maximum && above(pixel, std::max<int64_t>(edge, 0))) return false;
   }
   return true;
 }
@@ -306,11 +306,12 @@ void safe_mean(const Context& context, const FloatMeanKernels<A>& kernels, const
     const auto* pixels = static_cast<const typename decltype(tag)::type*>(src);
     std::transform(pixels, pixels + n, scaled, [](auto v) { return static_cast<A>(v); });
   });
-  A most = 0;
+  A maximum = 0;
   for (int64_t i = 0; i < n; ++i)
-    if (std::abs(scaled[i]) <= std::numeric_limits<A>::max()) most = std::max(most, std::abs(scaled[i]));
+    if (std::abs(scaled[i]) <= std::numeric_limits<A>::max()) maximum = std::max(maximum, std::abs(scaled[i]));
   const int bits = 2 * (std::ilogb(static_cast<double>(mean.block_size)) + 1);
-  if (most == 0 || std::ilogb(most) + bits < std::numeric_limits<A>::max_exponent - 1) return;  // NaN or infinities
+  if (maximum == 0 || std::ilogb(maximum) + bits < std::numeric_limits<A>::max_exponent - 1)
+    return;  // NaN or infinities
   for (int64_t i = 0; i < n; ++i) scaled[i] = std::ldexp(scaled[i], -bits);
   A* const threshold = mean.mask ? scratch.get<A>(n) : static_cast<A*>(mean.threshold);
   float_mean(context, kernels, scaled, TypeToDType<A>::value, e,

@@ -29,7 +29,7 @@ int64_t otsu_bin(int64_t n, const Count& count, const Center& center, Scratch& s
     mean_above[i] = sum / static_cast<M>(weight);
   }
   int64_t best = 0;
-  M most = 0;
+  M maximum = 0;
   weight = 0;
   sum = 0;
   for (int64_t i = 0; i + 1 < n; ++i) {
@@ -39,8 +39,8 @@ int64_t otsu_bin(int64_t n, const Count& count, const Center& center, Scratch& s
     const M difference = sum / static_cast<M>(weight) - mean_above[i + 1];
     const M variance = static_cast<M>(weight * weight_above[i + 1]) * (difference * difference);
     if (std::isnan(variance)) return i;  // as argmax does
-    if (i == 0 || variance > most) {
-      most = variance;
+    if (i == 0 || variance > maximum) {
+      maximum = variance;
       best = i;
     }
   }
@@ -48,24 +48,24 @@ int64_t otsu_bin(int64_t n, const Count& count, const Center& center, Scratch& s
 }
 
 /// The exponent of the power of two by which values are divided before the criterion, so that its squares neither
-/// overflow nor vanish. It is 0 if the values are safe, so that the arithmetic is the same as skimage's. `most` is the
-/// maximum magnitude, finite and not 0.
+/// overflow nor vanish. It is 0 if the values are safe, so that the arithmetic is the same as skimage's. `maximum` is
+/// the maximum magnitude, finite and not 0.
 template <class F>
-int otsu_exponent(F most) {
+int otsu_exponent(F maximum) {
   constexpr int kSafe = std::numeric_limits<F>::max_exponent / 4;
-  const int exponent = std::ilogb(most) + 1;
+  const int exponent = std::ilogb(maximum) + 1;
   return std::abs(exponent) <= kSafe ? 0 : exponent;
 }
 
 /// An integer as a double; relative to the minimum if doubles cannot represent all integers.
 template <class T>
 struct OtsuOrigin {
-  OtsuOrigin(T least, T greatest) : least(least), exact(sizeof(T) < 8 || (holds(least) && holds(greatest))) {}
+  OtsuOrigin(T minimum, T greatest) : minimum(minimum), exact(sizeof(T) < 8 || (holds(minimum) && holds(greatest))) {}
   double operator()(T value) const {
     return exact ? static_cast<double>(value)
-                 : static_cast<double>(static_cast<uint64_t>(value) - static_cast<uint64_t>(least));
+                 : static_cast<double>(static_cast<uint64_t>(value) - static_cast<uint64_t>(minimum));
   }
-  T least;
+  T minimum;
   bool exact;
 
  private:

@@ -10,7 +10,7 @@ namespace fastcnn {
 template <class F>
 struct OtsuRows {
   /// Minimum and maximum of n >= 1 values. Returns false if one is NaN (they are undefined then).
-  bool (*range)(const F* src, int64_t n, F* least, F* greatest);
+  bool (*range)(const F* src, int64_t n, F* minimum, F* greatest);
   /// dst[i] = int((src[i] - first) / span * bins), for values in [first, first + span]
   void (*bins)(const F* src, int64_t n, F first, F span, F bins, int32_t* dst);
 };

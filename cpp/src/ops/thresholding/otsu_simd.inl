@@ -8,7 +8,7 @@ namespace fastcnn::FASTCNN_ISA {
 namespace {
 
 template <class F>
-bool range(const F* src, int64_t n, F* least, F* greatest) {
+bool range(const F* src, int64_t n, F* minimum, F* greatest) {
   F low = src[0], high = src[0];
   bool ordered = true;
   int64_t i = 0;
@@ -35,7 +35,7 @@ bool range(const F* src, int64_t n, F* least, F* greatest) {
     high = src[i] > high ? src[i] : high;
     ordered = ordered && src[i] == src[i];
   }
-  *least = low;
+  *minimum = low;
   *greatest = high;
   return ordered;
 }

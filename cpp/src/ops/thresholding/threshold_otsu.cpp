@@ -64,8 +64,8 @@ void tally_bytes(const uint8_t* src, int64_t n, int64_t* table) {
 }
 
 template <class T>
-void range_of(const Context& context, const T* src, int64_t n, T* least, T* greatest) {
-  *least = *greatest = src[0];
+void range_of(const Context& context, const T* src, int64_t n, T* minimum, T* greatest) {
+  *minimum = *greatest = src[0];
   std::mutex mutex;
   context.parallel_for(0, n, kGrain, [&](int64_t begin, int64_t end) {
     T low = src[begin], high = src[begin];
@@ -74,7 +74,7 @@ void range_of(const Context& context, const T* src, int64_t n, T* least, T* grea
       high = std::max(high, src[i]);
     }
     std::lock_guard<std::mutex> lock(mutex);
-    *least = std::min(*least, low);
+    *minimum = std::min(*minimum, low);
     *greatest = std::max(*greatest, high);
   });
 }
@@ -82,10 +82,10 @@ void range_of(const Context& context, const T* src, int64_t n, T* least, T* grea
 template <class T>
 T otsu_integers(const Context& context, const T* src, int64_t n) {
   Scratch scratch(context);
-  T least = std::numeric_limits<T>::min(), greatest = std::numeric_limits<T>::max();
-  if constexpr (sizeof(T) > 1) range_of(context, src, n, &least, &greatest);
-  const OtsuOrigin<T> number(least, greatest);
-  const uint64_t span = static_cast<uint64_t>(greatest) - static_cast<uint64_t>(least);
+  T minimum = std::numeric_limits<T>::min(), greatest = std::numeric_limits<T>::max();
+  if constexpr (sizeof(T) > 1) range_of(context, src, n, &minimum, &greatest);
+  const OtsuOrigin<T> number(minimum, greatest);
+  const uint64_t span = static_cast<uint64_t>(greatest) - static_cast<uint64_t>(minimum);
   if (span < static_cast<uint64_t>(n) + 1024) {
     const int64_t entries = static_cast<int64_t>(span) + 1;
     const int64_t* counts = histogram(
@@ -94,7 +94,8 @@ T otsu_integers(const Context& context, const T* src, int64_t n) {
           if constexpr (sizeof(T) == 1) {
             tally_bytes(src + begin, end - begin, table);
           } else {
-            for (int64_t i = begin; i < end; ++i) ++table[static_cast<uint64_t>(src[i]) - static_cast<uint64_t>(least)];
+            for (int64_t i = begin; i < end; ++i)
+              ++table[static_cast<uint64_t>(src[i]) - static_cast<uint64_t>(minimum)];
           }
         },
         scratch);
@@ -102,7 +103,7 @@ T otsu_integers(const Context& context, const T* src, int64_t n) {
     while (counts[first] == 0) ++first;
     while (counts[last] == 0) --last;
     const auto value = [&](int64_t i) {
-      return static_cast<T>(static_cast<uint64_t>(least) + static_cast<uint64_t>(first + i));
+      return static_cast<T>(static_cast<uint64_t>(minimum) + static_cast<uint64_t>(first + i));
     };
     return value(otsu_bin<double>(
         last - first + 1, [&](int64_t i) { return counts[first + i]; }, [&](int64_t i) { return number(value(i)); },
@@ -126,7 +127,7 @@ T otsu_integers(const Context& context, const T* src, int64_t n) {
 }
 
 template <class F>
-F otsu_finite(const Context& context, const OtsuRows<F>& kernels, const F* src, int64_t n, F least, F greatest,
+F otsu_finite(const Context& context, const OtsuRows<F>& kernels, const F* src, int64_t n, F minimum, F greatest,
               int64_t nbins);
 
 /// The conclusions from the minimum and the maximum, which are computed first.
@@ -137,21 +138,21 @@ F otsu_floats(const Context& context, const F* src, int64_t n, int64_t nbins) {
     kernels = &FASTCNN_SELECT(otsu_kernels).f32;
   else
     kernels = &FASTCNN_SELECT(otsu_kernels).f64;
-  F least = src[0], greatest = src[0];
+  F minimum = src[0], greatest = src[0];
   bool ordered = true;
   std::mutex mutex;
   context.parallel_for(0, n, kGrain, [&](int64_t begin, int64_t end) {
     F low, high;
     const bool good = kernels->range(src + begin, end - begin, &low, &high);
     std::lock_guard<std::mutex> lock(mutex);
-    least = std::min(least, low);
+    minimum = std::min(minimum, low);
     greatest = std::max(greatest, high);
     ordered = ordered && good;
   });
-  if (ordered && least == greatest) return src[0];
-  if (!ordered || !std::isfinite(least) || !std::isfinite(greatest)) return missing<F>();
-  const int exponent = otsu_exponent(std::max(std::abs(least), std::abs(greatest)));
-  if (exponent == 0) return otsu_finite(context, *kernels, src, n, least, greatest, nbins);
+  if (ordered && minimum == greatest) return src[0];
+  if (!ordered || !std::isfinite(minimum) || !std::isfinite(greatest)) return missing<F>();
+  const int exponent = otsu_exponent(std::max(std::abs(minimum), std::abs(greatest)));
+  if (exponent == 0) return otsu_finite(context, *kernels, src, n, minimum, greatest, nbins);
 
   Scratch scratch(context);
   F* scaled = scratch.get<F>(n);
@@ -159,24 +160,24 @@ F otsu_floats(const Context& context, const F* src, int64_t n, int64_t nbins) {
     for (int64_t i = begin; i < end; ++i) scaled[i] = std::ldexp(src[i], -exponent);
   });
   return std::ldexp(
-      otsu_finite(context, *kernels, scaled, n, std::ldexp(least, -exponent), std::ldexp(greatest, -exponent), nbins),
+      otsu_finite(context, *kernels, scaled, n, std::ldexp(minimum, -exponent), std::ldexp(greatest, -exponent), nbins),
       exponent);
 }
 
 template <class F>
-F otsu_finite(const Context& context, const OtsuRows<F>& kernels, const F* src, int64_t n, F least, F greatest,
+F otsu_finite(const Context& context, const OtsuRows<F>& kernels, const F* src, int64_t n, F minimum, F greatest,
               int64_t nbins) {
-  const F span = greatest - least;
+  const F span = greatest - minimum;
   Scratch scratch(context);
   F* edges = scratch.get<F>(nbins + 1);
-  nbins = histogram_edges(least, greatest, nbins, edges);
-  if (nbins == 1) return least;
+  nbins = histogram_edges(minimum, greatest, nbins, edges);
+  if (nbins == 1) return minimum;
   const auto tally = [&](int64_t begin, int64_t end, int64_t* table) {
     constexpr int64_t kRun = 512;
     int32_t bins[kRun];
     for (int64_t from = begin; from < end; from += kRun) {
       const int64_t count = std::min(kRun, end - from);
-      kernels.bins(src + from, count, least, span, static_cast<F>(nbins), bins);
+      kernels.bins(src + from, count, minimum, span, static_cast<F>(nbins), bins);
       for (int64_t i = 0; i < count; ++i) {
         const F v = src[from + i];
         int64_t bin = std::min<int64_t>(bins[i], nbins - 1);

@@ -29,12 +29,12 @@ F otsu_floats(const Context& context, std::vector<F> image, int64_t nbins) {
   const F nan = std::numeric_limits<F>::quiet_NaN();
   for (const F v : image)
     if (!std::isfinite(v)) return nan;
-  const auto [least, greatest] = std::minmax_element(image.begin(), image.end());
-  const int exponent = otsu_exponent(std::max(std::abs(*least), std::abs(*greatest)));
+  const auto [minimum, greatest] = std::minmax_element(image.begin(), image.end());
+  const int exponent = otsu_exponent(std::max(std::abs(*minimum), std::abs(*greatest)));
   for (F& v : image) v = std::ldexp(v, -exponent);
   std::vector<F> edges(static_cast<size_t>(nbins) + 1);
-  nbins = histogram_edges(*least, *greatest, nbins, edges.data());
-  if (nbins == 1) return std::ldexp(*least, exponent);
+  nbins = histogram_edges(*minimum, *greatest, nbins, edges.data());
+  if (nbins == 1) return std::ldexp(*minimum, exponent);
   edges.resize(static_cast<size_t>(nbins) + 1);
   std::map<F, int64_t> histogram;
   for (const F v : image) {
