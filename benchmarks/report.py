@@ -118,6 +118,8 @@ def draw(report: Report, path: Path) -> None:
         axes.plot(ratios, [y] * len(ratios), "o", ms=4, alpha=0.5, color="tab:blue")
     axes.axvline(1, color="tab:red", lw=1)
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("{x:g}")
     axes.set_yticks(range(len(rows)), [label for label, _ in rows])
     axes.invert_yaxis()
     axes.set_xlabel("times as fast as the best peer (right of the line: faster)")

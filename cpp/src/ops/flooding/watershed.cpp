@@ -56,7 +56,7 @@ struct WatershedImage {
       case 2:
         if (combined(kernels.keys32, 16)) return;
         break;
-      case 8: return levels_first(kernels.keys64);
+      case 8: return levels_first(FASTCNN_SELECT(watershed_wide_kernels));
       default: break;
     }
     levels_first(kernels.keys32);

@@ -85,7 +85,6 @@ struct FloodKernels {
 struct WatershedKernels {
   FloodKernels<uint16_t> keys16;
   FloodKernels<uint32_t> keys32;
-  FloodKernels<uint64_t> keys64;
   /// Computes from the rows of parents one bit for each neighbour (at most 8) that is a child of the pixel.
   void (*children)(const RowsAround<uint8_t>& parent, const Neighborhood& neighbors, int64_t width, uint8_t* child);
   /// Truth values of 32- and 64-bit numbers.
@@ -99,3 +98,4 @@ struct WatershedKernels {
 }  // namespace fastcnn
 
 FASTCNN_DECLARE_KERNELS(WatershedKernels, watershed_kernels)
+FASTCNN_DECLARE_KERNELS(FloodKernels<uint64_t>, watershed_wide_kernels)

@@ -52,10 +52,11 @@ struct ChordPlane {
   bool accumulate;  ///< start from what is in dst
 };
 
-/// The output rows [begin, end), with `scratch` of box_scratch or chords_scratch bytes. [minimum, maximum][key type]
+/// The output rows [begin, end), with `scratch` of box_scratch or chords_scratch bytes. [key type]
 struct BoxKernels {
-  void (*run[2][kKeyTypes])(const WindowPlane&, int64_t begin, int64_t end, void* scratch);
+  void (*run[kKeyTypes])(const WindowPlane&, int64_t begin, int64_t end, void* scratch);
 };
+/// Likewise. [minimum, maximum][key type]
 struct ChordKernels {
   void (*run[2][kKeyTypes])(const ChordPlane&, int64_t begin, int64_t end, void* scratch);
 };
@@ -78,5 +79,6 @@ static constexpr int64_t scratch_row(int64_t n, int64_t columns, int64_t element
 
 }  // namespace fastcnn
 
-FASTCNN_DECLARE_KERNELS(BoxKernels, box_kernels)
+FASTCNN_DECLARE_KERNELS(BoxKernels, erosion_box_kernels)
+FASTCNN_DECLARE_KERNELS(BoxKernels, dilation_box_kernels)
 FASTCNN_DECLARE_KERNELS(ChordKernels, chord_kernels)

@@ -38,6 +38,10 @@ auto with_key(KeyType type, const F& f) {
   }
 }
 
+const BoxKernels& box_kernels(bool maximum) {
+  return maximum ? FASTCNN_SELECT(dilation_box_kernels) : FASTCNN_SELECT(erosion_box_kernels);
+}
+
 }  // namespace
 
 int64_t key_of_value(const char* op, DType dtype, double value, int64_t bias) {
@@ -254,7 +258,7 @@ void Extremum::run_box_planes(const Context& context, const void* src, void* dst
   RowLoop loop(context, extent_.depth * height, p.width);
   const int64_t rows = box_rows(p, std::min(height, loop.piece()));
   p.panel = panel_width(p.width, p.columns, rows * element_);
-  const auto kernel = FASTCNN_SELECT(box_kernels).run[maximum_][type_];
+  const auto kernel = box_kernels(maximum_).run[type_];
   loop.run(rows_bytes(rows, p, element_), [&](int64_t begin, int64_t end, void* scratch) {
     for (int64_t i = begin; i < end;) {
       const int64_t z = i / height, y = i % height, n = std::min(height - y, end - i);
@@ -280,7 +284,7 @@ void Extremum::run_box_depth(const Context& context, const void* src, void* dst)
   const int64_t rows = box_rows(p, depth), piece = panel_width(area, 1, rows * element_);
   p.width = p.panel = piece;
   RowLoop loop(context, (area + piece - 1) / piece * depth, piece);
-  const auto kernel = FASTCNN_SELECT(box_kernels).run[maximum_][type_];
+  const auto kernel = box_kernels(maximum_).run[type_];
   loop.run(rows_bytes(rows, p, element_), [&](int64_t begin, int64_t end, void* scratch) {
     for (int64_t i = begin; i < end;) {
       const int64_t first = i / depth * piece, z = i % depth, n = std::min(depth - z, end - i);

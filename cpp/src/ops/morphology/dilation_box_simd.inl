@@ -1,0 +1,8 @@
+// One half of the kernels, so that no compilation takes long.
+#include "ops/morphology/extremum_box.inl"
+
+namespace fastcnn::FASTCNN_ISA {
+
+extern const BoxKernels dilation_box_kernels = box_kernels_of<Max>();
+
+}  // namespace fastcnn::FASTCNN_ISA
