@@ -88,20 +88,20 @@ template <class T>
 void check(int round, const Shape& s) {
   const int64_t inputs = s.groups * s.channels, outputs = s.groups * s.filters;
   std::vector<T> src, dst, residual, expected, got;
-  Task<T> task;
-  task.shape = s;
+  WorkItem<T> work;
+  work.shape = s;
   const int64_t gap = one_in(3) ? 1 + below(20) : 0;
-  task.src = laid_out<const T>(src, s, s.in, inputs, one_in(3) ? 1 + below(20) : 0);
-  task.dst = laid_out<T>(dst, s, s.out, outputs, gap);
+  work.src = laid_out<const T>(src, s, s.in, inputs, one_in(3) ? 1 + below(20) : 0);
+  work.dst = laid_out<T>(dst, s, s.out, outputs, gap);
   const std::vector<T> bias = randoms<T>(outputs), scale = randoms<T>(s.batch * outputs),
                        input_scale = randoms<T>(s.batch * inputs),
                        weights = randoms<T>(outputs * s.channels * s.taps());
-  if (!one_in(3)) task.epilogue.bias = bias.data();
-  if (one_in(3)) task.epilogue.residual = laid_out<const T>(residual, s, s.out, outputs, below(3));
-  if (one_in(3)) task.epilogue.scale = scale.data();
-  if (one_in(4)) task.input_scale = input_scale.data();
-  task.epilogue.activation = one_in(2) ? static_cast<Activation>(below(11)) : Activation::none;
-  task.epilogue.alpha = T(0.75);
+  if (!one_in(3)) work.epilogue.bias = bias.data();
+  if (one_in(3)) work.epilogue.residual = laid_out<const T>(residual, s, s.out, outputs, below(3));
+  if (one_in(3)) work.epilogue.scale = scale.data();
+  if (one_in(4)) work.input_scale = input_scale.data();
+  work.epilogue.activation = one_in(2) ? static_cast<Activation>(below(11)) : Activation::none;
+  work.epilogue.alpha = T(0.75);
   Weights<T> w;
   w.data = weights.data();
   int64_t stride = 1;
@@ -118,7 +118,7 @@ void check(int round, const Shape& s) {
     std::vector<T> packed(static_cast<size_t>(routines.packed_size(s)));
     routines.pack(context, s, w, packed.data());
     result = dst;
-    Task<T> t = task;
+    WorkItem<T> t = work;
     t.dst.data = result.data();
     routines.run(context, t, packed.data());
   };
@@ -176,23 +176,23 @@ void check_special_values() {
                             std::numeric_limits<float>::max(),
                             std::numeric_limits<float>::lowest()};
     for (size_t i = 0; i < src.size(); ++i) src[i] = i < 7 ? values[i] : static_cast<float>(unit() * 30);
-    Task<float> task;
-    task.shape.in[2] = task.shape.out[2] = 40;
-    task.src.data = src.data();
-    for (int64_t& stride : task.src.stride) stride = 1;
-    for (int64_t& stride : task.dst.stride) stride = 1;
-    task.epilogue.activation = activation;
-    task.epilogue.alpha = 2;
+    WorkItem<float> work;
+    work.shape.in[2] = work.shape.out[2] = 40;
+    work.src.data = src.data();
+    for (int64_t& stride : work.src.stride) stride = 1;
+    for (int64_t& stride : work.dst.stride) stride = 1;
+    work.epilogue.activation = activation;
+    work.epilogue.alpha = 2;
     Weights<float> w;
     w.data = weights.data();
     std::vector<float> expected;
     for (size_t a = algorithms().size(); a-- > 0;) {
       const Algorithm& algorithm = *algorithms()[a];
-      if (!algorithm.fits(task.shape)) continue;
-      std::vector<float> packed(static_cast<size_t>(algorithm.f32.packed_size(task.shape))), got(40);
-      algorithm.f32.pack(serial_context(), task.shape, w, packed.data());
-      task.dst.data = got.data();
-      algorithm.f32.run(serial_context(), task, packed.data());
+      if (!algorithm.fits(work.shape)) continue;
+      std::vector<float> packed(static_cast<size_t>(algorithm.f32.packed_size(work.shape))), got(40);
+      algorithm.f32.pack(serial_context(), work.shape, w, packed.data());
+      work.dst.data = got.data();
+      algorithm.f32.run(serial_context(), work, packed.data());
       if (expected.empty()) expected = got;
       for (size_t i = 0; i < got.size(); ++i) {
         const bool same = got[i] == expected[i] || (got[i] != got[i] && expected[i] != expected[i]) ||

@@ -99,7 +99,7 @@ def moved(image: Any, source: int, destination: int) -> Any:
     return image.movedim(source, destination)
 
 
-def planar(image: Any, channel_axis: int | None, op: str) -> Any:
+def channels_third_last(image: Any, channel_axis: int | None, op: str) -> Any:
     """Move the channels to third last, (..., C, H, W); without an axis of theirs there is one channel."""
     rank = 2 if channel_axis is None else 3
     if image.ndim < rank or (channel_axis is not None and not -image.ndim <= channel_axis < image.ndim):

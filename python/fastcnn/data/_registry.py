@@ -120,7 +120,7 @@ def of_same_classes(folder: Path, train: Samples, validation: Samples) -> Found:
     return Found(train, validation)
 
 
-class Part(Samples):
+class SampleSubset(Samples):
     """A subset of a dataset."""
 
     def __init__(self, dataset: Samples, indices: list[int]) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fastcnn._errors import ArgumentError
 from fastcnn._extras import needing
-from fastcnn.data._registry import Found, Part, dataset, drawn
+from fastcnn.data._registry import Found, SampleSubset, dataset, drawn
 from fastcnn.data.errors import DataError
 from fastcnn.data.sample import Sample, Samples
 
@@ -196,4 +196,4 @@ def _digits(number: int, size: int, seed: int) -> Found:
     order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(0)).tolist()
     third = len(order) // 3
     kept = order[third : third + number] if number else order[third:]
-    return Found(Part(dataset, sorted(kept)), Part(dataset, sorted(order[:third])))
+    return Found(SampleSubset(dataset, sorted(kept)), SampleSubset(dataset, sorted(order[:third])))

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, cast
 
-from fastcnn._arguments import check_choice, per_axis, planar
+from fastcnn._arguments import channels_third_last, check_choice, per_axis
 from fastcnn._dispatch import Array, native, zeros_like
 from fastcnn._errors import ArgumentError
 
@@ -100,7 +100,7 @@ def _prepare(
             raise ArgumentError(f"{op}: expected {name} of at least 1, got {tuple(values)}")
     if not 1 <= orientations <= 360:
         raise ArgumentError(f"{op}: expected orientations from 1 to 360, got {orientations}")
-    image = planar(image, channel_axis, op)
+    image = channels_third_last(image, channel_axis, op)
     height, width = image.shape[-2:]
     minimum = cell[0] * block[0], cell[1] * block[1]
     if height < minimum[0] or width < minimum[1]:

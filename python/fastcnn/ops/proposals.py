@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastcnn._arguments import check_choice, per_axis, planar
+from fastcnn._arguments import channels_third_last, check_choice, per_axis
 from fastcnn._dispatch import Array, is_tensor, native, stack_last
 from fastcnn._errors import ArgumentError
 
@@ -59,7 +59,7 @@ def felzenszwalb(
                [0, 0, 1]], dtype=int32)
     """
     result: Array = native(
-        "felzenszwalb", planar(image, channel_axis, "felzenszwalb"), float(scale), float(sigma), min_size
+        "felzenszwalb", channels_third_last(image, channel_axis, "felzenszwalb"), float(scale), float(sigma), min_size
     )
     return result
 
@@ -223,7 +223,7 @@ def _prepare(
 ) -> tuple[Any, bool, list[float], float, int, int, int]:
     """Return the core's arguments, the image as (..., C, H, W); errors name the argument."""
     check_choice(mode, _MODES, op, "mode")
-    image = planar(image, None if image.ndim == 2 else channel_axis, op)
+    image = channels_third_last(image, None if image.ndim == 2 else channel_axis, op)
     if min_size is not None and min_size < 1:
         raise ArgumentError(f"{op}: expected min_size of at least 1, got {min_size}")
     return (

@@ -231,7 +231,7 @@ def _chain(pixels: Any, s: Settings, max_objects: int | None) -> tuple[_Steps, S
     s = _with_splitting(mask, distance, s)
     if s.smooth_distance:
         distance = ops.gaussian_blur(distance, s.smooth_distance)
-    distance = _peaked(distance, mask)
+    distance = _with_central_peak(distance, mask)
     # Same connectivity as the flood, so that every component has a marker and is flooded completely.
     pieces = ops.label(mask, connectivity=1)
     if max_objects is None:
@@ -259,7 +259,7 @@ def _is_finite(image: Any) -> bool:
     return not is_float(image) or is_tracing() or bool(library_of(image).isfinite(image).all())
 
 
-def _peaked(distance: Any, mask: Any) -> Any:
+def _with_central_peak(distance: Any, mask: Any) -> Any:
     """Replace the distances of images without background, which have none, by a single peak in the middle."""
     height, width = distance.shape[-2:]
     whole = mask.reshape(*mask.shape[:-2], height * width).all(-1)

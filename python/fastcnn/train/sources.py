@@ -11,7 +11,7 @@ import torch
 from fastcnn._errors import ArgumentError
 from fastcnn._tasks import TASKS, task_named
 from fastcnn.data import DataError, Samples
-from fastcnn.data._registry import DRAWN, Part, recognise
+from fastcnn.data._registry import DRAWN, SampleSubset, recognise
 from fastcnn.data.errors import warn
 from fastcnn.train.settings import Settings
 
@@ -101,4 +101,4 @@ def _divided(dataset: Samples, settings: Settings) -> Sources:
     held = max(1, round(settings.validation * len(order)))
     if held >= len(order):
         raise DataError(settings.data, f"has {len(order)} pictures, too few to hold some out for validation")
-    return Sources(Part(dataset, sorted(order[held:])), Part(dataset, sorted(order[:held])))
+    return Sources(SampleSubset(dataset, sorted(order[held:])), SampleSubset(dataset, sorted(order[:held])))

@@ -21,14 +21,14 @@ bool is_winograd(const Algorithm& algorithm) { return std::string(algorithm.name
 bool repays_packing(const Shape& s) { return 4 * s.batch * s.out_pixels() >= std::min(s.channels, s.filters); }
 
 /// The largest part determines the algorithm for all parts.
-const Shape& largest(const std::vector<Part>& parts) {
-  return std::max_element(parts.begin(), parts.end(),
-                          [](const Part& a, const Part& b) { return a.shape.flops() < b.shape.flops(); })
+const Shape& largest(const std::vector<Phase>& phases) {
+  return std::max_element(phases.begin(), phases.end(),
+                          [](const Phase& a, const Phase& b) { return a.shape.flops() < b.shape.flops(); })
       ->shape;
 }
 
-bool wins(const Algorithm& algorithm, const std::vector<Part>& parts, bool packed, int threads) {
-  const Shape& shape = largest(parts);
+bool wins(const Algorithm& algorithm, const std::vector<Phase>& phases, bool packed, int threads) {
+  const Shape& shape = largest(phases);
   if (shape.taps() == 0) return true;
   if (is_winograd(algorithm) && !packed && !repays_packing(shape)) return false;
   return algorithm.fits(shape) && algorithm.wins(shape, threads);
@@ -82,29 +82,29 @@ const Algorithm& algorithm_named(const std::string& name, bool f64, const std::s
   detail::fail(ErrorKind::argument, op, ": expected algorithm to be one of ", known, ", got ", name);
 }
 
-bool computes(const Algorithm& algorithm, const std::vector<Part>& parts, bool f64) {
+bool computes(const Algorithm& algorithm, const std::vector<Phase>& phases, bool f64) {
   if (f64 && !algorithm.f64.pack) return false;
-  const auto empty = [](const Part& part) { return part.empty(); };
-  return std::all_of(parts.begin(), parts.end(), empty) ||
-         std::any_of(parts.begin(), parts.end(),
-                     [&](const Part& part) { return !part.empty() && algorithm.fits(part.shape); });
+  const auto empty = [](const Phase& phase) { return phase.empty(); };
+  return std::all_of(phases.begin(), phases.end(), empty) ||
+         std::any_of(phases.begin(), phases.end(),
+                     [&](const Phase& phase) { return !phase.empty() && algorithm.fits(phase.shape); });
 }
 
-const Algorithm& serving(const Algorithm& algorithm, const Part& part) {
-  if (part.empty()) return kEmpty;
-  return algorithm.fits(part.shape) ? algorithm : kDirect;
+const Algorithm& serving(const Algorithm& algorithm, const Phase& phase) {
+  if (phase.empty()) return kEmpty;
+  return algorithm.fits(phase.shape) ? algorithm : kDirect;
 }
 
-const Algorithm& choose(const std::vector<Part>& parts, bool f64, bool packed, int threads) {
+const Algorithm& choose(const std::vector<Phase>& phases, bool f64, bool packed, int threads) {
   const std::string wanted = current_setting();
   if (wanted != "auto" && wanted != "direct")
     for (const Algorithm* algorithm : kAlgorithms)
       if ((wanted == algorithm->name || (wanted == "winograd" && is_winograd(*algorithm))) &&
-          computes(*algorithm, parts, f64))
+          computes(*algorithm, phases, f64))
         return *algorithm;
   for (const Algorithm* algorithm : kAlgorithms) {
     if (is_winograd(*algorithm) && wanted == "direct") continue;
-    if (computes(*algorithm, parts, f64) && wins(*algorithm, parts, packed, threads)) return *algorithm;
+    if (computes(*algorithm, phases, f64) && wins(*algorithm, phases, packed, threads)) return *algorithm;
   }
   return kReference;
 }
@@ -130,12 +130,12 @@ std::vector<std::string> conv_algorithms() {
 
 namespace {
 
-std::vector<conv::Part> parts_for(const ConvWeight& weight, const std::vector<int64_t>& input,
-                                  const std::vector<int64_t>& output_size) {
-  return conv::parts_of(weight, input,
-                        weight.transposed
-                            ? convolution_transpose_shape(input, weight.shape, output_size, weight.geometry)
-                            : convolution_shape(input, weight.shape, weight.geometry));
+std::vector<conv::Phase> phases_for(const ConvWeight& weight, const std::vector<int64_t>& input,
+                                    const std::vector<int64_t>& output_size) {
+  return conv::phases_of(weight, input,
+                         weight.transposed
+                             ? convolution_transpose_shape(input, weight.shape, output_size, weight.geometry)
+                             : convolution_shape(input, weight.shape, weight.geometry));
 }
 
 }  // namespace
@@ -143,16 +143,16 @@ std::vector<conv::Part> parts_for(const ConvWeight& weight, const std::vector<in
 std::string choose_conv_algorithm(const ConvWeight& weight, const std::vector<int64_t>& input,
                                   const std::vector<int64_t>& output_size, bool packed, int threads, bool finite) {
   if (!finite) return conv::choose_not_finite(weight.transposed).name;
-  return conv::choose(parts_for(weight, input, output_size), weight.dtype == DType::float64, packed, threads).name;
+  return conv::choose(phases_for(weight, input, output_size), weight.dtype == DType::float64, packed, threads).name;
 }
 
 std::vector<ConvCandidate> conv_candidates(const ConvWeight& weight, const std::vector<int64_t>& input,
                                            const std::vector<int64_t>& output_size, bool packed, int threads) {
-  const std::vector<conv::Part> parts = parts_for(weight, input, output_size);
+  const std::vector<conv::Phase> phases = phases_for(weight, input, output_size);
   std::vector<ConvCandidate> rows;
   for (const conv::Algorithm* algorithm : conv::algorithms()) {
-    const bool fits = conv::computes(*algorithm, parts, weight.dtype == DType::float64);
-    rows.push_back({algorithm->name, fits, fits && conv::wins(*algorithm, parts, packed, threads)});
+    const bool fits = conv::computes(*algorithm, phases, weight.dtype == DType::float64);
+    rows.push_back({algorithm->name, fits, fits && conv::wins(*algorithm, phases, packed, threads)});
   }
   return rows;
 }

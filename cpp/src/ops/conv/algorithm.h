@@ -13,7 +13,7 @@ struct Routines {
   int64_t (*packed_size)(const Shape&) = nullptr;
   void (*pack)(const Context&, const Shape&, const Weights<T>&, T* packed) = nullptr;
   /// Fills every pixel of dst. Never reads outside the tensors.
-  void (*run)(const Context&, const Task<T>&, const T* packed) = nullptr;
+  void (*run)(const Context&, const WorkItem<T>&, const T* packed) = nullptr;
 };
 
 struct Algorithm {

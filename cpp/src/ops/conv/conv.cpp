@@ -89,16 +89,16 @@ struct WeightSource {
     spatial_dims = view.ndim - 2;
   }
 
-  Weights<T> of(const Part& part) const {
+  Weights<T> of(const Phase& phase) const {
     Weights<T> w;
     w.data = data;
     w.filter_stride = strides[transposed ? 1 : 0];
     w.channel_stride = strides[transposed ? 0 : 1];
-    w.group_stride = (transposed ? part.shape.channels : part.shape.filters) * strides[0];
+    w.group_stride = (transposed ? phase.shape.channels : phase.shape.filters) * strides[0];
     for (int i = 0; i < spatial_dims; ++i) {
       const int to = i + 3 - spatial_dims;
-      w.data += part.first_tap[to] * strides[i + 2];
-      w.tap_stride[to] = part.tap_step[to] * strides[i + 2];
+      w.data += phase.first_tap[to] * strides[i + 2];
+      w.tap_stride[to] = phase.tap_step[to] * strides[i + 2];
     }
     return w;
   }
@@ -125,34 +125,34 @@ struct WeightSource {
 
 /// Packed parts start on cache lines.
 template <class T>
-int64_t packed_size(const Algorithm& algorithm, const Part& part) {
+int64_t packed_size(const Algorithm& algorithm, const Phase& phase) {
   constexpr int64_t kLine = 64 / sizeof(T);
-  if (part.empty()) return 0;
-  return ceil_div(serving(algorithm, part).routines<T>().packed_size(part.shape), kLine) * kLine;
+  if (phase.empty()) return 0;
+  return ceil_div(serving(algorithm, phase).routines<T>().packed_size(phase.shape), kLine) * kLine;
 }
 
 template <class T>
-int64_t packed_size(const Algorithm& algorithm, const std::vector<Part>& parts) {
+int64_t packed_size(const Algorithm& algorithm, const std::vector<Phase>& phases) {
   int64_t size = 0;
-  for (const Part& part : parts) size += packed_size<T>(algorithm, part);
+  for (const Phase& phase : phases) size += packed_size<T>(algorithm, phase);
   return size;
 }
 
 template <class T>
-void pack_parts(const Context& context, const Algorithm& algorithm, const std::vector<Part>& parts,
-                const TensorView& view, const ConvWeight& weight, T* packed) {
+void pack_phases(const Context& context, const Algorithm& algorithm, const std::vector<Phase>& phases,
+                 const TensorView& view, const ConvWeight& weight, T* packed) {
   Scratch scratch(context);
   const WeightSource<T> source(view, weight, scratch);
-  for (const Part& part : parts) {
-    if (part.empty()) continue;
-    serving(algorithm, part).routines<T>().pack(context, part.shape, source.of(part), packed);
-    packed += packed_size<T>(algorithm, part);
+  for (const Phase& phase : phases) {
+    if (phase.empty()) continue;
+    serving(algorithm, phase).routines<T>().pack(context, phase.shape, source.of(phase), packed);
+    packed += packed_size<T>(algorithm, phase);
   }
 }
 
 template <class T>
-void run_parts(const Context& context, const Algorithm& algorithm, const std::vector<Part>& parts, const T* packed,
-               const TensorView& input, const ConvEpilogue& e, const TensorView& dst) {
+void run_phases(const Context& context, const Algorithm& algorithm, const std::vector<Phase>& phases, const T* packed,
+                const TensorView& input, const ConvEpilogue& e, const TensorView& dst) {
   Scratch scratch(context);
   Request<T> request;
   request.src = Image::of(input);
@@ -162,12 +162,12 @@ void run_parts(const Context& context, const Algorithm& algorithm, const std::ve
   request.epilogue.activation = e.activation;
   request.epilogue.alpha = static_cast<T>(e.alpha);
   const Image whole = Image::of(dst), residual = e.residual ? Image::of(*e.residual) : Image();
-  for (const Part& part : parts) {
-    request.shape = part.shape;
-    request.dst = whole.phase(part.first_out, part.out_step);
-    if (e.residual) request.residual = residual.phase(part.first_out, part.out_step);
-    if (part.shape.out_pixels() > 0) run_staged(context, serving(algorithm, part).routines<T>(), packed, request);
-    packed += packed_size<T>(algorithm, part);
+  for (const Phase& phase : phases) {
+    request.shape = phase.shape;
+    request.dst = whole.phase(phase.first_out, phase.out_step);
+    if (e.residual) request.residual = residual.phase(phase.first_out, phase.out_step);
+    if (phase.shape.out_pixels() > 0) run_staged(context, serving(algorithm, phase).routines<T>(), packed, request);
+    packed += packed_size<T>(algorithm, phase);
   }
 }
 
@@ -194,7 +194,7 @@ void convolve(const Context& context, const TensorView& input, const TensorView&
   check_tensor(dst, input, expected, op, "dst");
   check_epilogue(epilogue, input, expected, op);
   if (dst.numel() == 0) return;
-  const std::vector<Part> parts = parts_of(weight, in, out);
+  const std::vector<Phase> phases = phases_of(weight, in, out);
   with_arithmetic(weight.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     const bool finite = [&] {
@@ -203,22 +203,22 @@ void convolve(const Context& context, const TensorView& input, const TensorView&
     }();
     Scratch scratch(context);
     if (!epilogue.residual && !epilogue.scale && !epilogue.input_scale && epilogue.activation == Activation::none &&
-        finite && parts.size() == 1 && get_conv_algorithm() == "auto" && planar_wins(parts[0].shape)) {
-      const Part& part = parts[0];
+        finite && phases.size() == 1 && get_conv_algorithm() == "auto" && planar_wins(phases[0].shape)) {
+      const Phase& phase = phases[0];
       const WeightSource<T> source(view, weight, scratch);
-      return planar_convolution<T>(context, part.shape, Image::of(input), source.of(part),
+      return planar_convolution<T>(context, phase.shape, Image::of(input), source.of(phase),
                                    dense_vector<T>(epilogue.bias, scratch), Image::of(dst));
     }
-    const Algorithm& algorithm = finite ? choose(parts, weight.dtype == DType::float64, false, context.num_threads())
+    const Algorithm& algorithm = finite ? choose(phases, weight.dtype == DType::float64, false, context.num_threads())
                                         : choose_not_finite(transposed);
-    T* packed = scratch.get<T>(packed_size<T>(algorithm, parts));
-    pack_parts(context, algorithm, parts, view, weight, packed);
-    run_parts<T>(context, algorithm, parts, packed, input, epilogue, dst);
+    T* packed = scratch.get<T>(packed_size<T>(algorithm, phases));
+    pack_phases(context, algorithm, phases, view, weight, packed);
+    run_phases<T>(context, algorithm, phases, packed, input, epilogue, dst);
   });
 }
 
 /// Packing needs no image, so this uses the parts for the smallest one.
-std::vector<Part> packing_parts(const ConvWeight& w, const std::string& op) {
+std::vector<Phase> packing_phases(const ConvWeight& w, const std::string& op) {
   check_weight(op, w.shape, w.geometry);
   Sizes input{1, w.transposed ? w.shape[0] : w.shape[1] * w.geometry.groups}, dst{1, 0};
   for (int i = 0; i < w.geometry.spatial_dims; ++i) {
@@ -226,7 +226,7 @@ std::vector<Part> packing_parts(const ConvWeight& w, const std::string& op) {
     input.push_back(kernel_extent(op, w.shape[d + 2], w.geometry.dilation[d]));
     dst.push_back(1);
   }
-  return parts_of(w, input, dst);
+  return phases_of(w, input, dst);
 }
 
 }  // namespace
@@ -245,9 +245,9 @@ int64_t packed_conv_size(const ConvWeight& weight, const std::string& name) {
   const std::string op = op_name(weight.geometry, weight.transposed);
   const bool f64 = weight.dtype == DType::float64;
   const Algorithm& algorithm = algorithm_named(name, f64, op);
-  const std::vector<Part> parts = packing_parts(weight, op);
-  FASTCNN_CHECK(computes(algorithm, parts, f64), op, ": algorithm ", name, " does not fit this weight");
-  return f64 ? packed_size<double>(algorithm, parts) : packed_size<float>(algorithm, parts);
+  const std::vector<Phase> phases = packing_phases(weight, op);
+  FASTCNN_CHECK(computes(algorithm, phases, f64), op, ": algorithm ", name, " does not fit this weight");
+  return f64 ? packed_size<double>(algorithm, phases) : packed_size<float>(algorithm, phases);
 }
 
 void pack_convolution(const Context& context, const TensorView& view, const ConvWeight& weight, const std::string& name,
@@ -262,8 +262,8 @@ void pack_convolution(const Context& context, const TensorView& view, const Conv
     FASTCNN_CHECK_TYPE(dtype_of(packed) == TypeToDType<T>::value, op, ": expected packed weights of dtype ",
                        name_of(TypeToDType<T>::value));
     std::fill_n(packed.as<T>(), packed.numel(), T(0));  // elements that no part writes are saved to files too
-    pack_parts(context, algorithm_named(name, weight.dtype == DType::float64, op), packing_parts(weight, op), view,
-               weight, packed.as<T>());
+    pack_phases(context, algorithm_named(name, weight.dtype == DType::float64, op), packing_phases(weight, op), view,
+                weight, packed.as<T>());
   });
 }
 
@@ -281,18 +281,18 @@ void packed_convolution(const Context& context, const TensorView& input, const T
   check_tensor(dst, input, expected, op, "dst");
   check_epilogue(epilogue, input, expected, op);
   const Algorithm& algorithm = algorithm_named(name, weight.dtype == DType::float64, op);
-  const std::vector<Part> parts = parts_of(weight, in, out);
-  FASTCNN_CHECK(computes(algorithm, parts, weight.dtype == DType::float64), op, ": algorithm ", name,
+  const std::vector<Phase> phases = phases_of(weight, in, out);
+  FASTCNN_CHECK(computes(algorithm, phases, weight.dtype == DType::float64), op, ": algorithm ", name,
                 " does not fit this weight");
   with_arithmetic(weight.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    const int64_t size = packed_size<T>(algorithm, parts);
+    const int64_t size = packed_size<T>(algorithm, phases);
     FASTCNN_CHECK_TYPE(dtype_of(packed) == TypeToDType<T>::value, op, ": expected weights packed as ",
                        name_of(TypeToDType<T>::value), " for input of dtype ", name_of(dtype_of(input)), ", got ",
                        name_of(dtype_of(packed)));
     FASTCNN_CHECK(packed.numel() == size && is_dense(packed), op, ": expected packed weights of ", size,
                   " values, got ", packed.numel());
-    if (dst.numel() > 0) run_parts<T>(context, algorithm, parts, packed.as<const T>(), input, epilogue, dst);
+    if (dst.numel() > 0) run_phases<T>(context, algorithm, phases, packed.as<const T>(), input, epilogue, dst);
   });
 }
 

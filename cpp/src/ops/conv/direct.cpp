@@ -72,7 +72,7 @@ template <class T>
 class Cell {
  public:
   Cell(const Context& context, const DirectPlan<T>& plan, const T* packed)
-      : plan_(plan), s_(plan.task.shape), packed_(packed), scratch_(context) {}
+      : plan_(plan), s_(plan.work.shape), packed_(packed), scratch_(context) {}
 
   void run(int64_t tile_begin, int64_t tile_end, int64_t column_begin, int64_t column_end) {
     if (tile_begin >= tile_end || column_begin >= column_end) return;
@@ -131,7 +131,7 @@ class Cell {
   // ----------------------------------------------------------------------------------------------------------
 
   void locate(int64_t index, Tile<T>& tile) {
-    const Epilogue<T>& e = plan_.task.epilogue;
+    const Epilogue<T>& e = plan_.work.epilogue;
     int64_t i = index;
     if (plan_.row_tiles) {
       if (index < row_begin_ || index >= row_begin_ + plan_.tiles_per_row) enter_row(index / plan_.tiles_per_row);
@@ -149,8 +149,8 @@ class Cell {
     };
     for (int p = 0; p < tile.pixels; next_row(n, z, y, x)) {
       const int end = static_cast<int>(std::min<int64_t>(tile.pixels, p + s_.out[2] - x));
-      T* dst = plan_.task.dst.data + offset(plan_.task.dst);
-      for (int q = p; q < end; ++q, dst += plan_.task.dst.stride[2]) tile.dst[q] = dst;
+      T* dst = plan_.work.dst.data + offset(plan_.work.dst);
+      for (int q = p; q < end; ++q, dst += plan_.work.dst.stride[2]) tile.dst[q] = dst;
       if (e.residual.data) {
         const T* residual = e.residual.data + offset(e.residual);
         for (int q = p; q < end; ++q, residual += e.residual.stride[2]) tile.residual[q] = residual;
@@ -158,10 +158,10 @@ class Cell {
       if (e.scale) std::fill(tile.scale + p, tile.scale + end, e.scale + n * s_.groups * s_.filters);
       p = end;
     }
-    const int64_t stride = s_.stride[2] * plan_.task.src.stride[2], from = under(tile.x, 2);
+    const int64_t stride = s_.stride[2] * plan_.work.src.stride[2], from = under(tile.x, 2);
     // Pixels whole pages apart share the sets of the L1 cache, which has 8 to 12 ways.
     const bool conflict = tile.pixels > 8 && stride * kBytes % 4096 == 0;
-    tile.in_place = plan_.addressable && !plan_.task.input_scale && !conflict && from >= 0 &&
+    tile.in_place = plan_.addressable && !plan_.work.input_scale && !conflict && from >= 0 &&
                     from + (tile.pixels - 1) * s_.stride[2] + (s_.kernel[2] - 1) * s_.dilation[2] < s_.in[2];
   }
 
@@ -215,7 +215,7 @@ class Cell {
     const Packing& packing = plan_.packing;
     TileArgs<T> args = {};
     args.block_stride = packing.block_size();
-    args.epilogue = &plan_.task.epilogue;
+    args.epilogue = &plan_.work.epilogue;
     args.filter = group * s_.filters;
     // If tiles share a pass, all of them use each panel of weights in turn.
     args.num_panels = count == 1 ? end - begin : 1;
@@ -230,8 +230,8 @@ class Cell {
           set_source(i, group, part, j == begin, args);
           args.pixels = tile.pixels;
           args.dst = tile.dst;
-          args.residual = plan_.task.epilogue.residual.data ? tile.residual : nullptr;
-          args.scale = plan_.task.epilogue.scale ? tile.scale : nullptr;
+          args.residual = plan_.work.epilogue.residual.data ? tile.residual : nullptr;
+          args.scale = plan_.work.epilogue.scale ? tile.scale : nullptr;
           plan_.routines.tile(args);
         }
       }
@@ -249,7 +249,7 @@ class Cell {
       args.num_segments = segments.first[part + 1] - segments.first[part];
       args.src =
           tile.in_place ? source(group, tile.n, tile.z, tile.y, tile.x) : patch_ + (group - patch_group_) * s_.channels;
-      args.stride = s_.stride[2] * (tile.in_place ? plan_.task.src.stride[2] : patch_stride_);
+      args.stride = s_.stride[2] * (tile.in_place ? plan_.work.src.stride[2] : patch_stride_);
       return;
     }
     const int64_t terms = std::min(plan_.packing.block_terms, plan_.packing.terms - part * plan_.packing.block_terms);
@@ -267,12 +267,12 @@ class Cell {
 
   /// Channels of a group in the pixel under the first tap.
   const T* source(int64_t group, int64_t n, int64_t z, int64_t y, int64_t x) const {
-    const Pixels<const T>& src = plan_.task.src;
+    const Pixels<const T>& src = plan_.work.src;
     return src.data + n * src.batch_stride + under(z, 0) * src.stride[0] + under(y, 1) * src.stride[1] +
            under(x, 2) * src.stride[2] + group * s_.channels;
   }
   const T* input_scale(int64_t group, int64_t n) const {
-    const T* scale = plan_.task.input_scale;
+    const T* scale = plan_.work.input_scale;
     return scale ? scale + (n * s_.groups + group) * s_.channels : nullptr;
   }
 
@@ -296,7 +296,7 @@ class Cell {
   /// Copies the input of some groups under a row tile, with zeros to the left and right of the image.
   void fill_patch(const Tile<T>& tile, int64_t group, int64_t groups) {
     patch_group_ = group;
-    const int64_t values = groups * s_.channels, x = under(tile.x, 2), stride = plan_.task.src.stride[2];
+    const int64_t values = groups * s_.channels, x = under(tile.x, 2), stride = plan_.work.src.stride[2];
     const int64_t columns = (tile.pixels - 1) * s_.stride[2] + (s_.kernel[2] - 1) * s_.dilation[2] + 1;
     const int64_t from = std::clamp<int64_t>(-x, 0, columns), to = std::clamp<int64_t>(s_.in[2] - x, from, columns);
     const auto copy = plan_.routines.copy;
@@ -307,8 +307,8 @@ class Cell {
       copy(dst, patch_stride_, nullptr, 0, nullptr, values, from);
       if (to > from)
         copy(dst + from * patch_stride_, patch_stride_,
-             source(group, tile.n, tile.z, tile.y, tile.x) + at_z * plan_.task.src.stride[0] +
-                 at_y * plan_.task.src.stride[1] + from * stride,
+             source(group, tile.n, tile.z, tile.y, tile.x) + at_z * plan_.work.src.stride[0] +
+                 at_y * plan_.work.src.stride[1] + from * stride,
              stride, input_scale(group, tile.n), values, to - from);
       copy(dst + to * patch_stride_, patch_stride_, nullptr, 0, nullptr, values, columns - to);
     }
@@ -332,11 +332,11 @@ class Cell {
 };
 
 template <class T, bool with_padding>
-void run(const Context& context, const Task<T>& task, const T* packed) {
-  if (task.shape.batch * task.shape.out_pixels() * task.shape.filters * task.shape.groups == 0) return;
+void run(const Context& context, const WorkItem<T>& work, const T* packed) {
+  if (work.shape.batch * work.shape.out_pixels() * work.shape.filters * work.shape.groups == 0) return;
   Scratch scratch(context);
-  const DirectPlan<T> plan(task, with_padding, scratch);
-  const Shape& s = plan.task.shape;
+  const DirectPlan<T> plan(work, with_padding, scratch);
+  const Shape& s = plan.work.shape;
   // Chooses a grid of threads over tiles and columns: the most even one, and among equals the one that reads least.
   const int64_t threads = context.num_threads(), tiles = plan.num_tiles, columns = plan.num_columns();
   const double weights = static_cast<double>(s.groups * plan.packing.group_size());

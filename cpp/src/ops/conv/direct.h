@@ -24,7 +24,7 @@ struct Packing {
 /// Data that all threads share.
 template <class T>
 struct DirectPlan {
-  Task<T> task;
+  WorkItem<T> work;
   const Packing packing;
   const TileRoutines<T>& routines;
 
@@ -49,8 +49,8 @@ struct DirectPlan {
   int64_t patch_columns, patch_gap;
   bool patchable;
 
-  DirectPlan(const Task<T>& t, bool with_padding, Scratch& scratch);
-  int64_t num_columns() const { return task.shape.groups * num_panels; }  ///< group by group, panel by panel
+  DirectPlan(const WorkItem<T>& t, bool with_padding, Scratch& scratch);
+  int64_t num_columns() const { return work.shape.groups * num_panels; }  ///< group by group, panel by panel
 
  private:
   void join_dimensions();

@@ -29,8 +29,8 @@ Packing::Packing(const Shape& s) {
 }
 
 template <class T>
-DirectPlan<T>::DirectPlan(const Task<T>& t, bool with_padding, Scratch& scratch)
-    : task(t), packing(t.shape), routines(tile_routines<T>()) {
+DirectPlan<T>::DirectPlan(const WorkItem<T>& t, bool with_padding, Scratch& scratch)
+    : work(t), packing(t.shape), routines(tile_routines<T>()) {
   join_dimensions();
   plan_tiles();
   plan_panels(scratch);
@@ -40,19 +40,19 @@ DirectPlan<T>::DirectPlan(const Task<T>& t, bool with_padding, Scratch& scratch)
 /// Joins dimensions of a 1x1 convolution of stride 1 that are adjacent in memory into one long row.
 template <class T>
 void DirectPlan<T>::join_dimensions() {
-  Shape& s = task.shape;
+  Shape& s = work.shape;
   for (int d = 0; d < 3; ++d)
     if (s.kernel[d] != 1 || s.stride[d] != 1 || s.pad[d] != 0 || s.in[d] != s.out[d]) return;
   const auto join = [&](int64_t Shape::* batch, int d) {  // dimension d, or the batch, into the last one
     int64_t& size = batch ? s.*batch : s.in[d];
     const auto stride = [&](auto& pixels) -> int64_t& { return batch ? pixels.batch_stride : pixels.stride[d]; };
     if (s.in[2] == 1) {
-      task.src.stride[2] = stride(task.src);
-      task.dst.stride[2] = stride(task.dst);
-      task.epilogue.residual.stride[2] = stride(task.epilogue.residual);
+      work.src.stride[2] = stride(work.src);
+      work.dst.stride[2] = stride(work.dst);
+      work.epilogue.residual.stride[2] = stride(work.epilogue.residual);
     } else if (size != 1) {
       const auto adjacent = [&](auto& pixels) { return !pixels.data || stride(pixels) == s.in[2] * pixels.stride[2]; };
-      if (!adjacent(task.src) || !adjacent(task.dst) || !adjacent(task.epilogue.residual)) return false;
+      if (!adjacent(work.src) || !adjacent(work.dst) || !adjacent(work.epilogue.residual)) return false;
     }
     s.in[2] = s.out[2] = s.in[2] * size;
     size = 1;
@@ -60,12 +60,12 @@ void DirectPlan<T>::join_dimensions() {
     return true;
   };
   if (!join(nullptr, 1) || !join(nullptr, 0)) return;
-  if (!task.input_scale && !task.epilogue.scale) join(&Shape::batch, 0);
+  if (!work.input_scale && !work.epilogue.scale) join(&Shape::batch, 0);
 }
 
 template <class T>
 void DirectPlan<T>::plan_tiles() {
-  const Shape& s = task.shape;
+  const Shape& s = work.shape;
   const int64_t width = s.out[2], rows = s.batch * s.out[0] * s.out[1], maximum = routines.tile_pixels;
   tiles_per_row = ceil_div(width, maximum);
   // Gathering is not worthwhile for few filters.
@@ -79,7 +79,7 @@ void DirectPlan<T>::plan_tiles() {
 
 template <class T>
 void DirectPlan<T>::plan_panels(Scratch& scratch) {
-  const int64_t lanes = routines.panel_lanes, filters = task.shape.filters;
+  const int64_t lanes = routines.panel_lanes, filters = work.shape.filters;
   const int64_t whole = (packing.filter_blocks - (packing.tail_split > 1 ? 1 : 0)) * kBlock;
   num_panels = 0;
   panels = scratch.get<Panel>(packing.filter_blocks * std::max<int64_t>(1, kBlock / lanes) + 1);
@@ -97,9 +97,9 @@ void DirectPlan<T>::plan_panels(Scratch& scratch) {
 /// A row of the kernel is one run if its pixels are adjacent in memory; otherwise each tap is a run.
 template <class T>
 void DirectPlan<T>::plan_runs(bool with_padding, Scratch& scratch) {
-  const Shape& s = task.shape;
+  const Shape& s = work.shape;
   const bool rows =
-      s.groups == 1 && s.dilation[2] == 1 && task.src.stride[2] == s.channels && !task.input_scale && s.kernel[2] > 1;
+      s.groups == 1 && s.dilation[2] == 1 && work.src.stride[2] == s.channels && !work.input_scale && s.kernel[2] > 1;
   const int64_t per_row = rows ? 1 : s.kernel[2], length = s.channels * (s.kernel[2] / per_row);
   const int64_t maximum = (length > 0 ? packing.terms / length : 0) + packing.term_blocks;
   runs = scratch.get<Run>(maximum);
@@ -117,7 +117,7 @@ void DirectPlan<T>::plan_runs(bool with_padding, Scratch& scratch) {
       run.at[1] = row % s.kernel[1] * s.dilation[1];
       run.at[2] = i % per_row * s.dilation[2];
       run.segment = {run.first, term - begin, std::min(length - run.first, end - term)};
-      for (int d = 0; d < 3; ++d) run.segment.offset += run.at[d] * task.src.stride[d];
+      for (int d = 0; d < 3; ++d) run.segment.offset += run.at[d] * work.src.stride[d];
       divisible = divisible && run.segment.length % kMaxSplit == 0;
     }
   }

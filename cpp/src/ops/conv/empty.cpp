@@ -8,11 +8,11 @@ namespace fastcnn::conv {
 namespace {
 
 template <class T>
-void run(const Context& context, const Task<T>& task, const T* packed) {
-  const Shape& s = task.shape;
-  const Epilogue<T>& e = task.epilogue;
+void run(const Context& context, const WorkItem<T>& work, const T* packed) {
+  const Shape& s = work.shape;
+  const Epilogue<T>& e = work.epilogue;
   // With a residual or a scale, every pixel is different.
-  if (e.residual.data || e.scale) return kReference.routines<T>().run(context, task, packed);
+  if (e.residual.data || e.scale) return kReference.routines<T>().run(context, work, packed);
   const int64_t filters = s.groups * s.filters;
   Scratch scratch(context);
   T* pixel = scratch.get<T>(filters);
@@ -22,9 +22,9 @@ void run(const Context& context, const Task<T>& task, const T* packed) {
   const int64_t grain = std::max<int64_t>(1, 16384 / std::max<int64_t>(1, s.out[2] * filters));
   context.parallel_for(0, s.batch * s.out[0] * s.out[1], grain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      T* row = task.dst.data + i / (s.out[0] * s.out[1]) * task.dst.batch_stride +
-               i / s.out[1] % s.out[0] * task.dst.stride[0] + i % s.out[1] * task.dst.stride[1];
-      for (int64_t x = 0; x < s.out[2]; ++x) std::copy(pixel, pixel + filters, row + x * task.dst.stride[2]);
+      T* row = work.dst.data + i / (s.out[0] * s.out[1]) * work.dst.batch_stride +
+               i / s.out[1] % s.out[0] * work.dst.stride[0] + i % s.out[1] * work.dst.stride[1];
+      for (int64_t x = 0; x < s.out[2]; ++x) std::copy(pixel, pixel + filters, row + x * work.dst.stride[2]);
     }
   });
 }

@@ -42,9 +42,9 @@ void pack(const Context&, const Shape& s, const Weights<T>& w, T* packed) {
 
 /// One row of the output, channels [begin, end).
 template <class T>
-void run_row(const Task<T>& task, const T* packed, int64_t row, int64_t begin, int64_t end, GroupedRow<T>* rows) {
-  const Shape& s = task.shape;
-  const Epilogue<T>& e = task.epilogue;
+void run_row(const WorkItem<T>& work, const T* packed, int64_t row, int64_t begin, int64_t end, GroupedRow<T>* rows) {
+  const Shape& s = work.shape;
+  const Epilogue<T>& e = work.epilogue;
   const GroupedRoutines<T>& routines = kernels<T>();
   const int64_t y = row % s.out[1], z = row / s.out[1] % s.out[0], n = row / (s.out[1] * s.out[0]);
   GroupedTile<T> t = {};
@@ -56,19 +56,19 @@ void run_row(const Task<T>& task, const T* packed, int64_t row, int64_t begin, i
       const int64_t from_y = y * s.stride[1] - s.pad[1] + j * s.dilation[1];
       if (from_z < 0 || from_z >= s.in[0] || from_y < 0 || from_y >= s.in[1]) continue;
       rows[t.num_rows++] = {
-          task.src.data + n * task.src.batch_stride + from_z * task.src.stride[0] + from_y * task.src.stride[1],
+          work.src.data + n * work.src.batch_stride + from_z * work.src.stride[0] + from_y * work.src.stride[1],
           (i * s.kernel[1] + j) * s.kernel[2]};
     }
   t.kernel = s.kernel[2];
   t.stride = s.stride[2];
   t.dilation = s.dilation[2];
   t.width = s.in[2];
-  t.pixel_stride = task.src.stride[2];
+  t.pixel_stride = work.src.stride[2];
   t.taps = s.taps();
   t.weights = packed;
   t.channel_begin = begin;
   t.channel_end = end;
-  t.input_scale = task.input_scale ? task.input_scale + n * s.groups * s.channels : nullptr;
+  t.input_scale = work.input_scale ? work.input_scale + n * s.groups * s.channels : nullptr;
   t.epilogue = &e;
   T* dst[kMaxGroupedPixels];
   const T *residual[kMaxGroupedPixels], *scale[kMaxGroupedPixels];
@@ -82,7 +82,7 @@ void run_row(const Task<T>& task, const T* packed, int64_t row, int64_t begin, i
       const auto offset = [&](const auto& pixels) {
         return n * pixels.batch_stride + z * pixels.stride[0] + y * pixels.stride[1] + (x + p) * pixels.stride[2];
       };
-      dst[p] = task.dst.data + offset(task.dst);
+      dst[p] = work.dst.data + offset(work.dst);
       if (e.residual.data) residual[p] = e.residual.data + offset(e.residual);
       if (e.scale) scale[p] = e.scale + n * s.groups * s.filters;
     }
@@ -91,8 +91,8 @@ void run_row(const Task<T>& task, const T* packed, int64_t row, int64_t begin, i
 }
 
 template <class T>
-void run(const Context& context, const Task<T>& task, const T* packed) {
-  const Shape& s = task.shape;
+void run(const Context& context, const WorkItem<T>& work, const T* packed) {
+  const Shape& s = work.shape;
   const int64_t num_rows = s.batch * s.out[0] * s.out[1];
   if (num_rows * s.out[2] * s.groups * s.filters == 0) return;
   const int64_t blocks = ceil_div(s.groups * s.filters, kGroupedBlock);
@@ -104,7 +104,7 @@ void run(const Context& context, const Task<T>& task, const T* packed) {
     auto* rows = scratch.template get<GroupedRow<T>>(s.kernel[0] * s.kernel[1]);
     for (int64_t i = begin; i < end; ++i) {
       const int64_t part = i / num_rows, first = blocks * part / parts, last = blocks * (part + 1) / parts;
-      run_row(task, packed, i % num_rows, first * kGroupedBlock, std::min(s.groups * s.filters, last * kGroupedBlock),
+      run_row(work, packed, i % num_rows, first * kGroupedBlock, std::min(s.groups * s.filters, last * kGroupedBlock),
               rows);
     }
   });

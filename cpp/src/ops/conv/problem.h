@@ -63,7 +63,7 @@ struct Epilogue {
 };
 
 template <class T>
-struct Task {
+struct WorkItem {
   Shape shape;
   Pixels<const T> src;
   const T* input_scale = nullptr;  ///< [batch][groups * channels], multiplies the input

@@ -25,8 +25,8 @@ void pack(const Context&, const Shape& s, const Weights<T>& w, T* packed) {
 
 /// One value of the result before its epilogue.
 template <class T>
-double sum_at(const Task<T>& task, const T* weight, int64_t n, int64_t g, const int64_t (&out)[3]) {
-  const Shape& s = task.shape;
+double sum_at(const WorkItem<T>& work, const T* weight, int64_t n, int64_t g, const int64_t (&out)[3]) {
+  const Shape& s = work.shape;
   double sum = 0;
   for (int64_t z = 0; z < s.kernel[0]; ++z)
     for (int64_t y = 0; y < s.kernel[1]; ++y)
@@ -35,9 +35,9 @@ double sum_at(const Task<T>& task, const T* weight, int64_t n, int64_t g, const 
                                out[1] * s.stride[1] - s.pad[1] + y * s.dilation[1],
                                out[2] * s.stride[2] - s.pad[2] + x * s.dilation[2]};
         if (at[0] < 0 || at[0] >= s.in[0] || at[1] < 0 || at[1] >= s.in[1] || at[2] < 0 || at[2] >= s.in[2]) continue;
-        const T* pixel = task.src.data + n * task.src.batch_stride + at[0] * task.src.stride[0] +
-                         at[1] * task.src.stride[1] + at[2] * task.src.stride[2] + g * s.channels;
-        const T* scale = task.input_scale ? task.input_scale + (n * s.groups + g) * s.channels : nullptr;
+        const T* pixel = work.src.data + n * work.src.batch_stride + at[0] * work.src.stride[0] +
+                         at[1] * work.src.stride[1] + at[2] * work.src.stride[2] + g * s.channels;
+        const T* scale = work.input_scale ? work.input_scale + (n * s.groups + g) * s.channels : nullptr;
         for (int64_t c = 0; c < s.channels; ++c)
           sum += static_cast<double>(pixel[c]) * static_cast<double>(weight[c]) *
                  (scale ? static_cast<double>(scale[c]) : 1.0);
@@ -46,24 +46,24 @@ double sum_at(const Task<T>& task, const T* weight, int64_t n, int64_t g, const 
 }
 
 template <class T>
-void run(const Context& context, const Task<T>& task, const T* packed) {
-  const Shape& s = task.shape;
-  const Epilogue<T>& e = task.epilogue;
+void run(const Context& context, const WorkItem<T>& work, const T* packed) {
+  const Shape& s = work.shape;
+  const Epilogue<T>& e = work.epilogue;
   const int64_t filters = s.groups * s.filters;
   context.parallel_for(0, s.batch * s.out[0] * s.out[1], 1, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       const int64_t y = row % s.out[1], z = row / s.out[1] % s.out[0], n = row / (s.out[1] * s.out[0]);
       for (int64_t x = 0; x < s.out[2]; ++x)
         for (int64_t k = 0; k < filters; ++k) {
-          double value = sum_at(task, packed + k * s.taps() * s.channels, n, k / s.filters, {z, y, x});
+          double value = sum_at(work, packed + k * s.taps() * s.channels, n, k / s.filters, {z, y, x});
           if (e.bias) value += static_cast<double>(e.bias[k]);
           if (e.residual.data)
             value += static_cast<double>(e.residual.data[n * e.residual.batch_stride + z * e.residual.stride[0] +
                                                          y * e.residual.stride[1] + x * e.residual.stride[2] + k]);
           value = activate(e.activation, value, static_cast<double>(e.alpha));
           if (e.scale) value *= static_cast<double>(e.scale[n * filters + k]);
-          task.dst.data[n * task.dst.batch_stride + z * task.dst.stride[0] + y * task.dst.stride[1] +
-                        x * task.dst.stride[2] + k] = static_cast<T>(value);
+          work.dst.data[n * work.dst.batch_stride + z * work.dst.stride[0] + y * work.dst.stride[1] +
+                        x * work.dst.stride[2] + k] = static_cast<T>(value);
         }
     }
   });

@@ -15,33 +15,33 @@ void run_staged(const Context& context, const Routines<T>& routines, const T* pa
   const Shape& s = request.shape;
   const bool stage_src = !request.src.template is<T>(), stage_dst = !request.dst.template is<T>();
   const bool add = request.residual.data != nullptr, stage_residual = add && !request.residual.template is<T>();
-  Task<T> task;
-  task.shape = s;
-  task.src = request.src.template pixels<const T>();
-  task.input_scale = request.input_scale;
-  task.epilogue = request.epilogue;
-  if (add) task.epilogue.residual = request.residual.template pixels<const T>();
-  task.dst = request.dst.template pixels<T>();
-  if (!stage_src && !stage_dst && !stage_residual) return routines.run(context, task, packed);
+  WorkItem<T> work;
+  work.shape = s;
+  work.src = request.src.template pixels<const T>();
+  work.input_scale = request.input_scale;
+  work.epilogue = request.epilogue;
+  if (add) work.epilogue.residual = request.residual.template pixels<const T>();
+  work.dst = request.dst.template pixels<T>();
+  if (!stage_src && !stage_dst && !stage_residual) return routines.run(context, work, packed);
 
   const int64_t channels = s.groups * s.channels, filters = s.groups * s.filters;
   const int64_t value = static_cast<int64_t>(sizeof(T));
   const BandSteps steps =
       plan_bands(s, kBandBytes, stage_src ? channels * value : 0, (stage_dst + stage_residual) * filters * value);
   for_each_band(s, steps, [&](const Band& band) {
-    const Shape& b = task.shape = band.shape;
+    const Shape& b = work.shape = band.shape;
     Scratch scratch(context);
     const Image src = request.src.at(band.n, band.in), dst = request.dst.at(band.n, band.out);
-    task.src = staged_pixels<T>(context, src, b.batch, b.in, scratch);
+    work.src = staged_pixels<T>(context, src, b.batch, b.in, scratch);
     if (add)
-      task.epilogue.residual =
+      work.epilogue.residual =
           staged_pixels<T>(context, request.residual.at(band.n, band.out), b.batch, b.out, scratch);
-    if (request.input_scale) task.input_scale = request.input_scale + band.n * channels;
-    if (request.epilogue.scale) task.epilogue.scale = request.epilogue.scale + band.n * filters;
-    task.dst = dst.template pixels<T>();
-    if (stage_dst) task.dst = dense_pixels(scratch.get<T>(b.batch * b.out_pixels() * filters), b.out, filters);
-    routines.run(context, task, packed);
-    if (stage_dst) scatter(context, task.dst, b.batch, b.out, dst);
+    if (request.input_scale) work.input_scale = request.input_scale + band.n * channels;
+    if (request.epilogue.scale) work.epilogue.scale = request.epilogue.scale + band.n * filters;
+    work.dst = dst.template pixels<T>();
+    if (stage_dst) work.dst = dense_pixels(scratch.get<T>(b.batch * b.out_pixels() * filters), b.out, filters);
+    routines.run(context, work, packed);
+    if (stage_dst) scatter(context, work.dst, b.batch, b.out, dst);
   });
 }
 

@@ -11,8 +11,8 @@
 
 #include "core/dtypes.h"
 #include "ops/conv/bands.h"
-#include "ops/conv/geometry.h"
 #include "ops/conv/layout.h"
+#include "ops/conv/phases.h"
 #include "ops/conv/planar.h"
 #include "ops/conv/weight_grad_simd.h"
 #include "ops/conv/winograd_weight_grad.h"
@@ -415,7 +415,7 @@ void convolution_weight_grad(const Context& context, const TensorView& grad, con
                 ": expected grad of the convolution's shape, got ", shape_text(grad), " for input ", shape_text(input),
                 " and weight ", shape_text(dst));
   FASTCNN_CHECK(is_dense(dst), op, ": expected a dense weight gradient");
-  const Shape shape = forward_parts(sizes(input), sizes(dst), sizes(grad), geometry)[0].shape;
+  const Shape shape = forward_phases(sizes(input), sizes(dst), sizes(grad), geometry)[0].shape;
   if (grad.numel() == 0) {
     std::memset(dst.bytes(), 0, static_cast<size_t>(dst.numel()) * size_of(dtype_of(dst)));
     return;

@@ -39,10 +39,10 @@ struct Block {
 
 class Run {
  public:
-  Run(const Context& context, const Task<float>& task, const float* packed, const WinogradTransforms& transforms)
+  Run(const Context& context, const WorkItem<float>& work, const float* packed, const WinogradTransforms& transforms)
       : context_(context),
-        task_(task),
-        s_(task.shape),
+        work_(work),
+        s_(work.shape),
         packed_(packed),
         t_(transforms),
         axes_(winograd_axes(s_, transforms.kernel_columns())) {
@@ -115,7 +115,7 @@ class Run {
   void output(const Block& b, int64_t panel, int64_t depth, int64_t group, const float* m) const;
 
   const Context& context_;
-  const Task<float>& task_;
+  const WorkItem<float>& work_;
   const Shape& s_;
   const float* packed_;
   const WinogradTransforms& t_;
@@ -128,7 +128,7 @@ class Run {
 /// V of one group of tiles in one slice, one block of channels.
 void Run::input(const Block& b, int64_t slice, int64_t group, int64_t cb, float* v) const {
   const int64_t channel = b.group * s_.channels + cb * kWinogradBlock, count = groups(b);
-  const Pixels<const float>& src = task_.src;
+  const Pixels<const float>& src = work_.src;
   WinogradInput in;
   // If the dilation exceeds the image, each phase has at most one pixel.
   in.row_stride = src.stride[axes_.y] * std::min(dilation(s_, axes_.y), s_.in[axes_.y]);
@@ -147,7 +147,7 @@ void Run::input(const Block& b, int64_t slice, int64_t group, int64_t cb, float*
     in.rows = y.size, in.columns = x.size;
     in.y = at.y + y.under, in.x = at.x + x.under;
     in.tiles = std::min(tiles_x_ - at.x / t_.tile_columns, end - i);
-    in.scale = task_.input_scale ? task_.input_scale + at.n * s_.groups * s_.channels + channel : nullptr;
+    in.scale = work_.input_scale ? work_.input_scale + at.n * s_.groups * s_.channels + channel : nullptr;
     t_.input(in);
     in.v += in.tiles * kWinogradBlock;
   }
@@ -214,8 +214,8 @@ void Run::product(const Block& b, int64_t panel, int64_t from, int64_t to, const
 /// Transforms M of one group to the result.
 void Run::output(const Block& b, int64_t panel, int64_t depth, int64_t group, const float* m) const {
   const int64_t filter = b.group * s_.filters + panel * kWinogradPanel, count = groups(b);
-  const Epilogue<float>& e = task_.epilogue;
-  const Pixels<float>& dst = task_.dst;
+  const Epilogue<float>& e = work_.epilogue;
+  const Pixels<float>& dst = work_.dst;
   WinogradOutput out;
   out.m = m;
   out.filters = std::min(kWinogradPanel, s_.filters - panel * kWinogradPanel);
@@ -334,8 +334,8 @@ constexpr Routines<float> routines() {
           [](const Context& context, const Shape& s, const Weights<float>& w, float* packed) {
             winograd_pack(context, s, winograd_transforms<M>(s), w, packed);
           },
-          [](const Context& context, const Task<float>& task, const float* packed) {
-            Run(context, task, packed, winograd_transforms<M>(task.shape))();
+          [](const Context& context, const WorkItem<float>& work, const float* packed) {
+            Run(context, work, packed, winograd_transforms<M>(work.shape))();
           }};
 }
 

@@ -5,8 +5,8 @@
 
 #include "core/image_batch.h"
 #include "fastcnn/error.h"
-#include "ops/pooling/geometry.h"
 #include "ops/pooling/planes.h"
+#include "ops/pooling/window_sizes.h"
 
 namespace fastcnn {
 

@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "core/dtypes.h"
-#include "ops/pooling/geometry.h"
+#include "ops/pooling/window_sizes.h"
 
 namespace fastcnn {
 namespace {

@@ -1,8 +1,8 @@
 // One driver for maxima, means and their gradients (see pool_window_simd.inl).
 #pragma once
 
-#include "ops/pooling/geometry.h"
 #include "ops/pooling/planes.h"
+#include "ops/pooling/window_sizes.h"
 
 namespace fastcnn {
 

@@ -17,7 +17,7 @@ void check_weight(const std::string& op, const std::vector<int64_t>& weight, con
 int64_t kernel_extent(const std::string& op, int64_t kernel, int64_t dilation);
 
 /// A convolution with stride 1 whose results are every s-th pixel of the whole result, or all of it.
-struct Part {
+struct Phase {
   Shape shape;
   /// The taps that it uses, in order: the first, and the step (negative: flipped).
   int64_t first_tap[3] = {0, 0, 0};
@@ -29,17 +29,17 @@ struct Part {
   bool empty() const { return shape.taps() == 0; }
 };
 
-std::vector<Part> forward_parts(const std::vector<int64_t>& input, const std::vector<int64_t>& weight,
-                                const std::vector<int64_t>& dst, const ConvGeometry& geometry);
+std::vector<Phase> forward_phases(const std::vector<int64_t>& input, const std::vector<int64_t>& weight,
+                                  const std::vector<int64_t>& dst, const ConvGeometry& geometry);
 /// A transposed convolution of stride s is s convolutions of stride 1 in each dimension: each phase of the result uses
 /// its own taps, flipped (Dumoulin and Visin, A guide to convolution arithmetic, 2016). All taps are included, so that
 /// packed weights do not depend on the image: if the result is smaller than the stride, some phases have no pixels.
-std::vector<Part> transposed_parts(const std::vector<int64_t>& input, const std::vector<int64_t>& weight,
-                                   const std::vector<int64_t>& dst, const ConvGeometry& geometry);
-inline std::vector<Part> parts_of(const ConvWeight& weight, const std::vector<int64_t>& input,
-                                  const std::vector<int64_t>& dst) {
-  return weight.transposed ? transposed_parts(input, weight.shape, dst, weight.geometry)
-                           : forward_parts(input, weight.shape, dst, weight.geometry);
+std::vector<Phase> transposed_phases(const std::vector<int64_t>& input, const std::vector<int64_t>& weight,
+                                     const std::vector<int64_t>& dst, const ConvGeometry& geometry);
+inline std::vector<Phase> phases_of(const ConvWeight& weight, const std::vector<int64_t>& input,
+                                    const std::vector<int64_t>& dst) {
+  return weight.transposed ? transposed_phases(input, weight.shape, dst, weight.geometry)
+                           : forward_phases(input, weight.shape, dst, weight.geometry);
 }
 
 }  // namespace fastcnn::conv

@@ -1,4 +1,4 @@
-#include "ops/pooling/geometry.h"
+#include "ops/pooling/window_sizes.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "ops/conv/geometry.h"
+#include "ops/conv/phases.h"
 
 #include <algorithm>
 #include <limits>
@@ -150,9 +150,9 @@ void check_weight(const std::string& op, const Sizes& weight, const ConvGeometry
                 ": expected weight's first dimension to be divisible by groups = ", g.groups, ", got ", text(weight));
 }
 
-std::vector<Part> forward_parts(const Sizes& input, const Sizes& weight, const Sizes& dst, const ConvGeometry& g) {
-  Part part;
-  Shape& s = part.shape;
+std::vector<Phase> forward_phases(const Sizes& input, const Sizes& weight, const Sizes& dst, const ConvGeometry& g) {
+  Phase phase;
+  Shape& s = phase.shape;
   s.batch = input[0];
   s.groups = g.groups;
   s.channels = weight[1];
@@ -167,57 +167,57 @@ std::vector<Part> forward_parts(const Sizes& input, const Sizes& weight, const S
     s.dilation[to] = dilation_of(s.kernel[to], g.dilation[from]);
     s.pad[to] = g.padding[from];
   }
-  return {part};
+  return {phase};
 }
 
-std::vector<Part> transposed_parts(const Sizes& input, const Sizes& weight, const Sizes& dst, const ConvGeometry& g) {
-  Part whole;
+std::vector<Phase> transposed_phases(const Sizes& input, const Sizes& weight, const Sizes& dst, const ConvGeometry& g) {
+  Phase whole;
   whole.shape.batch = input[0];
   whole.shape.groups = g.groups;
   whole.shape.channels = weight[0] / g.groups;
   whole.shape.filters = weight[1];
-  std::vector<Part> parts{whole};
+  std::vector<Phase> phases{whole};
   for (int i = 0; i < g.spatial_dims; ++i) {
     const auto from = static_cast<size_t>(i);
     const int to = i + 3 - g.spatial_dims;
     const int64_t kernel = weight[from + 2], stride = std::min(g.stride[from], kMaxStride);
     const int64_t dilation = dilation_of(kernel, g.dilation[from]);
     const int64_t common = std::gcd(stride, dilation), step = stride / common;
-    std::vector<int64_t> phases(static_cast<size_t>(std::min(stride, dst[from + 2])));
-    std::iota(phases.begin(), phases.end(), int64_t{0});
+    std::vector<int64_t> starts(static_cast<size_t>(std::min(stride, dst[from + 2])));
+    std::iota(starts.begin(), starts.end(), int64_t{0});
     // If the result is smaller than the stride, some phases have no pixels. Their taps are packed with the others
     // anyway.
     for (int64_t tap = 0; tap < std::min(kernel, step); ++tap) {
-      const int64_t phase = ((tap * dilation - g.padding[from]) % stride + stride) % stride;
-      if (phase >= dst[from + 2]) phases.push_back(phase);
+      const int64_t start = ((tap * dilation - g.padding[from]) % stride + stride) % stride;
+      if (start >= dst[from + 2]) starts.push_back(start);
     }
-    std::sort(phases.begin(), phases.end());
-    std::vector<Part> finer;
-    for (const Part& coarse : parts)
-      for (const int64_t phase : phases) {
+    std::sort(starts.begin(), starts.end());
+    std::vector<Phase> finer;
+    for (const Phase& coarse : phases)
+      for (const int64_t start : starts) {
         // Result pixel o uses tap t with input pixel (o + padding - t * dilation) / stride if that is an integer.
-        const int64_t offset = phase + g.padding[from];
+        const int64_t offset = start + g.padding[from];
         int64_t first = 0, count = 0;
         if (offset % common == 0) {
           while (first < std::min(kernel, step) && (offset - first * dilation) % stride != 0) ++first;
           if (first < std::min(kernel, step)) count = (kernel - 1 - first) / step + 1;
         }
-        Part part = coarse;
-        Shape& s = part.shape;
+        Phase phase = coarse;
+        Shape& s = phase.shape;
         s.in[to] = input[from + 2];
-        s.out[to] = phase < dst[from + 2] ? (dst[from + 2] - phase - 1) / stride + 1 : 0;
+        s.out[to] = start < dst[from + 2] ? (dst[from + 2] - start - 1) / stride + 1 : 0;
         s.kernel[to] = count;
         s.dilation[to] = dilation / common;
         s.pad[to] = count ? (count - 1) * s.dilation[to] - (offset - first * dilation) / stride : 0;
-        part.first_tap[to] = count ? first + (count - 1) * step : 0;
-        part.tap_step[to] = -step;
-        part.first_out[to] = phase;
-        part.out_step[to] = s.out[to] > 1 ? stride : 1;
-        finer.push_back(part);
+        phase.first_tap[to] = count ? first + (count - 1) * step : 0;
+        phase.tap_step[to] = -step;
+        phase.first_out[to] = start;
+        phase.out_step[to] = s.out[to] > 1 ? stride : 1;
+        finer.push_back(phase);
       }
-    parts = std::move(finer);
+    phases = std::move(finer);
   }
-  return parts;
+  return phases;
 }
 
 }  // namespace conv

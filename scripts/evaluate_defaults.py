@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Judge the defaults of `segment_instances` on rendered cells, whose true outlines are known.
 
-    python scripts/judge_defaults.py
+    python scripts/evaluate_defaults.py
 
 Prints, for every scene and way of choosing the threshold, the share of objects found (F1 at an overlap of one half).
 Everything else is left at its default.
