@@ -14,8 +14,6 @@ import torch.nn.functional as peer
 import fastcnn.ops as ours
 from benchmarks.harness import Case, load
 
-FORMATS = {"NCHW": torch.contiguous_format, "channels_last": torch.channels_last}
-
 
 def train(pool: Callable[..., torch.Tensor], x: torch.Tensor, kwargs: dict[str, Any], grad: torch.Tensor) -> Any:
     (gradient,) = torch.autograd.grad(pool(x, **kwargs), x, grad)

@@ -7,8 +7,6 @@ from torch import Tensor
 
 from fastcnn._torch.register import register_op
 
-_NAME = "distance_transform_edt"
-
 
 def _distances(mask: Tensor, sampling: object, squared: bool, spatial_dims: int) -> Tensor:
     return mask.new_empty(mask.shape, dtype=torch.int32 if squared else torch.float32)

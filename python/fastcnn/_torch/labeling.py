@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fastcnn._errors import ArgumentError
 from fastcnn._torch.register import register_named_tuple_for_export, register_op
 from fastcnn.ops.labeling import RegionTable
 
@@ -36,19 +35,6 @@ def _relabel_fake(labels: Tensor, max_labels: int, spatial_dims: int) -> tuple[T
 
 
 register_op("relabel_sequential", fake=_relabel_fake)
-
-
-def _largest(labels: Tensor, op: str) -> int:
-    no_labels = labels.is_floating_point() or labels.is_complex() or labels.layout != torch.strided
-    if labels.numel() == 0 or no_labels:
-        return 0  # nothing to measure, or the op raises its own error
-    if labels.is_meta:
-        raise ArgumentError(f"{op}: expected max_labels, as a meta tensor has no labels to count")
-    if labels.dtype in (torch.uint16, torch.uint32, torch.uint64):  # torch has no maximum for these dtypes
-        labels = labels.to(torch.int64)
-        if int(labels.min()) < 0:  # uint64
-            return int(torch.iinfo(torch.uint64).max)
-    return max(0, int(labels.max()))
 
 
 def _clear_border_fake(labels: Tensor, spatial_dims: int) -> Tensor:

@@ -70,6 +70,6 @@ def _gradient_backward(grad: Tensor, image: Tensor, dims: int, footprint: tuple[
     return _dilation_backward(grad, image, dims, footprint) - _erosion_backward(grad, image, dims, footprint)
 
 
-_opening = register_op("opening", fake=_same, **_formula(_opening_backward))
-_closing = register_op("closing", fake=_same, **_formula(_closing_backward))
-_morphological_gradient = register_op("morphological_gradient", fake=_same, **_formula(_gradient_backward))
+register_op("opening", fake=_same, **_formula(_opening_backward))
+register_op("closing", fake=_same, **_formula(_closing_backward))
+register_op("morphological_gradient", fake=_same, **_formula(_gradient_backward))

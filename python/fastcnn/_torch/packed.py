@@ -18,8 +18,6 @@ from fastcnn._torch.register import register_op
 from fastcnn.ops import _conv_arithmetic as _c
 from fastcnn.ops._conv_arithmetic import Geometry
 
-_ops = torch.ops.fastcnn
-
 
 def _fake_pack(
     weight: Tensor,

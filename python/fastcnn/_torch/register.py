@@ -158,13 +158,6 @@ def _transformable(op: Any, setup_context: Any, backward: Any, batch: Any, forwa
     return type(name, (torch.autograd.Function,), members)
 
 
-def expect_tensors(op: str, **arguments: Any) -> None:
-    """Raise for arguments that are not tensors, by name."""
-    for name, value in arguments.items():
-        if not isinstance(value, Tensor):
-            raise TypeError(f"{op}: expected {name} to be a tensor, got {type(value).__name__}")
-
-
 def wants_derivative(*tensors: Tensor) -> bool:
     """Return whether a derivative by one of these may be needed; a transform of `torch.func` is not always visible."""
     return (

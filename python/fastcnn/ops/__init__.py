@@ -9,6 +9,7 @@ import importlib
 import sys
 
 from fastcnn._checked import check_all
+from fastcnn._info import library
 from fastcnn.ops import (
     anchors,
     boxes,
@@ -103,5 +104,5 @@ def __dir__() -> list[str]:
     return sorted(__all__)
 
 
-if "torch" in sys.modules:  # so that saved programs find the ops, before the first tensor comes
+if "torch" in sys.modules and library("fastcnn_torch"):  # saved programs need the ops before the first tensor comes
     import fastcnn._torch.table  # noqa: F401
