@@ -21,6 +21,11 @@ BandSteps plan_bands(const Shape& s, int64_t limit, int64_t in_bytes, int64_t ou
   const auto seen = [&](int d, int64_t count) {
     return std::min(s.in[d], (count - 1) * s.stride[d] + (s.kernel[d] - 1) * s.dilation[d] + 1);
   };
+  // Around taps that are far apart, one result may need as much as the limit. Bands of few results would then copy the
+  // same pixels again and again.
+  const int64_t under_one = seen(0, 1) * seen(1, 1) * seen(2, 1);
+  limit = std::max(limit, 2 * under_one * in_bytes);
+  if (4 * under_one >= s.in_pixels()) limit = std::max(limit, s.in_pixels() * in_bytes + s.out_pixels() * out_bytes);
   BandSteps steps{s.batch, s.out[0], s.out[1], s.out[2]};
   const auto fits = [&] {
     return steps.images * (seen(0, steps.depth) * seen(1, steps.rows) * seen(2, steps.columns) * in_bytes +

@@ -17,8 +17,8 @@ struct Band {
 struct BandSteps {
   int64_t images, depth, rows, columns;
 };
-/// The band size that `limit` bytes allow, given the bytes per pixel of the input and of the result; at least one
-/// pixel.
+/// The band size that `limit` bytes allow, given the bytes per pixel of the input and of the result, or twice the
+/// pixels under one result; at least one pixel.
 BandSteps plan_bands(const Shape& shape, int64_t limit, int64_t in_bytes, int64_t out_bytes);
 
 Band band_at(const Shape& shape, const BandSteps& steps, int64_t n, int64_t z, int64_t y, int64_t x);

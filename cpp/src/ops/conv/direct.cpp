@@ -3,7 +3,8 @@
 // Tiles of pixels at a constant distance are read in place. A tile's input is first copied into a patch, each value
 // once, at the borders, if the input is scaled, and if pixels compete for the sets of the L1 cache. Tiles that span
 // rows (narrow images), or share a pass over weights too large for the cache, are gathered term by term, one block of
-// terms at a time; a value is then used once per filter, so that copying costs 1 / filters of the multiply-adds.
+// terms at a time; a value is then used once per filter, so that copying costs 1 / filters of the multiply-adds. Taps
+// that lie outside the image under a whole tile are left out, if there are many of them.
 //
 // padded_gemm gathers every tile, so it also multiplies the zeros around the image. Weights that are not finite need
 // this, because their products with zero are NaN.
@@ -102,6 +103,10 @@ class Cell {
     tiles_ = scratch_.template get<Tile<T>>(pass);
     panel_stride_ = plan_.packing.block_terms + kBlock;
     gathered_ = scratch_.template get<T>(pass * plan_.routines.tile_pixels * panel_stride_);
+    for (int64_t part = 0; part < plan_.packing.term_blocks; ++part)
+      max_runs_ = std::max(max_runs_, plan_.first_run[part + 1] - plan_.first_run[part]);
+    live_ = scratch_.template get<Run>(max_runs_);
+    gathered_segments_ = {scratch_.template get<Segment>(pass * max_runs_), scratch_.template get<int64_t>(pass)};
     in_place_ = {plan_.segments, plan_.first_run};
     if (!plan_.addressable) return;
     kept_in_place_ = new_segments();
@@ -252,12 +257,11 @@ class Cell {
       args.stride = s_.stride[2] * (tile.in_place ? plan_.work.src.stride[2] : patch_stride_);
       return;
     }
-    const int64_t terms = std::min(plan_.packing.block_terms, plan_.packing.terms - part * plan_.packing.block_terms);
-    whole_ = {0, 0, ceil_div(terms, kMaxSplit) * kMaxSplit};
     T* panel = gathered_ + i * plan_.routines.tile_pixels * panel_stride_;
-    if (first_time) gather(tile, group, part, panel);
-    args.segments = &whole_;
-    args.num_segments = 1;
+    Segment* segments = gathered_segments_.all + i * max_runs_;
+    if (first_time) gathered_segments_.first[i] = gather(tile, group, part, panel, segments);
+    args.segments = segments;
+    args.num_segments = gathered_segments_.first[i];
     args.src = panel;
     args.stride = panel_stride_;
   }
@@ -276,8 +280,20 @@ class Cell {
     return scale ? scale + (n * s_.groups + group) * s_.channels : nullptr;
   }
 
-  void gather(const Tile<T>& tile, int64_t group, int64_t part, T* panel) const {
-    const int64_t first = plan_.first_run[part], num_runs = plan_.first_run[part + 1] - first;
+  /// Returns how many segments of the panel there are.
+  int64_t gather(const Tile<T>& tile, int64_t group, int64_t part, T* panel, Segment* segments) const {
+    const Run* runs = plan_.runs + plan_.first_run[part];
+    int64_t num_runs = plan_.first_run[part + 1] - plan_.first_run[part];
+    int64_t terms = std::min(plan_.packing.block_terms, plan_.packing.terms - part * plan_.packing.block_terms);
+    const int64_t live = plan_.skips_runs ? keep_live(tile, runs, num_runs, segments) : num_runs;
+    if (live < num_runs) {
+      runs = live_;
+      num_runs = live;
+      terms = live == 0 ? 0 : segments[live - 1].offset + segments[live - 1].length;
+    } else {
+      segments[0] = {0, 0, ceil_div(terms, kMaxSplit) * kMaxSplit};
+    }
+    const int64_t padded_terms = ceil_div(terms, kMaxSplit) * kMaxSplit;
     int64_t n = tile.n, z = tile.z, y = tile.y, x = tile.x;
     for (int p = 0; p < tile.pixels; ++p, panel += panel_stride_) {
       plan_.routines.gather({source(group, n, z, y, x),
@@ -285,12 +301,38 @@ class Cell {
                              {s_.in[0], s_.in[1], s_.in[2]},
                              s_.channels,
                              input_scale(group, n),
-                             plan_.runs + first,
+                             runs,
                              num_runs,
-                             whole_.length,
+                             padded_terms,
                              panel});
       if (++x == s_.out[2]) next_row(n, z, y, x);
     }
+    return live < plan_.first_run[part + 1] - plan_.first_run[part] ? live : 1;
+  }
+
+  /// Copies the runs that meet the image under a pixel of the tile, one behind the other.
+  int64_t keep_live(const Tile<T>& tile, const Run* runs, int64_t num_runs, Segment* segments) const {
+    int64_t live = 0, offset = 0;
+    for (int64_t i = 0; i < num_runs; ++i) {
+      const int64_t length = runs[i].segment.length;
+      if (!meets_image(tile, runs[i])) continue;
+      live_[live] = runs[i];
+      live_[live].segment.term = offset;
+      segments[live++] = {offset, runs[i].segment.term, length};
+      offset += length;
+    }
+    return live;
+  }
+  bool meets_image(const Tile<T>& tile, const Run& run) const {
+    const int64_t left = run.at[2] + run.first / s_.channels;
+    const int64_t right = run.at[2] + (run.first + run.segment.length - 1) / s_.channels;
+    int64_t n = tile.n, z = tile.z, y = tile.y, x = tile.x;
+    for (int p = 0; p < tile.pixels; ++p) {
+      const int64_t from = under(x, 2);
+      if (from + right >= 0 && from + left < s_.in[2] && inside(z, y, run.at[0], run.at[1])) return true;
+      if (++x == s_.out[2]) next_row(n, z, y, x);
+    }
+    return false;
   }
 
   /// Copies the input of some groups under a row tile, with zeros to the left and right of the image.
@@ -325,7 +367,10 @@ class Cell {
   Segments kept_in_place_ = {}, kept_in_patch_ = {}, row_in_place_ = {}, row_in_patch_ = {};
   T* gathered_ = nullptr;
   int64_t panel_stride_ = 0;
-  Segment whole_ = {};
+  // Of each gathered tile, max_runs_ segments and their number.
+  Segments gathered_segments_ = {};
+  int64_t max_runs_ = 1;
+  Run* live_ = nullptr;
   bool patching_ = false;
   T* patch_ = nullptr;
   int64_t patch_groups_ = 1, patch_group_ = 0, patch_stride_ = 0;
@@ -345,10 +390,10 @@ void run(const Context& context, const WorkItem<T>& work, const T* packed) {
   double best = -1;
   for (int64_t n = 1; n <= threads; ++n) {
     if (threads % n != 0) continue;
-    const double work = static_cast<double>(ceil_div(tiles, n) * ceil_div(columns, threads / n));
+    const double cells = static_cast<double>(ceil_div(tiles, n) * ceil_div(columns, threads / n));
     const int64_t beside = threads / n;
     const double reads = weights * static_cast<double>(n) + inputs * static_cast<double>(beside);
-    const double cost = work * (1 + 0.1 * reads / ((weights + inputs) * static_cast<double>(threads)));
+    const double cost = cells * (1 + 0.1 * reads / ((weights + inputs) * static_cast<double>(threads)));
     if (best < 0 || cost < best) best = cost, over_tiles = n;
   }
   const int64_t over_columns = threads / over_tiles;

@@ -21,6 +21,12 @@ struct Packing {
   int64_t group_size() const { return term_blocks * filter_blocks * block_size(); }
 };
 
+/// True if runs outside the image are left out, which is worthwhile if the padding is a good part of the image, as
+/// around taps that are far apart.
+bool skips_outside(const Shape& s);
+/// About how many taps a pixel of the result uses; fewer than all if some are left out.
+double used_taps(const Shape& s);
+
 /// Data that all threads share.
 template <class T>
 struct DirectPlan {
@@ -48,6 +54,8 @@ struct DirectPlan {
   /// outside.
   int64_t patch_columns, patch_gap;
   bool patchable;
+  /// Runs that lie outside the image under all pixels of a gathered tile are left out.
+  bool skips_runs;
 
   DirectPlan(const WorkItem<T>& t, bool with_padding, Scratch& scratch);
   int64_t num_columns() const { return work.shape.groups * num_panels; }  ///< group by group, panel by panel

@@ -28,6 +28,30 @@ Packing::Packing(const Shape& s) {
   tail_split = tail == 0 || tail > 8 ? 1 : tail > 4 ? 2 : 4;
 }
 
+bool skips_outside(const Shape& s) {
+  bool wide = false;
+  for (int d = 0; d < 3; ++d) wide = wide || (s.kernel[d] > 1 && s.pad[d] >= ceil_div(s.in[d], 8));
+  return wide && s.channels >= kBlock;
+}
+
+double used_taps(const Shape& s) {
+  if (!skips_outside(s)) return static_cast<double>(s.taps());
+  constexpr int64_t kTile = 6;  // pixels, of which one is enough
+  double taps = 1;
+  for (int d = 0; d < 3; ++d) {
+    double along = 0;
+    for (int64_t k = 0; k < s.kernel[d]; ++k) {
+      const int64_t first = s.pad[d] - k * s.dilation[d], last = first + s.in[d] - 1;  // in steps of the input
+      const int64_t begin = std::max<int64_t>(0, first > 0 ? ceil_div(first, s.stride[d]) : 0);
+      const int64_t end = last < 0 ? 0 : std::min(s.out[d], last / s.stride[d] + 1);
+      const int64_t used = end > begin ? std::min(s.out[d], end - begin + (d == 2 ? kTile : 0)) : 0;
+      along += static_cast<double>(used) / static_cast<double>(std::max<int64_t>(1, s.out[d]));
+    }
+    taps *= along;
+  }
+  return taps;
+}
+
 template <class T>
 DirectPlan<T>::DirectPlan(const WorkItem<T>& t, bool with_padding, Scratch& scratch)
     : work(t), packing(t.shape), routines(tile_routines<T>()) {
@@ -127,6 +151,7 @@ void DirectPlan<T>::plan_runs(bool with_padding, Scratch& scratch) {
   for (int64_t i = 0; i < num_runs; ++i) segments[i] = runs[i].segment;
 
   addressable = !with_padding && row_tiles && (divisible || packing.tail_split == 1);
+  skips_runs = !with_padding && (divisible || packing.tail_split == 1) && skips_outside(s);
   // Copying a patch is worthwhile if the patch is smaller than the data that gathering would write.
   patch_columns = (routines.tile_pixels - 1) * s.stride[2] + (s.kernel[2] - 1) * s.dilation[2] + 1;
   patchable = patch_columns <= routines.tile_pixels * s.kernel[2];

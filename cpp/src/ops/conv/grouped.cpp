@@ -1,10 +1,12 @@
-// Depthwise convolution, and groups of 4 or 8 channels with as many filters; vectors run over channels. Depthwise
+// Depthwise convolution, and groups of 4 or 8 channels with as many filters; vectors run over channels (of few
+// channels along lines, lines.h). Depthwise
 // convolution is limited by memory bandwidth, so consecutive rows are processed while the rows that they share are in
 // the cache.
 #include <algorithm>
 
 #include "ops/conv/algorithm.h"
 #include "ops/conv/grouped_simd.h"
+#include "ops/conv/lines.h"
 
 namespace fastcnn::conv {
 namespace {
@@ -95,6 +97,7 @@ void run(const Context& context, const WorkItem<T>& work, const T* packed) {
   const Shape& s = work.shape;
   const int64_t num_rows = s.batch * s.out[0] * s.out[1];
   if (num_rows * s.out[2] * s.groups * s.filters == 0) return;
+  if (lines_win(s)) return run_lines(context, LineWork<T>{work}, packed);
   const int64_t blocks = ceil_div(s.groups * s.filters, kGroupedBlock);
   const int64_t block_bytes = s.kernel[0] * s.kernel[1] * s.in[2] * kGroupedBlock * static_cast<int64_t>(sizeof(T));
   const int64_t parts =
@@ -114,7 +117,7 @@ void run(const Context& context, const WorkItem<T>& work, const T* packed) {
 
 const Algorithm kDepthwise = {"depthwise",
                               [](const Shape& s) { return s.channels == 1 && s.filters == 1; },
-                              [](const Shape& s, int) { return s.groups >= 4; },
+                              [](const Shape& s, int) { return s.groups >= 4 || lines_win(s); },
                               {packed_size<float>, pack<float>, run<float>},
                               {packed_size<double>, pack<double>, run<double>}};
 

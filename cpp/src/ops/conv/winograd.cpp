@@ -10,6 +10,7 @@
 //
 // The computation for a pixel does not depend on how the work is divided.
 #include "ops/conv/winograd.h"
+#include "ops/conv/direct.h"
 
 #include <algorithm>
 
@@ -370,7 +371,7 @@ double cost(const Shape& s, int64_t m) {
   return m == 4 ? time : 0.95 * time;
 }
 double direct_cost(const Shape& s) {
-  const double terms = static_cast<double>(s.channels * s.taps());
+  const double terms = static_cast<double>(s.channels) * used_taps(s);
   const double filters = static_cast<double>(s.filters <= 8 ? 8 : winograd_blocks(s.filters) * kWinogradBlock);
   return static_cast<double>(s.batch * s.out_pixels()) * (terms * filters + 3 * terms + 100 * filters);
 }

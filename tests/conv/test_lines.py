@@ -1,0 +1,99 @@
+"""Depthwise convolutions along lines, and taps far outside the image, on random shapes, layouts and epilogues."""
+
+import numpy as np
+import pytest
+import torch
+
+import fastcnn.ops as F
+
+T = torch.nn.functional
+ACTIVATIONS = {"none": lambda v: v, "relu": T.relu, "silu": T.silu, "clamp": lambda v: v.clamp(0, 6)}
+BOUNDS = {torch.float32: 2e-4, torch.float64: 1e-11, torch.bfloat16: 0.2}  # of the root mean square
+
+
+def image(rng: np.random.Generator, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+    """Random values in one of four layouts."""
+    n, c, h, w = shape
+    layout = rng.integers(4)
+    wide = torch.randn(n, c + 3, h, w + 5, dtype=torch.float64).to(dtype)
+    if layout == 0:
+        return wide[:, :c, :, :w].contiguous()
+    if layout == 1:
+        return wide[:, :c, :, :w].contiguous(memory_format=torch.channels_last)
+    if layout == 2:
+        return wide.contiguous(memory_format=torch.channels_last)[:, 1 : c + 1, :, 2 : w + 2]
+    return wide[:, 2 : c + 2, :, 1 : w + 1]
+
+
+def check(got: torch.Tensor, want: torch.Tensor, what: object) -> None:
+    assert got.shape == want.shape, what
+    if want.numel():
+        error = (got.double() - want).abs().max() / (want.pow(2).mean().sqrt() + 1e-3)
+        assert error < BOUNDS[got.dtype], (what, float(error))
+
+
+@pytest.mark.parametrize("seed", range(80))
+def test_depthwise(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    torch.manual_seed(seed)
+    channels, dtype = int(rng.choice([*range(1, 18), 20, 33])), list(BOUNDS)[rng.choice(3, p=[0.6, 0.2, 0.2])]
+    size = int(rng.integers(1, 20)), int(rng.choice([1, 3, 7, 16, 17, 31, 65, 130]))
+    kernel = int(rng.choice([1, 2, 3, 7])), int(rng.choice([1, 2, 3, 5, 9, 21]))
+    stride = int(rng.choice([1, 1, 2, 3])), int(rng.choice([1, 1, 2, 3, 4, 5]))
+    dilation = int(rng.choice([1, 1, 2, 5])), int(rng.choice([1, 1, 2, 7]))
+    padding = tuple(
+        max(int(rng.integers(0, 9)), ((k - 1) * d - n) // 2 + 1) for k, d, n in zip(kernel, dilation, size, strict=True)
+    )
+    geometry = {"stride": stride, "padding": padding, "dilation": dilation, "groups": channels}
+    x = image(rng, (int(rng.integers(1, 4)), channels, *size), dtype)
+    weight = torch.randn(channels, 1, *kernel).to(dtype)
+    bias = torch.randn(channels).to(dtype) if rng.random() < 0.5 else None
+    what = (x.shape, x.stride(), kernel, geometry, dtype)
+
+    def exact(input: torch.Tensor) -> torch.Tensor:
+        return T.conv2d(input.double(), weight.double(), None if bias is None else bias.double(), **geometry)
+
+    want = exact(x)
+    check(F.conv2d(x, weight, bias, **geometry), want, what)
+
+    name = str(rng.choice(list(ACTIVATIONS)))
+    convolve = F.PackedConvolution(weight, bias, activation=name, alpha=6.0, **geometry)
+    residual = image(rng, tuple(want.shape), dtype) if rng.random() < 0.5 else None
+    scale, input_scale = (torch.randn(x.shape[0], channels).to(dtype) for _ in range(2))
+    want = exact(x * input_scale[..., None, None]) if dtype != torch.bfloat16 else want
+    want = want if residual is None else want + residual.double()
+    want = ACTIVATIONS[name](want) * scale.double()[..., None, None]
+    got = convolve(x, residual=residual, scale=scale, input_scale=None if dtype == torch.bfloat16 else input_scale)
+    check(got, want, (*what, name))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_taps_outside_the_image(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    torch.manual_seed(seed)
+    channels, filters = int(rng.choice([16, 18, 32, 40])), int(rng.choice([1, 3, 6, 17, 40]))
+    size = int(rng.integers(1, 20)), int(rng.integers(1, 40))
+    dilation = int(rng.integers(1, 30)), int(rng.integers(1, 45))
+    stride = int(rng.choice([1, 1, 2])), int(rng.choice([1, 1, 3]))
+    geometry = {"stride": stride, "padding": tuple(d + int(rng.integers(0, 3)) for d in dilation), "dilation": dilation}
+    x = image(rng, (2, channels, *size), torch.float32).requires_grad_()
+    weight = torch.randn(filters, channels, 3, 3, requires_grad=True)
+    got = F.conv2d(x, weight, **geometry)
+    wide = x.detach().double().requires_grad_(), weight.detach().double().requires_grad_()
+    want = T.conv2d(*wide, **geometry)
+    check(got.detach(), want.detach(), (x.shape, weight.shape, geometry))
+    grad = torch.randn_like(got)
+    ours, theirs = torch.autograd.grad(got, (x, weight), grad), torch.autograd.grad(want, wide, grad.double())
+    for g, w in zip(ours, theirs, strict=True):
+        check(g, w, (x.shape, weight.shape, geometry))
+
+
+def test_far_taps_are_not_copied_for_every_result() -> None:
+    """Bands of one pixel each copied the whole image: 4.6 s instead of milliseconds."""
+    from time import process_time
+
+    x, weight = torch.randn(1, 320, 32, 32), torch.randn(64, 320, 3, 3)
+    start = process_time()
+    got = F.conv2d(x, weight, padding=24, dilation=24)
+    assert process_time() - start < 1.0
+    check(got, T.conv2d(x.double(), weight.double(), padding=24, dilation=24), "far taps")
