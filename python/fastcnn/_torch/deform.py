@@ -37,7 +37,7 @@ def _no_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
 
 
 def _not_twice(ctx: Any, *grads: Any) -> Any:
-    # As torchvision: an error, where no formula would make it silently wrong.
+    # torchvision has none either. Without this error torch would return a silently wrong result.
     raise NotImplementedError("deform_conv2d: second derivatives are not implemented")
 
 

@@ -105,4 +105,4 @@ def __dir__() -> list[str]:
 
 
 if "torch" in sys.modules and library("fastcnn_torch"):  # saved programs need the ops before the first tensor comes
-    import fastcnn._torch.table  # noqa: F401
+    import fastcnn._torch.table  # noqa: F401  # its import registers the ops

@@ -367,7 +367,7 @@ class Cell {
   Segments kept_in_place_ = {}, kept_in_patch_ = {}, row_in_place_ = {}, row_in_patch_ = {};
   T* gathered_ = nullptr;
   int64_t panel_stride_ = 0;
-  // Of each gathered tile, max_runs_ segments and their number.
+  // For each gathered tile: room for max_runs_ segments, and the number of segments in use.
   Segments gathered_segments_ = {};
   int64_t max_runs_ = 1;
   Run* live_ = nullptr;
