@@ -116,3 +116,16 @@ def test_torch_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
     assert not [r for r in caplog.records if r.levelno >= logging.WARNING]
     log.warning("again")
     assert [r.message for r in caplog.records if r.levelno >= logging.WARNING] == ["again"]
+
+
+def sum_of_pixels(m: Any, x: Tensor) -> Tensor:
+    return torch.stack([pixel.relu() for pixel in x.flatten(1).unbind(1)[::8]]).sum(0)
+
+
+def test_as_many_results_as_pixels() -> None:
+    """torch compares a sum of sizes with each further result; this took it a minute."""
+    model = Apply(sum_of_pixels).eval()
+    with pytest.warns(UserWarning, match="depends on the product of several sizes"):
+        fast = fastcnn.optimize(model, torch.randn(2, 4, 4, 6))
+    x = torch.randn(5, 4, 4, 6)
+    torch.testing.assert_close(fast(x), model(x))

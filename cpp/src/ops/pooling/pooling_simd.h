@@ -46,13 +46,14 @@ using PoolRows = void (*)(const PoolJob&, PoolPath, const void* src, void* dst, 
 /// widest window has at most this many taps.
 inline constexpr int64_t kMaxPermuted = 16;
 
-/// Tables are in the order of DType; null where there is no kernel.
+/// Tables are in the order of DType: undefined, bool, uint8, uint16, int16, int32, int64, float16, bfloat16, float32,
+/// float64; null where there is no kernel.
 struct PoolWindowKernels {
   int64_t vector_bytes;
   bool permute;
   int64_t (*buffer_bytes)(const PoolJob&, PoolPath, bool transposed);
   void (*prepare)(const PoolJob&, PoolPath, bool wide, bool transposed, bool mean, void* buffer);
-  PoolRows max[11], mean[11], transposed_mean[11];
+  PoolRows rows[11], transposed[11];
 };
 
 /// The maxima of one output row and their positions: values of the wide type (float, double, int32, int64), indices of
@@ -73,5 +74,6 @@ struct PoolIndexKernels {
 };
 
 }  // namespace fastcnn
-FASTCNN_DECLARE_KERNELS(PoolWindowKernels, pool_window_kernels)
+FASTCNN_DECLARE_KERNELS(PoolWindowKernels, pool_max_kernels)
+FASTCNN_DECLARE_KERNELS(PoolWindowKernels, pool_mean_kernels)
 FASTCNN_DECLARE_KERNELS(PoolIndexKernels, pool_index_kernels)

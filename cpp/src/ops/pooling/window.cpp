@@ -61,7 +61,8 @@ const void* as_floats(const std::vector<double>& values, bool wide, int64_t copi
 void pool_windows(const Context& context, const TensorView& src, PoolGeometry& geometry, PoolFold fold,
                   const PoolLayout& layout, int rank, const TensorView& dst) {
   if (dst.numel() == 0) return;
-  const PoolWindowKernels& kernels = FASTCNN_SELECT(pool_window_kernels);
+  const PoolWindowKernels& kernels =
+      fold == PoolFold::max ? FASTCNN_SELECT(pool_max_kernels) : FASTCNN_SELECT(pool_mean_kernels);
   const bool transposed = fold == PoolFold::transposed_mean;
   const auto dtype = static_cast<int>(dtype_of(src));
   const auto item = static_cast<int64_t>(size_of(dtype_of(src)));
@@ -79,9 +80,7 @@ void pool_windows(const Context& context, const TensorView& src, PoolGeometry& g
     const bool expanded = path == PoolPath::sliding && !transposed;
     job.scale_x = as_floats(geometry.x.divisor, wide, expanded ? layout.inner : 1, scratch);
   }
-  const PoolRows rows = (fold == PoolFold::max    ? kernels.max
-                         : fold == PoolFold::mean ? kernels.mean
-                                                  : kernels.transposed_mean)[dtype];
+  const PoolRows rows = (transposed ? kernels.transposed : kernels.rows)[dtype];
   const int64_t count = job.z.out * job.y.out, plane_bytes = count * job.x.out * layout.inner * item;
   const int64_t bytes = kernels.buffer_bytes(job, path, transposed);
   const int64_t block = path == PoolPath::direct ? 4 * kernels.vector_bytes / lane : 0;

@@ -1,4 +1,4 @@
-// One driver for maxima, means and their gradients (see pool_window_simd.inl).
+// One driver for maxima, means and their gradients (see pool_window.inl).
 #pragma once
 
 #include "ops/pooling/planes.h"

@@ -1,4 +1,4 @@
-// Maxima and means of windows, compiled once per ISA.
+// Maxima and means of windows, compiled once per ISA: pool_max_simd.inl, pool_mean_simd.inl.
 //
 // A window is a product of stretches, so that it folds one axis at a time: O(kh + kw) per pixel, not O(kh * kw). Rows
 // come first, which is whole vectors whatever the layout; the columns of the result, which lies in cache, follow:
@@ -355,21 +355,4 @@ void prepare(const PoolJob& job, PoolPath path, bool wide, bool transposed, bool
 }
 
 }  // namespace
-
-// In the order of DType: undefined, bool, uint8, uint16, int16, int32, int64, float16, bfloat16, float32, float64.
-extern const PoolWindowKernels pool_window_kernels = {
-    FASTCNN_VECTOR_BYTES,
-    kPermutes,
-    buffer_bytes,
-    prepare,
-    {nullptr, rows<uint8_t, Greatest, false>, rows<uint8_t, Greatest, false>, rows<uint16_t, Greatest, false>,
-     rows<int16_t, Greatest, false>, rows<int32_t, Greatest, false>, rows<int64_t, Greatest, false>,
-     rows<Half, Greatest, false>, rows<Brain, Greatest, false>, rows<float, Greatest, false>,
-     rows<double, Greatest, false>},
-    {nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, rows<Half, Sum, false>, rows<Brain, Sum, false>,
-     rows<float, Sum, false>, rows<double, Sum, false>},
-    {nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, rows<Half, Sum, true>, rows<Brain, Sum, true>,
-     rows<float, Sum, true>, rows<double, Sum, true>},
-};
-
 }  // namespace fastcnn::FASTCNN_ISA
