@@ -685,3 +685,29 @@ def test_a_single_image_keeps_its_layout(name, rank):
             assert torch.equal(one, contiguous)
     if name.startswith("max_pool") and rank == 3:
         assert run(x)[0].stride() == torch.nn.functional.max_pool3d(x, 2).stride()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.int64])
+def test_tiny_images(dtype):
+    """Rows of a window may lie in the padding while its columns do not, and the other way round."""
+    checked = 0
+    kernels = list(itertools.product([1, 2, 3], repeat=2))
+    for size, kernel, dilation in itertools.product([(1, 1), (1, 2), (2, 2)], kernels, kernels):
+        x = torch.arange(size[0] * size[1]).reshape(1, 1, *size).to(dtype) + 1
+        for padding in itertools.product(*(range(k // 2 + 1) for k in kernel)):
+            arguments = kernel, kernel, padding, dilation, True
+            try:
+                shape = T.max_pool2d(x.to("meta", torch.float32), *arguments).shape
+            except RuntimeError:  # no result
+                continue
+            expected = torch.full(shape, -math.inf if dtype.is_floating_point else torch.iinfo(dtype).min, dtype=dtype)
+            for place in itertools.product(*map(range, shape[2:])):
+                taps = [
+                    [i for i in range(o * k - p, o * k - p + k * d, d) if 0 <= i < n]
+                    for o, k, p, d, n in zip(place, kernel, padding, dilation, size, strict=True)
+                ]
+                if all(taps):
+                    expected[0, 0, place[0], place[1]] = x[0, 0, taps[0]][:, taps[1]].max()
+            assert torch.equal(F.max_pool2d(x, *arguments), expected), (size, *arguments)
+            checked += 1
+    assert checked > 300

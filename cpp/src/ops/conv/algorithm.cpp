@@ -11,7 +11,7 @@ namespace conv {
 namespace {
 
 constexpr const Algorithm* kAlgorithms[] = {
-    &kDepthwise, &kGrouped, &kWinogradF4, &kWinogradF2, &kWinogradF3, &kDirect, &kPadded, &kReference,
+    &kDepthwise, &kGrouped, &kFewChannels, &kWinogradF4, &kWinogradF2, &kWinogradF3, &kDirect, &kPadded, &kReference,
 };
 
 bool is_winograd(const Algorithm& algorithm) { return std::string(algorithm.name).rfind("winograd", 0) == 0; }

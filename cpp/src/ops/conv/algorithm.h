@@ -2,7 +2,7 @@
 #pragma once
 
 #include "fastcnn/context.h"
-#include "ops/conv/problem.h"
+#include "ops/conv/layout.h"
 
 namespace fastcnn::conv {
 
@@ -14,6 +14,8 @@ struct Routines {
   void (*pack)(const Context&, const Shape&, const Weights<T>&, T* packed) = nullptr;
   /// Fills every pixel of dst. Never reads outside the tensors.
   void (*run)(const Context&, const WorkItem<T>&, const T* packed) = nullptr;
+  /// The same for images of every layout and dtype; null: they are staged.
+  void (*run_any)(const Context&, const Request<T>&, const T* packed) = nullptr;
 };
 
 struct Algorithm {
@@ -38,7 +40,7 @@ inline const Routines<double>& Algorithm::routines<double>() const {
 }
 
 // One file each: <name>.cpp.
-extern const Algorithm kDepthwise, kGrouped, kWinogradF4, kWinogradF2, kWinogradF3, kDirect, kPadded, kReference,
-    kEmpty;
+extern const Algorithm kDepthwise, kGrouped, kFewChannels, kWinogradF4, kWinogradF2, kWinogradF3, kDirect, kPadded,
+    kReference, kEmpty;
 
 }  // namespace fastcnn::conv

@@ -1,6 +1,7 @@
 #include "ops/conv/layout.h"
 
 #include <algorithm>
+#include <cstring>
 #include <type_traits>
 
 #include "core/dtypes.h"
@@ -91,6 +92,30 @@ void scatter(const Context& context, const Pixels<T>& from, int64_t batch, const
   });
 }
 
+template <class T>
+void read_pixels(const Image& image, int64_t width, T* to) {
+  visit(FloatTypes{}, image.dtype, [&](auto tag) {
+    using From = typename decltype(tag)::type;
+    const From* from = reinterpret_cast<const From*>(image.data);
+    if (std::is_same_v<From, T> && image.is<T>() && image.stride[2] == image.channels)
+      std::memcpy(to, from, static_cast<size_t>(width * image.channels) * sizeof(T));
+    else
+      copy_row(from, image.stride[2], image.channel_stride, to, image.channels, 1, width, image.channels);
+  });
+}
+
+template <class T>
+void write_pixels(const T* from, int64_t width, const Image& image) {
+  visit(FloatTypes{}, image.dtype, [&](auto tag) {
+    copy_row(from, image.channels, 1, reinterpret_cast<typename decltype(tag)::type*>(image.data), image.stride[2],
+             image.channel_stride, width, image.channels);
+  });
+}
+
+template void read_pixels(const Image&, int64_t, float*);
+template void read_pixels(const Image&, int64_t, double*);
+template void write_pixels(const float*, int64_t, const Image&);
+template void write_pixels(const double*, int64_t, const Image&);
 template void gather(const Context&, const Image&, int64_t, const int64_t (&)[3], const Pixels<float>&);
 template void gather(const Context&, const Image&, int64_t, const int64_t (&)[3], const Pixels<double>&);
 template void scatter(const Context&, const Pixels<float>&, int64_t, const int64_t (&)[3], const Image&);

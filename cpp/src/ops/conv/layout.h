@@ -1,6 +1,8 @@
 // Images of any layout and dtype, and their conversion to and from dense channels-last pixels.
 #pragma once
 
+#include <type_traits>
+
 #include "core/dtypes.h"
 #include "fastcnn/context.h"
 #include "fastcnn/view.h"
@@ -18,6 +20,16 @@ struct Image {
 
   /// From a view of shape (N, C, spatial...).
   static Image of(const TensorView& view);
+  template <class T>
+  static Image of(const Pixels<T>& pixels, int64_t channels) {
+    using Value = std::remove_const_t<T>;
+    return {const_cast<char*>(reinterpret_cast<const char*>(pixels.data)),
+            TypeToDType<Value>::value,
+            channels,
+            pixels.batch_stride,
+            1,
+            {pixels.stride[0], pixels.stride[1], pixels.stride[2]}};
+  }
   /// Every step-th pixel from `first` on.
   Image phase(const int64_t (&first)[3], const int64_t (&step)[3]) const;
   Image at(int64_t n, const int64_t (&position)[3]) const;
@@ -35,6 +47,15 @@ struct Image {
     for (int i = 0; i < 3; ++i) p.stride[i] = stride[i];
     return p;
   }
+};
+
+/// The problem of one part on the original images. The channel vectors of the epilogue already have type T.
+template <class T>
+struct Request {
+  Shape shape;
+  Image src, dst, residual;  ///< residual.data may be null
+  const T* input_scale = nullptr;
+  Epilogue<T> epilogue;
 };
 
 /// Dense pixels with this number of channels.
@@ -64,5 +85,11 @@ Pixels<const T> staged_pixels(const Context& context, const Image& image, int64_
 }
 template <class T>
 void scatter(const Context& context, const Pixels<T>& from, int64_t batch, const int64_t (&size)[3], const Image& to);
+
+/// Copy adjacent pixels of a row, from where `image` starts, to or from dense ones.
+template <class T>
+void read_pixels(const Image& image, int64_t width, T* to);
+template <class T>
+void write_pixels(const T* from, int64_t width, const Image& image);
 
 }  // namespace fastcnn::conv

@@ -3,18 +3,8 @@
 #pragma once
 
 #include "ops/conv/algorithm.h"
-#include "ops/conv/layout.h"
 
 namespace fastcnn::conv {
-
-/// The problem of one part on the original images. The channel vectors of the epilogue already have type T.
-template <class T>
-struct Request {
-  Shape shape;
-  Image src, dst, residual;  ///< residual.data may be null
-  const T* input_scale = nullptr;
-  Epilogue<T> epilogue;
-};
 
 template <class T>
 void run_staged(const Context& context, const Routines<T>& routines, const T* packed, const Request<T>& request);

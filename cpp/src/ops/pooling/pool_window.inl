@@ -305,6 +305,7 @@ void rows(const PoolJob& job, PoolPath path, const void* src, void* dst, int64_t
   const int64_t width = job.x.out * job.inner, plane = job.z.in * job.y.in * job.x.in * job.inner;
   T* out = static_cast<T*>(dst) + first * width;
   const bool whole = !kTransposed && width == 1 && job.z.out * job.y.out == 1 && job.z.in * job.y.in == 1 &&
+                     job.z.begin[0] < job.z.end[0] && job.y.begin[0] < job.y.end[0] &&  // not in the padding
                      job.x.end[0] - job.x.begin[0] == plane;
   if (path == PoolPath::reducing && whole && job.x.dilation == 1) {
     Lane<T> divisor = pool.row_divisor(0, 0);
