@@ -50,7 +50,8 @@ template <class T>
 class Rows {
  public:
   Rows(const Context& context, const Request<T>& request, const T* packed)
-      : r_(request), s_(request.shape), packed_(packed), scratch_(context) {
+      : r_(request), s_(request.shape), epilogue_(request.epilogue), packed_(packed), scratch_(context) {
+    epilogue_.residual = request.residual.template pixels<const T>();  // tells the kernel that there is one
     extent_ = (s_.kernel[2] - 1) * s_.dilation[2] + 1;
     pixels_ = std::min(kStretch, s_.out[2]);
     const int64_t whole = ceil_div(pixels_, kFewPixels) * kFewPixels;
@@ -103,7 +104,7 @@ class Rows {
     chunk.step = s_.stride[2] * s_.channels;
     chunk.filters = s_.filters;
     chunk.pitch = pitch;
-    chunk.epilogue = &r_.epilogue;
+    chunk.epilogue = &epilogue_;
     chunk.scale = r_.epilogue.scale ? r_.epilogue.scale + n_ * s_.filters : nullptr;
     const int64_t end = std::min(s_.out[2], x_ + kStretch);
     for (int64_t x = x_; x < end; x += kFewPixels) {
@@ -147,6 +148,7 @@ class Rows {
 
   const Request<T>& r_;
   const Shape& s_;
+  Epilogue<T> epilogue_;
   const T* packed_;
   Scratch scratch_;
   int64_t extent_;        // columns under the kernel
