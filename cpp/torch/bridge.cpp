@@ -1,5 +1,8 @@
 #include "bridge.h"
 
+#include <algorithm>
+#include <iterator>
+
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
@@ -31,6 +34,31 @@ constexpr Row kRows[] = {
     {ScalarType::UInt64, DType::uint64},
 };
 
+/// By torch's numbers of dtypes: asking torch takes a call for each.
+constexpr int32_t kCodes = 128;
+struct Codes {
+  DataType types[kCodes] = {};
+
+  Codes() {
+    for (const Row& row : kRows) types[code(row.scalar_type)] = data_type(row.dtype);
+    for (const Foreign& row : kForeign) types[code(row.scalar_type)] = row.type;
+  }
+  static int32_t code(ScalarType type) { return static_cast<int32_t>(type); }  // never renumbered: files contain it
+  static const Codes& all() {
+    static const Codes codes;
+    return codes;
+  }
+  /// A result that no kernel knows is refused with its argument.
+  static int32_t of(DType dtype) {
+    static const std::vector<int32_t> codes = [] {
+      std::vector<int32_t> found(std::size(kRows) + 1, code(ScalarType::Float8_e5m2));
+      for (const Row& row : kRows) found[static_cast<size_t>(row.dtype)] = code(row.scalar_type);
+      return found;
+    }();
+    return codes[static_cast<size_t>(dtype)];
+  }
+};
+
 class TorchContext final : public Context {
  public:
   int num_threads() const override { return inside ? 1 : static_cast<int>(torch::stable::get_num_threads()); }
@@ -52,16 +80,14 @@ thread_local bool TorchContext::inside = false;
 
 /// The pages of a fresh result are faulted in while a kernel writes them: the 4096 faults of 16 MiB take longer than
 /// most kernels. NumPy also requests huge pages (from 4 MiB on), torch does not.
-void prefer_huge_pages(const TensorView& fresh) {
+void prefer_huge_pages(const void* fresh, uintptr_t bytes) {
 #if defined(__linux__)
   constexpr uintptr_t kPage = 4096, kMin = 4 << 20;
-  const auto begin = (reinterpret_cast<uintptr_t>(fresh.data) + kPage - 1) / kPage * kPage;
-  const auto end =
-      (reinterpret_cast<uintptr_t>(fresh.data) + static_cast<uintptr_t>(fresh.numel()) * size_of(dtype_of(fresh))) /
-      kPage * kPage;
+  const auto begin = (reinterpret_cast<uintptr_t>(fresh) + kPage - 1) / kPage * kPage;
+  const auto end = (reinterpret_cast<uintptr_t>(fresh) + bytes) / kPage * kPage;
   if (end > begin && end - begin >= kMin) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
 #else
-  (void)fresh;
+  (void)fresh, (void)bytes;
 #endif
 }
 
@@ -76,34 +102,38 @@ TensorView view(const Tensor& tensor) {
   TensorView result;
   result.data = const_cast<void*>(tensor.const_data_ptr());
   result.device.type = tensor.is_cpu() ? kCpu : tensor.is_cuda() ? kCuda : 0;
-  result.device.id = tensor.is_cpu() ? 0 : tensor.get_device_index();
+  result.device.id = result.device.type == kCpu ? 0 : tensor.get_device_index();
   result.ndim = static_cast<int32_t>(tensor.dim());
   result.shape = tensor.sizes().data();
   result.strides = tensor.strides().data();
-  for (const Row& row : kRows)
-    if (row.scalar_type == tensor.scalar_type()) result.dtype = data_type(row.dtype);
-  for (const Foreign& row : kForeign)
-    if (row.scalar_type == tensor.scalar_type()) result.dtype = row.type;
+  int32_t code = -1;
+  STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_get_dtype(tensor.get(), &code));
+  if (code >= 0 && code < kCodes) result.dtype = Codes::all().types[code];
   return result;
 }
 
-ScalarType scalar_type(DType dtype) {
-  for (const Row& row : kRows)
-    if (row.dtype == dtype) return row.scalar_type;
-  return ScalarType::Float8_e5m2;  // no kernel knows it: the op refuses its argument
-}
-
-Tensor new_result(const Tensor& like, const std::vector<int64_t>& shape, ScalarType dtype) {
-  Tensor result = torch::stable::new_empty(like, shape, dtype);
-  if (result.is_cpu()) prefer_huge_pages(view(result));
-  return result;
-}
-
-Tensor new_channels_last_result(const Tensor& like, const std::vector<int64_t>& shape, ScalarType dtype) {
-  const auto format = shape.size() == 4 ? torch::headeronly::MemoryFormat::ChannelsLast
-                                        : torch::headeronly::MemoryFormat::ChannelsLast3d;
-  Tensor result = torch::stable::empty(shape, dtype, std::nullopt, like.device(), std::nullopt, format);
-  if (result.is_cpu()) prefer_huge_pages(view(result));
+Tensor new_result(const Tensor& like, const std::vector<int64_t>& shape, DType dtype, bool channels_last) {
+  const size_t rank = shape.size();
+  std::vector<int64_t> strides(rank);
+  int64_t stride = 1;
+  const auto next = [&](size_t d) {  // as torch: only channels_last strides of empty tensors are zero
+    strides[d] = stride;
+    const int64_t size = channels_last ? shape[d] : std::max<int64_t>(1, shape[d]);
+    if (__builtin_mul_overflow(stride, size, &stride))
+      detail::fail(ErrorKind::memory, "the result of ", rank, " dimensions does not fit in memory");
+  };
+  if (channels_last) next(1);
+  for (size_t d = rank; d-- > 0;)
+    if (!channels_last || d != 1) next(d);
+  int32_t type = 0, index = -1;
+  STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_get_device_type(like.get(), &type));
+  STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_get_device_index(like.get(), &index));
+  // Not torch.empty: the dispatcher takes longer than a small kernel.
+  AtenTensorHandle handle = nullptr;
+  STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_empty_strided(static_cast<int64_t>(rank), shape.data(), strides.data(),
+                                                         Codes::all().of(dtype), type, index, &handle));
+  Tensor result(handle);
+  if (result.is_cpu()) prefer_huge_pages(result.mutable_data_ptr(), static_cast<uintptr_t>(stride) * size_of(dtype));
   return result;
 }
 

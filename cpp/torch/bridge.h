@@ -26,12 +26,8 @@ const Context& context();
 
 /// A view of a tensor; valid while the tensor lives.
 TensorView view(const Tensor& tensor);
-/// The torch dtype of a result.
-ScalarType scalar_type(DType dtype);
-
 /// A dense uninitialised result on the input's device.
-Tensor new_result(const Tensor& like, const std::vector<int64_t>& shape, ScalarType dtype);
-Tensor new_channels_last_result(const Tensor& like, const std::vector<int64_t>& shape, ScalarType dtype);
+Tensor new_result(const Tensor& like, const std::vector<int64_t>& shape, DType dtype, bool channels_last);
 bool is_channels_last(const TensorView& view);
 
 /// The text that python/fastcnn/_errors.py turns back into an exception of the right type.

@@ -17,12 +17,13 @@ class TorchFront {
 
   class Result {
    public:
-    explicit Result(Tensor tensor) : tensor_(std::move(tensor)) {}
-    TensorView view() const { return torch_bridge::view(tensor_); }
+    explicit Result(Tensor tensor) : tensor_(std::move(tensor)), view_(torch_bridge::view(tensor_)) {}
+    const TensorView& view() const { return view_; }
     const Tensor& array() const { return tensor_; }
 
    private:
     Tensor tensor_;
+    TensorView view_;
   };
 
   explicit TorchFront(const char* op) : op_(op) {}
@@ -42,10 +43,10 @@ class TorchFront {
   Tensor contiguous(const Tensor& tensor) const { return torch::stable::contiguous(tensor); }
 
   Result result(const std::vector<int64_t>& shape, DType dtype) const {
-    return Result(new_result(*first_, shape, scalar_type(dtype)));
+    return Result(new_result(*first_, shape, dtype, false));
   }
   Result channels_last(const std::vector<int64_t>& shape, DType dtype) const {
-    return Result(new_channels_last_result(*first_, shape, scalar_type(dtype)));
+    return Result(new_result(*first_, shape, dtype, true));
   }
   /// As in torch's own ops: channels_last if a 4-D or 5-D `like` is (Tensor::suggest_memory_format;
   /// torch._prims_common.suggest_memory_format in fakes), else contiguous.

@@ -227,9 +227,8 @@ _weight_grad: Callable[..., Any] = register_op(
 )
 
 
-def _autocast(input: Tensor, *others: Tensor | None) -> tuple[Tensor | None, ...]:
+def _autocast(device: str, input: Tensor, *others: Tensor | None) -> tuple[Tensor | None, ...]:
     """As torch's own convolutions, these run in the lower precision under autocast."""
-    device = input.device.type
     # The devices by name: `torch.amp.is_autocast_available` cannot be traced before torch 2.11.
     if device not in ("cpu", "cuda") or not torch.is_autocast_enabled(device) or input.dtype == torch.float64:
         return (input, *others)
@@ -241,13 +240,13 @@ def _public(name: str, op: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """Return an op as users call it: on one device, and under autocast."""
 
     def call(input: Tensor, weight: Tensor, bias: Tensor | None, *rest: Any) -> Tensor:
+        device = input.device
         for argument, value in (("weight", weight), ("bias", bias)):
-            if value is not None and value.device != input.device:
+            if value is not None and value.device != device:
                 raise TypeError(
-                    f"{name}{input.dim() - 2}d: expected {argument} on the input's device {input.device}, "
-                    f"got {value.device}"
+                    f"{name}{input.dim() - 2}d: expected {argument} on the input's device {device}, got {value.device}"
                 )
-        return op(*_autocast(input, weight, bias), *rest)
+        return op(*_autocast(device.type, input, weight, bias), *rest)
 
     return call
 

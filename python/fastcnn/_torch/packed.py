@@ -123,7 +123,7 @@ class PackedConvolution:
         self.bias = None if bias is None else bias.detach()
         self._weight: Tensor | None = weight.detach()
         self._packed: dict[str, Tensor] = {}
-        self._plans: dict[Any, tuple[str, list[int]]] = {}
+        self._plans: dict[Any, tuple[str, tuple[Any, ...]]] = {}
         self._lock = threading.Lock()
 
     @staticmethod
@@ -196,13 +196,16 @@ class PackedConvolution:
         if self._packed:
             self._weight = None
 
-    def plan(self, input: Tensor) -> tuple[str, list[int]]:
-        """Algorithm and output size for this input's shape, remembered."""
-        shape = tuple(input.shape)
+    def plan(self, input: Tensor) -> tuple[str, tuple[Any, ...]]:
+        """Algorithm, and what the op takes after the tensors, for this input's shape; remembered."""
+        shape = input.shape
         key = shape, torch.get_num_threads(), _core.get_conv_algorithm()
         found = self._plans.get(key)
         if found is None:
-            found = self.algorithm(shape), self.output_size(shape[2:])
+            algorithm = self.algorithm(shape)
+            size = self.output_size(shape[2:]) if self.transposed else []
+            rest = (self.weight_size, *self.geometry, self.groups, size, self.activation, self.alpha, algorithm)
+            found = algorithm, rest
             if len(self._plans) > 64:
                 self._plans.clear()
             self._plans[key] = found
@@ -226,22 +229,9 @@ class PackedConvolution:
             input_scale: (N, C), multiplies the input.
             out: written to and returned, where given; may be a channel slice of a larger tensor.
         """
-        algorithm, size = self.plan(input)
-        arguments = (
-            input,
-            self.packed(algorithm) if algorithm not in self._packed else self._packed[algorithm],
-            self.bias,
-            residual,
-            scale,
-            input_scale,
-            self.weight_size,
-            *self.geometry,
-            self.groups,
-            size if self.transposed else [],
-            self.activation,
-            self.alpha,
-            algorithm,
-        )
+        algorithm, rest = self.plan(input)
+        weight = self._packed[algorithm] if algorithm in self._packed else self.packed(algorithm)
+        arguments = (input, weight, self.bias, residual, scale, input_scale, *rest)
         if out is None:
             result: Tensor = _packed(*arguments)
             return result

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -42,6 +42,8 @@ def _load_cuda() -> str | None:
 why_no_cuda = _load()
 
 Fake = Callable[..., Any]
+# Other classes have a dispatch of their own, which may need autograd.
+_PLAIN = (Tensor, torch.nn.Parameter)
 # Callables by op name, filled by `register_op`.
 TENSOR_OPS: dict[str, Callable[..., Any]] = {}
 
@@ -172,6 +174,15 @@ def _moves(args: Sequence[Any]) -> bool:
     return any(isinstance(a, Tensor) and _dual(a).tangent is not None for a in args)
 
 
+def _skips_autograd(tensors: Iterable[Tensor | None]) -> bool:
+    """Return whether autograd has nothing to do: its detour through Python takes longer than a small op."""
+    wanted = torch.is_grad_enabled()
+    for t in tensors:
+        if t is not None and (type(t) not in _PLAIN or (wanted and t.requires_grad)):
+            return False
+    return not torch._C._len_torch_dispatch_stack()
+
+
 def register_op(
     name: str,
     *,
@@ -197,6 +208,7 @@ def register_op(
         batch: see `torch.library.register_vmap`, for ops whose arguments are not simply images.
     """
     op = getattr(torch.ops.fastcnn, name).default
+    tensors = [i for i, a in enumerate(op._schema.arguments) if str(a.type) in ("Tensor", "Optional[Tensor]")]
     torch.library.register_fake(f"fastcnn::{name}", fake)
 
     differentiable = backward is not None
@@ -236,6 +248,9 @@ def register_op(
                     return transformable.apply(*args)
                 if _moves(args):
                     raise _no_formula(name)
+            elif _skips_autograd([args[i] for i in tensors]):
+                with torch._C._AutoDispatchBelowAutograd():
+                    return op(*args)
             return op(*args)
         except NotImplementedError as error:
             if "Could not run" not in str(error):

@@ -40,18 +40,21 @@ def is_plain_call(input: Tensor, *parameters: Tensor | None) -> bool:
     of the input's dtype: inference tensors count no versions, and `functional_call` and parametrisations pass
     tensors that live for one call.
     """
-    if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
-        return False
-    if type(input) not in (Tensor, torch.nn.Parameter):
-        return False
-    present = [p for p in parameters if p is not None]
-    if any(type(p) is not torch.nn.Parameter or p.is_inference() or p.dtype != input.dtype for p in present):
-        return False
-    if torch.is_grad_enabled() and (input.requires_grad or any(p.requires_grad for p in present)):
-        return False
-    return not (
-        torch.is_autocast_enabled("cpu")
+    if (
+        torch.compiler.is_compiling()
+        or torch._C._get_tracing_state() is not None
         or torch._C._len_torch_dispatch_stack()
         or torch._C._functorch.peek_interpreter_stack() is not None
         or forward_ad._current_level >= 0
-    )
+        or torch.is_autocast_enabled("cpu")
+    ):
+        return False
+    wanted, dtype = torch.is_grad_enabled(), input.dtype
+    if type(input) not in (Tensor, torch.nn.Parameter) or (wanted and input.requires_grad):
+        return False
+    for p in parameters:
+        if p is None:
+            continue
+        if type(p) is not torch.nn.Parameter or p.dtype != dtype or p.is_inference() or (wanted and p.requires_grad):
+            return False
+    return True

@@ -17,6 +17,8 @@ from fastcnn._dispatch import as_batch
 from fastcnn._torch.packed import PackedConvolution
 from fastcnn.nn import _modes
 
+# One for all layers: making a copy moves no values yet, PackedConvolution packs at its first call.
+_packing = threading.Lock()
 # Steps of fused optimisers: they write to parameters without counting it as a new version.
 _uncounted_steps = 0
 
@@ -31,28 +33,26 @@ register_optimizer_step_post_hook(_after_step)
 
 
 class _PackedCopy:
-    """The packed copy of a layer's weight and bias, for as long as nothing has changed that can be noticed."""
+    """A packed copy of a layer's weight and bias, and what tells that they have not changed since."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._parameters: tuple[Callable[[], Tensor | None], ...] = ()
-        self._storage: tuple[Tensor, ...] = ()
-        self._key: object = None
-        self._packed: PackedConvolution | None = None
+    def __init__(self, weight: Tensor, bias: Tensor | None, settings: dict[str, Any]) -> None:
+        self.packed = PackedConvolution(weight.detach(), None if bias is None else bias.detach(), **settings)
+        self._settings, self._steps = settings, _uncounted_steps
+        parameters = [p for p in (weight, bias) if p is not None]
+        self._weight, self._bias = weakref.ref(weight), None if bias is None else weakref.ref(bias)
+        self._versions = [(p.data_ptr(), p._version) for p in parameters]
+        # Kept, or an address could be another tensor's once this one is freed.
+        self._storage = [p.detach() for p in parameters]
 
-    def get(self, weight: Tensor, bias: Tensor | None, settings: dict[str, Any]) -> PackedConvolution:
-        parameters = [weight] if bias is None else [weight, bias]
-        key = (settings, _uncounted_steps, [(p.data_ptr(), p._version) for p in parameters])
-        with self._lock:
-            same = len(parameters) == len(self._parameters) and key == self._key
-            if not same or any(r() is not p for r, p in zip(self._parameters, parameters, strict=True)):
-                self._packed = PackedConvolution(weight.detach(), None if bias is None else bias.detach(), **settings)
-                self._parameters = tuple(weakref.ref(p) for p in parameters)
-                # Kept, or the address in the key could be another tensor's once this one is freed.
-                self._storage = tuple(p.detach() for p in parameters)
-                self._key = key
-            assert self._packed is not None
-            return self._packed
+    def serves(self, weight: Tensor, bias: Tensor | None, settings: dict[str, Any]) -> bool:
+        """Tell whether nothing has changed that can be noticed."""
+        if self._weight() is not weight or self._steps != _uncounted_steps or self._settings != settings:
+            return False
+        if (weight.data_ptr(), weight._version) != self._versions[0]:
+            return False
+        if bias is None or self._bias is None:
+            return bias is None and self._bias is None
+        return self._bias() is bias and (bias.data_ptr(), bias._version) == self._versions[1]
 
 
 class _Packing(torch.nn.Module):
@@ -70,9 +70,13 @@ class _Packing(torch.nn.Module):
         """The packed weights where this call may use them."""
         if self.training or weight.numel() == 0 or not _modes.is_plain_call(input, weight, bias):
             return None
-        # setdefault: threads that come at once agree on one copy.
-        copy: _PackedCopy = self.__dict__.get("_packed_copy") or self.__dict__.setdefault("_packed_copy", _PackedCopy())
-        return copy.get(weight, bias, settings)
+        copy: _PackedCopy | None = self.__dict__.get("_packed_copy")
+        if copy is None or not copy.serves(weight, bias, settings):
+            with _packing:  # threads that come at once agree on one copy
+                copy = self.__dict__.get("_packed_copy")
+                if copy is None or not copy.serves(weight, bias, settings):
+                    copy = self.__dict__["_packed_copy"] = _PackedCopy(weight, bias, settings)
+        return copy.packed
 
     def train(self, mode: bool = True) -> Any:
         if mode:
@@ -90,11 +94,9 @@ class _Packing(torch.nn.Module):
 
 
 def _run(packed: PackedConvolution, input: Tensor, spatial_dims: int) -> Tensor:
-    # No gradient is wanted, and a small layer takes less time than autograd's detour through Python.
-    with torch._C._AutoDispatchBelowAutograd():
-        if input.dim() == spatial_dims + 1:
-            return packed(as_batch(input)).squeeze(0)
-        return packed(input)
+    if input.dim() == spatial_dims + 1:
+        return packed(as_batch(input)).squeeze(0)
+    return packed(input)
 
 
 class _Convolution(_Packing, torch.nn.modules.conv._ConvNd):

@@ -17,7 +17,9 @@ namespace {
 
 constexpr int64_t kWeightsInCache = int64_t{1} << 20;  // bytes; beyond them some tiles share a pass over the weights
 constexpr int64_t kTilesPerPass = 16;
-constexpr int64_t kPatchBytes = int64_t{256} << 10;  // beyond them a patch holds fewer groups
+constexpr int64_t kPanelsInCache = int64_t{20} << 10;
+constexpr int64_t kTilesInCache = int64_t{12} << 10;  // bytes of the input of tiles that one call computes
+constexpr int64_t kPatchBytes = int64_t{256} << 10;   // beyond them a patch holds fewer groups
 
 template <class T>
 int64_t packed_size(const Shape& s) {
@@ -82,9 +84,10 @@ class Cell {
     const int64_t pass = std::min(weights > kWeightsInCache ? kTilesPerPass : 1, tile_end - tile_begin);
     const int64_t first_group = column_begin / plan_.num_panels, end_group = ceil_div(column_end, plan_.num_panels);
     prepare(pass, end_group - first_group);
-    for (int64_t first = tile_begin; first < tile_end; first += pass) {
-      const int64_t count = std::min(pass, tile_end - first);
+    for (int64_t first = tile_begin, count = 0; first < tile_end; first += count) {
+      count = std::min(pass, tile_end - first);
       for (int64_t i = 0; i < count; ++i) locate(first + i, tiles_[i]);
+      alike_ = count == 1 && tiles_[0].in_place ? tiles_alike(first, tile_end) : 1;
       for (int64_t column = column_begin; column < column_end;) {
         const int64_t group = column / plan_.num_panels, begin = column % plan_.num_panels;
         const int64_t end = std::min(plan_.num_panels, begin + column_end - column);
@@ -93,6 +96,7 @@ class Cell {
         run_group(count, group, begin, end);
         column += end - begin;
       }
+      if (alike_ > 1) count = alike_;
     }
   }
 
@@ -170,6 +174,23 @@ class Cell {
                     from + (tile.pixels - 1) * s_.stride[2] + (s_.kernel[2] - 1) * s_.dilation[2] < s_.in[2];
   }
 
+  /// The number of tiles from tiles_[0] on that are read in place too and have as many pixels. One call computes them;
+  /// panel by panel, if the panels are too large for the L1 cache, with few enough tiles for their input to stay there.
+  bool panel_by_panel() const {
+    return plan_.packing.block_terms * plan_.num_panels * plan_.routines.panel_lanes * kBytes > kPanelsInCache;
+  }
+  int64_t tiles_alike(int64_t first, int64_t end) const {
+    const Tile<T>& tile = tiles_[0];
+    const int64_t i = first - row_begin_, step = tile.pixels * s_.stride[2];
+    const int64_t same = (i < plan_.larger_tiles ? plan_.larger_tiles : plan_.tiles_per_row) - i;
+    const int64_t last = under(tile.x, 2) + (tile.pixels - 1) * s_.stride[2] + (s_.kernel[2] - 1) * s_.dilation[2];
+    const int64_t inside = (s_.in[2] - 1 - last) / step + 1;
+    const int64_t bytes = step * plan_.work.src.stride[2] * s_.kernel[0] * s_.kernel[1] * kBytes;
+    const int64_t cached =
+        !panel_by_panel() ? same : std::max<int64_t>(1, kTilesInCache / std::max<int64_t>(1, std::abs(bytes)));
+    return std::min({same, inside, cached, end - first});
+  }
+
   void next_row(int64_t& n, int64_t& z, int64_t& y, int64_t& x) const {
     x = 0;
     if (++y < s_.out[1]) return;
@@ -234,6 +255,11 @@ class Cell {
           const Tile<T>& tile = tiles_[i];
           set_source(i, group, part, j == begin, args);
           args.pixels = tile.pixels;
+          args.tiles = alike_;
+          args.panel_by_panel = panel_by_panel();
+          args.src_step = tile.pixels * args.stride;
+          args.dst_step = tile.pixels * plan_.work.dst.stride[2];
+          args.residual_step = tile.pixels * plan_.work.epilogue.residual.stride[2];
           args.dst = tile.dst;
           args.residual = plan_.work.epilogue.residual.data ? tile.residual : nullptr;
           args.scale = plan_.work.epilogue.scale ? tile.scale : nullptr;
@@ -361,6 +387,7 @@ class Cell {
   const T* packed_;
   Scratch scratch_;
   Tile<T>* tiles_ = nullptr;
+  int64_t alike_ = 1;  // tiles that one call computes
   // The last tile's row, and the segments that meet the image there.
   int64_t row_begin_ = -(int64_t{1} << 62), row_n_ = -1, row_z_ = 0, row_y_ = 0;
   Segments in_place_ = {}, in_patch_ = {};

@@ -27,18 +27,21 @@ struct FewChunk {
   int64_t pitch;  ///< filters, filled up
   const Epilogue<T>* epilogue;
   T* dst;
-  int64_t dst_stride;
-  const T* residual;  ///< or null
+  int64_t dst_stride;  ///< of pixels with adjacent filters; in planes, of filters with adjacent pixels
+  const T* residual;   ///< or null
   int64_t residual_stride;
   const T* scale;  ///< [filters] or null
 };
 
 template <class T>
-using FewRoutine = void (*)(const FewChunk<T>&);
+struct FewRoutines {
+  void (*pixels)(const FewChunk<T>&);
+  void (*planes)(const FewChunk<T>&);  ///< step 1, and every run is one term
+};
 
 struct FewChannelsKernels {
-  FewRoutine<float> f32;
-  FewRoutine<double> f64;
+  FewRoutines<float> f32;
+  FewRoutines<double> f64;
 };
 
 }  // namespace fastcnn::conv

@@ -11,6 +11,7 @@ namespace fastcnn::conv {
 namespace {
 
 constexpr int64_t kRingBytes = int64_t{256} << 10;  // lines that are kept for later rows
+constexpr int kDealt = 17;                          // copies of fewer channels have a constant length
 constexpr int64_t kMaxColumns = int64_t{1} << 20;   // between a kernel's first column and its last
 
 template <class T>
@@ -120,7 +121,8 @@ class Rows {
     for (int64_t i = 0; i < pixels; ++i, from += from_stride, to += to_stride) std::copy_n(from, s_.groups, to);
   }
 
-  /// The row of the input as lines, one for each remainder of its padded columns by the stride.
+  /// The row of the input as lines, one for each remainder of its padded columns by the stride. What lies outside the
+  /// image stays zero, as the columns inside are the same for all rows.
   const T* fetch(int64_t z, int64_t y, int64_t j) {
     const int64_t slot = ring_ ? y % slots_ : j;
     T* to = buffer_ + slot * line_;
@@ -135,24 +137,13 @@ class Rows {
     const int64_t last = std::clamp<int64_t>(s_.in[2] + s_.pad[2], first, columns_);
     if (last > first) from += (first - s_.pad[2]) * src.stride[2];
     if (step == 1) {
-      std::fill_n(to, first * c, T(0));
       if (src.stride[2] == c)
         std::copy_n(from, (last - first) * c, to + first * c);
       else
         copy(from, src.stride[2], to + first * c, c, last - first);
-      std::fill_n(to + last * c, (columns_ - last) * c, T(0));
       return to;
     }
-    for (int64_t f = 0; f < std::min(step, columns_); ++f)
-      std::fill_n(to + f * pitch_, ceil_div(columns_, step) * c, T(0));
-    int64_t q = first;
-    if (step == 2 && c == 1 && src.stride[2] == 1) {
-      if (q % 2 == 1 && q < last) to[pitch_ + q / 2] = *from++, ++q;
-      const int64_t pairs = (last - q) / 2;
-      kernels<T>().split(from, pairs, to + q / 2, to + pitch_ + q / 2);
-      from += 2 * pairs, q += 2 * pairs;
-    }
-    for (; q < last; ++q, from += src.stride[2]) std::copy_n(from, c, to + q % step * pitch_ + q / step * c);
+    kernels<T>().deal(from, src.stride[2], c, step, first, last, to, pitch_);
     return to;
   }
 
@@ -177,13 +168,11 @@ class Rows {
 }  // namespace
 
 // Measured with 1 to 480 channels, 3 x 3 to 1 x 61 taps, strides 1 and 2 on 14 x 14 to 512 x 512 pixels (Zen 3). Eight
-// channels fill a vector; copying pixels of several channels apart takes longer than a stride's idle lanes.
-bool lines_win(const Shape& s) {
-  return lines_fit(s) && (s.groups < 4 || (s.groups < kGroupedBlock && s.groups != 8 && s.stride[2] == 1));
-}
+// channels fill a vector of AVX2, and short kernels have a tile of their own (grouped_simd.inl).
+bool lines_win(const Shape& s) { return lines_fit(s) && s.groups < kGroupedBlock; }
 bool planes_win(const Shape& s) {
   return lines_fit(s) && s.out[2] >= 16 &&
-         (s.groups < 4 || (s.groups < kGroupedBlock && s.stride[2] == 1 && s.out[2] >= 64));
+         (s.groups < 4 || (s.groups < kGroupedBlock && s.stride[2] <= 2 && s.out[2] >= 64));
 }
 
 template <class T>

@@ -29,8 +29,10 @@ template <class T>
 struct LineRoutines {
   int64_t lanes;
   void (*line)(const Line<T>&);
-  /// Elements 0, 2, 4... of src, and 1, 3, 5...; n of each.
-  void (*split)(const T* src, int64_t n, T* even, T* odd);
+  /// Copies columns [first, last) of a row, `from` being the first: column q to element q / step * channels of line
+  /// q % step. Lines have this pitch.
+  void (*deal)(const T* from, int64_t from_stride, int64_t channels, int64_t step, int64_t first, int64_t last, T* to,
+               int64_t pitch);
 };
 
 struct LineKernels {

@@ -79,6 +79,7 @@ struct EverySecond {
   static constexpr int at(int i) { return 2 * i + first; }
 };
 
+/// Adjacent values, to two lines.
 template <class T>
 void split(const T* src, int64_t n, T* even, T* odd) {
   int64_t i = 0;
@@ -90,11 +91,54 @@ void split(const T* src, int64_t n, T* even, T* odd) {
   for (; i < n; ++i) even[i] = src[2 * i], odd[i] = src[2 * i + 1];
 }
 
+/// kWhole >= C values are copied at a time, which is one instruction. They reach into the next pixel, from where and to
+/// where it is dealt; the last pixels are copied exactly.
+template <class T, int C, int kWhole>
+void deal_of(const T* from, int64_t from_stride, int64_t step, int64_t q, int64_t last, T* to, int64_t pitch) {
+  T* at = to + q / step * C;
+  int64_t f = q % step;
+  const int64_t exact = last - step;
+  for (; q < exact && f != 0; ++q, from += from_stride) {
+    __builtin_memcpy(at + f * pitch, from, C * sizeof(T));
+    if (++f == step) f = 0, at += C;
+  }
+  if (step == 2)
+    for (; q + 1 < exact; q += 2, from += 2 * from_stride, at += C) {
+      __builtin_memcpy(at, from, kWhole * sizeof(T));
+      __builtin_memcpy(at + pitch, from + from_stride, kWhole * sizeof(T));
+    }
+  for (; q < last; ++q, from += from_stride) {
+    __builtin_memcpy(at + f * pitch, from, C * sizeof(T));
+    if (++f == step) f = 0, at += C;
+  }
+}
+
+template <class T>
+void deal(const T* from, int64_t from_stride, int64_t channels, int64_t step, int64_t q, int64_t last, T* to,
+          int64_t pitch) {
+  if (channels == 1 && from_stride == 1 && step == 2) {
+    if (q % 2 == 1 && q < last) to[pitch + q / 2] = *from++, ++q;
+    const int64_t pairs = q < last ? (last - q) / 2 : 0;
+    split(from, pairs, to + q / 2, to + pitch + q / 2);
+    if (q + 2 * pairs < last) to[q / 2 + pairs] = from[2 * pairs];
+    return;
+  }
+  using DealOf = void (*)(const T*, int64_t, int64_t, int64_t, int64_t, T*, int64_t);
+  static constexpr DealOf table[] = {deal_of<T, 1, 1>, deal_of<T, 2, 2>, deal_of<T, 3, 4>, deal_of<T, 4, 4>,
+                                     deal_of<T, 5, 8>, deal_of<T, 6, 8>, deal_of<T, 7, 8>, deal_of<T, 8, 8>};
+  if (channels <= 8) return table[channels - 1](from, from_stride, step, q, last, to, pitch);
+  for (; q < last; ++q, from += from_stride) {
+    T* at = to + q % step * pitch + q / step * channels;
+    for (int64_t c = 0; c + 8 <= channels; c += 8) __builtin_memcpy(at + c, from + c, 8 * sizeof(T));
+    __builtin_memcpy(at + channels - 8, from + channels - 8, 8 * sizeof(T));
+  }
+}
+
 }  // namespace
 
 extern const conv::LineKernels line_kernels = {
-    {lanes<float>, line<float>, split<float>},
-    {lanes<double>, line<double>, split<double>},
+    {lanes<float>, line<float>, deal<float>},
+    {lanes<double>, line<double>, deal<double>},
 };
 
 }  // namespace fastcnn::FASTCNN_ISA

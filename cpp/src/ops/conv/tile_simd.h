@@ -36,10 +36,13 @@ struct TileArgs {
   int64_t block_stride;  ///< from one filter block to the next
   const Panel* panels;
   int64_t num_panels;
-  int pixels;        ///< 1 ... tile_pixels
-  int64_t filter;    ///< the group's first
-  T* const* dst;     ///< [pixels]
-  bool first, last;  ///< block of terms: starts from the bias or from what dst holds; applies the epilogue
+  int pixels;  ///< 1 ... tile_pixels
+  // Tiles that follow one another in a row: from the input, result and residual of one to those of the next.
+  int64_t tiles, src_step, dst_step, residual_step;
+  bool panel_by_panel;  ///< else tile by tile
+  int64_t filter;       ///< the group's first
+  T* const* dst;        ///< [pixels]
+  bool first, last;     ///< block of terms: starts from the bias or from what dst holds; applies the epilogue
   const Epilogue<T>* epilogue;
   const T* const* residual;  ///< [pixels] or null
   const T* const* scale;     ///< [pixels] or null

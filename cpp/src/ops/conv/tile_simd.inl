@@ -109,34 +109,34 @@ FASTCNN_INLINE void start(const TileArgs<T>& a, int64_t filter, bool whole, Vec<
   }
 }
 
-/// Adds the missing terms to the first n sums of rows of `width` sums, and stores them.
+/// Adds the missing terms to the first n sums of rows of `width` sums, and stores them. offset: of a tile's result.
 template <class T>
 __attribute__((noinline)) void put_part(const TileArgs<T>& a, const Bounds<T>& bounds, const T* sums, int64_t width,
-                                        int64_t filter, int64_t n) {
+                                        int64_t filter, int64_t n, int64_t offset) {
   for (int p = 0; p < a.pixels; ++p)
     for (int64_t f = 0; f < n; f += lanes<T>) {
       Vec<T> sum = load(sums + p * width + f);
       if (!a.first) {
-        sum += load_first(a.dst[p] + filter + f, n - f);
+        sum += load_first(a.dst[p] + offset + filter + f, n - f);
       } else if (a.epilogue->bias) {
         sum += load_first(a.epilogue->bias + filter + f, n - f);
       }
-      store_first(a.dst[p] + filter + f, bound(sum, bounds), n - f);
+      store_first(a.dst[p] + offset + filter + f, bound(sum, bounds), n - f);
     }
 }
 
 template <class T, int P, int V>
-FASTCNN_INLINE void put_whole(const TileArgs<T>& a, Bounds<T> bounds, int64_t filter, Vec<T> (&sum)[P][V]) {
+FASTCNN_INLINE void put_whole(const TileArgs<T>& a, Bounds<T> bounds, int64_t offset, Vec<T> (&sum)[P][V]) {
   keep(bounds.lower);
   keep(bounds.upper);
   if (a.first) {
     FASTCNN_UNROLL for (int p = 0; p < P; ++p) {
-      T* dst = a.dst[p] + filter;
+      T* dst = a.dst[p] + offset;
       FASTCNN_UNROLL for (int v = 0; v < V; ++v) store(dst + v * lanes<T>, bound(sum[p][v], bounds));
     }
   } else {
     FASTCNN_UNROLL for (int p = 0; p < P; ++p) {
-      T* dst = a.dst[p] + filter;
+      T* dst = a.dst[p] + offset;
       FASTCNN_UNROLL for (int v = 0; v < V; ++v)
           store(dst + v * lanes<T>, bound(sum[p][v] + load(dst + v * lanes<T>), bounds));
     }
@@ -145,7 +145,8 @@ FASTCNN_INLINE void put_whole(const TileArgs<T>& a, Bounds<T> bounds, int64_t fi
 
 /// Lanes hold [pixel][filter][N terms]. Adding adjacent lanes once for each factor 2 leaves [pixel][filter].
 template <class T, int P, int V, int N>
-FASTCNN_INLINE void put_split(const TileArgs<T>& a, const Bounds<T>& bounds, const Panel& panel, Vec<T> (&sum)[P][V]) {
+FASTCNN_INLINE void put_split(const TileArgs<T>& a, const Bounds<T>& bounds, const Panel& panel, int64_t offset,
+                              Vec<T> (&sum)[P][V]) {
   constexpr int count = (P * V + N - 1) / N * N, width = V * lanes<T> / N;
   using All = typename MakeLanes<lanes<T>>::type;
   Vec<T> flat[count] = {};
@@ -156,21 +157,23 @@ FASTCNN_INLINE void put_split(const TileArgs<T>& a, const Bounds<T>& bounds, con
   }
   T sums[(count / N + 1) * lanes<T>];
   FASTCNN_UNROLL for (int i = 0; i < count / N; ++i) store(sums + i * lanes<T>, flat[i]);
-  put_part(a, bounds, sums, width, a.filter + panel.first, panel.count < width ? panel.count : width);
+  put_part(a, bounds, sums, width, a.filter + panel.first, panel.count < width ? panel.count : width, offset);
 }
 
 template <class T, int P, int V, int N>
-__attribute__((noinline)) void tile_of(const TileArgs<T>& a, const Panel& panel, const Bounds<T>& bounds) {
+__attribute__((noinline)) void tile_of(const TileArgs<T>& a, const Panel& panel, const Bounds<T>& bounds, int64_t t) {
   constexpr int kStep = N == 1 ? 2 : N;  // terms per round
   const int64_t stride = a.stride * int64_t(sizeof(T)), block_stride = a.block_stride, filter = a.filter + panel.first;
   const bool whole = N == 1 && panel.count >= V * lanes<T>;
+  const T* src = a.src + t * a.src_step;
+  const int64_t offset = t * a.dst_step;
   FASTCNN_UNROLL for (int p = 0; p < P; ++p)  // cache misses of stores would delay the next tile
       FASTCNN_UNROLL for (int i = 0; i < V * FASTCNN_VECTOR_BYTES / 64; ++i)
-          __builtin_prefetch(a.dst[p] + filter + i * (64 / int(sizeof(T))), 1);
+          __builtin_prefetch(a.dst[p] + offset + filter + i * (64 / int(sizeof(T))), 1);
   Vec<T> sum[P][V];
   start<T, P, V>(a, filter, whole, sum);
   for (const Segment *s = a.segments, *end = s + a.num_segments; s != end; ++s) {
-    const char* first = reinterpret_cast<const char*>(a.src + s->offset);
+    const char* first = reinterpret_cast<const char*>(src + s->offset);
     const char* base[4] = {first, first + 4 * stride, first + 8 * stride, first + 12 * stride};
     const T* w = a.weights + panel.weights + s->term / N * kBlock;
     for (int64_t k = s->length / kStep; k > 0; --k) {
@@ -188,19 +191,19 @@ __attribute__((noinline)) void tile_of(const TileArgs<T>& a, const Panel& panel,
     if (N == 1 && s->length % 2) add_terms<T, P, V, N>(base, stride, w, block_stride, sum);
   }
   if constexpr (N > 1) {
-    put_split<T, P, V, N>(a, bounds, panel, sum);
+    put_split<T, P, V, N>(a, bounds, panel, offset, sum);
   } else if (whole) {
-    put_whole<T, P, V>(a, bounds, filter, sum);
+    put_whole<T, P, V>(a, bounds, offset + filter, sum);
   } else {
     constexpr int width = V * lanes<T>;
     T sums[P * width];
     FASTCNN_UNROLL for (int i = 0; i < P * V; ++i) store(sums + i * lanes<T>, sum[i / V][i % V]);
-    put_part(a, bounds, sums, width, filter, panel.count);
+    put_part(a, bounds, sums, width, filter, panel.count, offset);
   }
 }
 
 template <class T>
-using TileOf = void (*)(const TileArgs<T>&, const Panel&, const Bounds<T>&);
+using TileOf = void (*)(const TileArgs<T>&, const Panel&, const Bounds<T>&, int64_t);
 template <class T, int V, int N, int... I>
 FASTCNN_INLINE TileOf<T> tile_of_pixels(int pixels, Lanes<I...>) {
   static constexpr TileOf<T> table[] = {tile_of<T, I + 1, V, N>...};
@@ -212,27 +215,29 @@ void tile(const TileArgs<T>& a) {
   using Pixels = typename MakeLanes<kPixels>::type;
   const bool finishing = a.last && needs_finish(*a.epilogue);
   const Bounds<T> bounds = a.last && !finishing ? bounds_of(*a.epilogue) : no_bounds<T>();
-  for (const Panel *panel = a.panels, *end = panel + a.num_panels; panel != end; ++panel) {
-    if (panel->split == 4)
-      tile_of_pixels<T, kBlockVectors<T>, 4>(a.pixels, Pixels())(a, *panel, bounds);
-    else if (panel->split == 2)
-      tile_of_pixels<T, kBlockVectors<T>, 2>(a.pixels, Pixels())(a, *panel, bounds);
-    else if (kVectors > kBlockVectors<T> && panel->count <= kBlock)
-      tile_of_pixels<T, kBlockVectors<T>, 1>(a.pixels, Pixels())(a, *panel, bounds);
-    else
-      tile_of_pixels<T, kVectors, 1>(a.pixels, Pixels())(a, *panel, bounds);
-  }
+  const int64_t together = a.panel_by_panel ? a.tiles : 1;
+  for (int64_t first = 0; first < a.tiles; first += together)
+    for (const Panel *panel = a.panels, *end = panel + a.num_panels; panel != end; ++panel) {
+      const TileOf<T> run = panel->split == 4   ? tile_of_pixels<T, kBlockVectors<T>, 4>(a.pixels, Pixels())
+                            : panel->split == 2 ? tile_of_pixels<T, kBlockVectors<T>, 2>(a.pixels, Pixels())
+                            : kVectors > kBlockVectors<T> && panel->count <= kBlock
+                                ? tile_of_pixels<T, kBlockVectors<T>, 1>(a.pixels, Pixels())
+                                : tile_of_pixels<T, kVectors, 1>(a.pixels, Pixels());
+      for (int64_t t = first; t < first + together; ++t) run(a, *panel, bounds, t);
+    }
   if (!finishing) return;
   const Panel& last = a.panels[a.num_panels - 1];
   const int64_t filter = a.filter + a.panels[0].first, filters = last.first + last.count - a.panels[0].first;
   T* dst[kPixels];
   const T *residual[kPixels], *scale[kPixels];
-  for (int p = 0; p < a.pixels; ++p) {
-    dst[p] = a.dst[p] + filter;
-    if (a.residual) residual[p] = a.residual[p] + filter;
-    if (a.scale) scale[p] = a.scale[p] + filter;
+  for (int64_t t = 0; t < a.tiles; ++t) {
+    for (int p = 0; p < a.pixels; ++p) {
+      dst[p] = a.dst[p] + t * a.dst_step + filter;
+      if (a.residual) residual[p] = a.residual[p] + t * a.residual_step + filter;
+      if (a.scale) scale[p] = a.scale[p] + filter;
+    }
+    finish<T>(*a.epilogue, a.pixels, dst, a.residual ? residual : nullptr, a.scale ? scale : nullptr, filters);
   }
-  finish<T>(*a.epilogue, a.pixels, dst, a.residual ? residual : nullptr, a.scale ? scale : nullptr, filters);
 }
 
 // --- copies of the input --------------------------------------------------------------------------------------------
