@@ -11,7 +11,6 @@ namespace fastcnn::conv {
 namespace {
 
 constexpr int64_t kRingBytes = int64_t{256} << 10;  // lines that are kept for later rows
-constexpr int kDealt = 17;                          // copies of fewer channels have a constant length
 constexpr int64_t kMaxColumns = int64_t{1} << 20;   // between a kernel's first column and its last
 
 template <class T>
