@@ -62,8 +62,8 @@ def conv2d(
             would be empty though the input is not; the text names the argument.
         TypeError: for different dtypes or devices, or for a dtype that is not floating.
 
-    Algorithms: depthwise, grouped, Winograd F(4x4, 3x3), F(2x2, 3x3) and F(3x3, 2x2), and implicit GEMM, chosen by
-    shape; `fastcnn.set_conv_algorithm` and FASTCNN_CONV_ALGORITHM override the choice. Arithmetic is in float32
+    Algorithms: depthwise, grouped, few channels, Winograd F(4x4, 3x3), F(2x2, 3x3) and F(3x3, 2x2), and implicit GEMM,
+    chosen by shape; `fastcnn.set_conv_algorithm` and FASTCNN_CONV_ALGORITHM override the choice. Arithmetic is in float32
     (float64 for float64); results are within 3e-5 of the output's root mean square of the exact ones, or twice the
     error of torch.
 
