@@ -143,9 +143,16 @@ def test_out_is_any_slice(text):
             assert bool((whole == -1).all())
     backwards = torch.empty(expected.shape).transpose(-1, 1).contiguous().transpose(-1, 1)
     assert_accurate(layer(image, out=backwards), expected)
-    residual = torch.randn_like(expected)
-    wanted = layer(image, residual=residual)
-    assert_accurate(layer(image, residual=residual, out=residual), wanted)  # accumulates in place
+    for x in (image, last(image)):  # accumulates in place
+        residual = torch.randn_like(layer(x))
+        wanted = layer(x, residual=residual)
+        assert torch.equal(layer(x, residual=residual, out=residual), wanted)
+        wide = torch.randn(n, 2 * filters, *size).to(memory_format=torch.channels_last) if len(size) == 2 else None
+        if wide is not None:  # beside the result in each pixel, and over half of it
+            for first in (filters, filters // 2):
+                part = wide[:, first : first + filters]
+                wanted = layer(x, residual=part.clone())
+                assert torch.equal(layer(x, residual=part, out=wide[:, :filters]), wanted)
 
 
 def test_packed_weights_are_portable_and_lazy():

@@ -224,7 +224,7 @@ class PackedConvolution:
 
         Args:
             input: (N, C, spatial...) in any layout; channels_last is fastest.
-            residual: added before the activation; of the result's shape.
+            residual: added before the activation; of the result's shape. It may be `out`.
             scale: (N, K), multiplies the result.
             input_scale: (N, C), multiplies the input.
             out: written to and returned, where given; may be a channel slice of a larger tensor.

@@ -50,7 +50,7 @@ FASTCNN_API ConvGeometry conv_geometry(const std::vector<int64_t>& stride, const
 /// result = activation(convolution(input * input_scale) + bias + residual) * scale. Null terms are omitted.
 struct ConvEpilogue {
   const TensorView* bias = nullptr;         ///< (K)
-  const TensorView* residual = nullptr;     ///< of the result's shape
+  const TensorView* residual = nullptr;     ///< of the result's shape; if it shares the result's memory, it is copied
   const TensorView* scale = nullptr;        ///< (N, K)
   const TensorView* input_scale = nullptr;  ///< (N, C): squeeze-excite
   Activation activation = Activation::none;

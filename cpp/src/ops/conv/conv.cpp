@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "core/dtypes.h"
 #include "ops/conv/choice.h"
@@ -176,6 +177,31 @@ LineWork<T> lines_of(const Request<T>& request) {
   return lines;
 }
 
+/// True if two tensors of one dtype have memory in common, or might have: channels beside each other in a pixel do not.
+bool share_memory(const TensorView& a, const TensorView& b) {
+  const auto range = [](const TensorView& view) {
+    const auto item = static_cast<int64_t>(size_of(dtype_of(view)));
+    int64_t before = 0, behind = item;
+    for (int32_t i = 0; i < view.ndim; ++i)
+      (view.stride(i) < 0 ? before : behind) += (view.shape[i] - 1) * view.stride(i) * item;
+    const auto* data = static_cast<const char*>(view.bytes());
+    return std::pair(data + before, data + behind);
+  };
+  const auto [a_begin, a_end] = range(a);
+  const auto [b_begin, b_end] = range(b);
+  if (a_end <= b_begin || b_end <= a_begin) return false;
+  // Where all strides are multiples of a pixel, an address modulo the pixel tells the channel.
+  const auto item = static_cast<int64_t>(size_of(dtype_of(a)));
+  const int64_t pixel = a.stride(a.ndim - 1) * item, filters = a.shape[1] * item;
+  bool alike = pixel > 0 && a.stride(1) == 1 && b.stride(1) == 1;
+  for (int32_t i = 0; i < a.ndim && alike; ++i)
+    alike = i == 1 || (a.stride(i) * item % pixel == 0 && b.stride(i) * item % pixel == 0);
+  if (!alike) return true;
+  const int64_t apart =
+      ((static_cast<const char*>(b.bytes()) - static_cast<const char*>(a.bytes())) % pixel + pixel) % pixel;
+  return apart < filters || apart + filters > pixel;
+}
+
 template <class T>
 void run_phases(const Context& context, const Algorithm& algorithm, const std::vector<Phase>& phases, const T* packed,
                 const TensorView& input, const ConvEpilogue& e, const TensorView& dst) {
@@ -187,7 +213,15 @@ void run_phases(const Context& context, const Algorithm& algorithm, const std::v
   request.epilogue.scale = dense_vector<T>(e.scale, scratch);
   request.epilogue.activation = e.activation;
   request.epilogue.alpha = static_cast<T>(e.alpha);
-  const Image whole = Image::of(dst), residual = e.residual ? Image::of(*e.residual) : Image();
+  const Image whole = Image::of(dst);
+  Image residual = e.residual ? Image::of(*e.residual) : Image();
+  if (e.residual && share_memory(*e.residual, dst)) {  // it is read after the sums have been written
+    int64_t size[3] = {1, 1, 1};
+    for (int32_t i = 2; i < dst.ndim; ++i) size[i + 3 - dst.ndim] = dst.shape[i];
+    const Pixels<T> copy = dense_pixels(scratch.get<T>(dst.numel()), size, dst.shape[1]);
+    gather(context, residual, dst.shape[0], size, copy);
+    residual = Image::of(copy, dst.shape[1]);
+  }
   for (const Phase& phase : phases) {
     const Algorithm& server = serving(algorithm, phase);
     request.shape = phase.shape;
