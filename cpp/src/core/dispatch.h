@@ -7,7 +7,7 @@
 //
 //   namespace fastcnn::FASTCNN_ISA { extern const MorphologyKernels morphology_kernels = {...}; }
 //
-// and its <op>.cpp asks FASTCNN_SELECT(morphology_kernels).
+// and its <op>.cpp asks FASTCNN_SELECT(morphology_kernels), or in_type<T> of it.
 #pragma once
 
 #include "core/cpu.h"
@@ -40,3 +40,16 @@
   }
 #define FASTCNN_SELECT(name) (::fastcnn::baseline::name)
 #endif
+
+namespace fastcnn {
+
+/// Kernels for float or double.
+template <class T, class Kernels>
+const auto& in_type(const Kernels& kernels) {
+  if constexpr (sizeof(T) == sizeof(float))
+    return kernels.f32;
+  else
+    return kernels.f64;
+}
+
+}  // namespace fastcnn

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -174,13 +174,33 @@ def _moves(args: Sequence[Any]) -> bool:
     return any(isinstance(a, Tensor) and _dual(a).tangent is not None for a in args)
 
 
-def _skips_autograd(tensors: Iterable[Tensor | None]) -> bool:
-    """Return whether autograd has nothing to do: its detour through Python takes longer than a small op."""
-    wanted = torch.is_grad_enabled()
+def _is_plain_call(tensors: Sequence[Tensor | None]) -> bool:
+    """Return whether nothing watches this call that torch's dispatcher would have to tell."""
     for t in tensors:
-        if t is not None and (type(t) not in _PLAIN or (wanted and t.requires_grad)):
+        if t is not None and type(t) not in _PLAIN:
             return False
-    return not torch._C._len_torch_dispatch_stack()
+    return not (
+        torch._C._len_torch_dispatch_stack()
+        or torch._C._len_torch_function_stack()
+        or torch._C._get_tracing_state() is not None
+    )
+
+
+def _below_autograd(op: Any, args: Sequence[Any]) -> Any:
+    with torch._C._AutoDispatchBelowAutograd():
+        return op(*args)
+
+
+def _differentiable(op: Any, setup_context: Callable[..., None], backward: Callable[..., Any]) -> Any:
+    """Return the op with its gradient, for plain calls: torch.library's takes twice as long."""
+
+    def forward(ctx: Any, *args: Any) -> Any:
+        result = _below_autograd(op, args)
+        setup_context(ctx, args, result)
+        return result
+
+    members = {"forward": staticmethod(forward), "backward": staticmethod(backward)}
+    return type(op.name().partition("::")[2], (torch.autograd.Function,), members)
 
 
 def register_op(
@@ -208,6 +228,7 @@ def register_op(
         batch: see `torch.library.register_vmap`, for ops whose arguments are not simply images.
     """
     op = getattr(torch.ops.fastcnn, name).default
+    count = len(op._schema.arguments)
     tensors = [i for i, a in enumerate(op._schema.arguments) if str(a.type) in ("Tensor", "Optional[Tensor]")]
     torch.library.register_fake(f"fastcnn::{name}", fake)
 
@@ -235,6 +256,7 @@ def register_op(
         return result, tuple(0 for _ in result) if isinstance(result, tuple) else 0
 
     transformable: Any = None
+    eager = _differentiable(op, setup_context, backward) if differentiable and setup_context is not None else None
     if not op._schema.is_mutable:  # ops that write to an argument have no formula and no batching rule
         torch.library.register_autograd(f"fastcnn::{name}", backward, setup_context=setup_context)
         torch.library.register_vmap(f"fastcnn::{name}", batch or batch_images)
@@ -248,9 +270,15 @@ def register_op(
                     return transformable.apply(*args)
                 if _moves(args):
                     raise _no_formula(name)
-            elif _skips_autograd([args[i] for i in tensors]):
-                with torch._C._AutoDispatchBelowAutograd():
-                    return op(*args)
+            elif transformable is not None and len(args) == count:
+                given = [args[i] for i in tensors]
+                if _is_plain_call(given):
+                    # torch.library's detour through Python takes longer than a small op.
+                    if eager is None or not (
+                        torch.is_grad_enabled() and any(t.requires_grad for t in given if t is not None)
+                    ):
+                        return _below_autograd(op, args)
+                    return eager.apply(*args)
             return op(*args)
         except NotImplementedError as error:
             if "Could not run" not in str(error):

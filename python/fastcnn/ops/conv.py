@@ -63,9 +63,9 @@ def conv2d(
         TypeError: for different dtypes or devices, or for a dtype that is not floating.
 
     Algorithms: depthwise, grouped, few channels, Winograd F(4x4, 3x3), F(2x2, 3x3) and F(3x3, 2x2), and implicit GEMM,
-    chosen by shape; `fastcnn.set_conv_algorithm` and FASTCNN_CONV_ALGORITHM override the choice. Arithmetic is in float32
-    (float64 for float64); results are within 3e-5 of the output's root mean square of the exact ones, or twice the
-    error of torch.
+    chosen by shape; `fastcnn.set_conv_algorithm` and FASTCNN_CONV_ALGORITHM override the choice. Arithmetic is in
+    float32 (float64 for float64); results are within 3e-5 of the output's root mean square of the exact ones, or twice
+    the error of torch.
 
     NaN and infinities: direct algorithms spread the input's as torch does, to the pixels whose window holds them;
     Winograd spreads them to the whole tile of 4 x 4 results (2 x 2, 3 x 3), and to the tiles that overlap the pixel.

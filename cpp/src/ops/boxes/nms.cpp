@@ -28,11 +28,7 @@ constexpr int64_t kAll = 512;
 
 template <class T>
 const NmsRows<T>& kernels_of() {
-  const NmsKernels& kernels = FASTCNN_SELECT(nms_kernels);
-  if constexpr (sizeof(T) == 4)
-    return kernels.f32;
-  else
-    return kernels.f64;
+  return in_type<T>(FASTCNN_SELECT(nms_kernels));
 }
 
 /// Boxes sorted by class, then score, and what is kept of each class.

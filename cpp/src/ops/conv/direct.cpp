@@ -174,11 +174,12 @@ class Cell {
                     from + (tile.pixels - 1) * s_.stride[2] + (s_.kernel[2] - 1) * s_.dilation[2] < s_.in[2];
   }
 
-  /// The number of tiles from tiles_[0] on that are read in place too and have as many pixels. One call computes them;
-  /// panel by panel, if the panels are too large for the L1 cache, with few enough tiles for their input to stay there.
+  /// If the panels are too large for the L1 cache, tiles that are alike use one panel after the other.
   bool panel_by_panel() const {
     return plan_.packing.block_terms * plan_.num_panels * plan_.routines.panel_lanes * kBytes > kPanelsInCache;
   }
+  /// The number of tiles from tiles_[0] on that are read in place too and have as many pixels, which one call computes;
+  /// panel by panel only as many as leave their input in the L1 cache.
   int64_t tiles_alike(int64_t first, int64_t end) const {
     const Tile<T>& tile = tiles_[0];
     const int64_t i = first - row_begin_, step = tile.pixels * s_.stride[2];

@@ -11,10 +11,7 @@ constexpr int64_t kMaxBlockTerms = 256;
 
 template <class T>
 const TileRoutines<T>& tile_routines() {
-  if constexpr (sizeof(T) == 4)
-    return FASTCNN_SELECT(tile_kernels).f32;
-  else
-    return FASTCNN_SELECT(tile_kernels).f64;
+  return in_type<T>(FASTCNN_SELECT(tile_kernels));
 }
 
 }  // namespace

@@ -22,17 +22,11 @@ constexpr int64_t kRingBytes = int64_t{1} << 18;  // rows that are kept for late
 
 template <class T>
 const FewRoutines<T>& kernels() {
-  if constexpr (sizeof(T) == 4)
-    return FASTCNN_SELECT(few_channels_kernels).f32;
-  else
-    return FASTCNN_SELECT(few_channels_kernels).f64;
+  return in_type<T>(FASTCNN_SELECT(few_channels_kernels));
 }
 template <class T>
 const LineRoutines<T>& line_routines() {
-  if constexpr (sizeof(T) == 4)
-    return FASTCNN_SELECT(line_kernels).f32;
-  else
-    return FASTCNN_SELECT(line_kernels).f64;
+  return in_type<T>(FASTCNN_SELECT(line_kernels));
 }
 
 int64_t pitch_of(const Shape& s) { return ceil_div(s.filters, kFewFilters) * kFewFilters; }

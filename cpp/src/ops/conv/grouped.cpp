@@ -17,10 +17,7 @@ constexpr int64_t kRowsInCache = int64_t{256} << 10;
 
 template <class T>
 const GroupedRoutines<T>& kernels() {
-  if constexpr (sizeof(T) == 4)
-    return FASTCNN_SELECT(grouped_kernels).f32;
-  else
-    return FASTCNN_SELECT(grouped_kernels).f64;
+  return in_type<T>(FASTCNN_SELECT(grouped_kernels));
 }
 
 template <class T>

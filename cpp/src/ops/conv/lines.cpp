@@ -15,10 +15,7 @@ constexpr int64_t kMaxColumns = int64_t{1} << 20;   // between a kernel's first 
 
 template <class T>
 const LineRoutines<T>& kernels() {
-  if constexpr (sizeof(T) == 4)
-    return FASTCNN_SELECT(line_kernels).f32;
-  else
-    return FASTCNN_SELECT(line_kernels).f64;
+  return in_type<T>(FASTCNN_SELECT(line_kernels));
 }
 
 bool lines_fit(const Shape& s) {
@@ -168,7 +165,9 @@ class Rows {
 
 // Measured with 1 to 480 channels, 3 x 3 to 1 x 61 taps, strides 1 and 2 on 14 x 14 to 512 x 512 pixels (Zen 3). Eight
 // channels fill a vector of AVX2, and short kernels have a tile of their own (grouped_simd.inl).
-bool lines_win(const Shape& s) { return lines_fit(s) && s.groups < kGroupedBlock; }
+bool lines_win(const Shape& s) {
+  return lines_fit(s) && s.groups < kGroupedBlock && (s.groups != 8 || s.kernel[2] > 7);
+}
 bool planes_win(const Shape& s) {
   return lines_fit(s) && s.out[2] >= 16 &&
          (s.groups < 4 || (s.groups < kGroupedBlock && s.stride[2] <= 2 && s.out[2] >= 64));

@@ -17,10 +17,7 @@ constexpr int64_t kVectorsInRegisters = 128;  // before sums go to memory, which
 
 template <class T>
 const PlanarRoutines<T>& kernels() {
-  if constexpr (sizeof(T) == 4)
-    return FASTCNN_SELECT(planar_kernels).f32;
-  else
-    return FASTCNN_SELECT(planar_kernels).f64;
+  return in_type<T>(FASTCNN_SELECT(planar_kernels));
 }
 
 /// Result (y, x) is at y * pitch + x of a line. The input for a tap has the same position plus the tap's offset in a
