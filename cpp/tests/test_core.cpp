@@ -2,10 +2,15 @@
 #include <atomic>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <random>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include "core/half.h"
+#include "core/quota.h"
 #include "fastcnn/context.h"
 #include "fastcnn/error.h"
 #include "fastcnn/view.h"
@@ -38,6 +43,28 @@ int main() {
   EXPECT(sum == 4 * 200 * 100);
   default_context().parallel_for(5, 5, 1, [&](int64_t, int64_t) { sum = -1; });
   EXPECT(sum != -1);
+
+  {  // Control groups of both versions.
+    namespace fs = std::filesystem;
+    const fs::path folder = fs::temp_directory_path() / ("fastcnn-quota-" + std::to_string(std::random_device()()));
+    const auto quota = [&](const char* file, const std::string& text) {
+      fs::create_directories((folder / file).parent_path());
+      std::ofstream(folder / file) << text << "\n";
+      return quota_of_processors(folder.string());
+    };
+    EXPECT(quota_of_processors(folder.string()) == 0);
+    EXPECT(quota("cpu/cpu.cfs_quota_us", "-1") == 0);
+    quota("cpu/cpu.cfs_period_us", "100000");
+    EXPECT(quota("cpu/cpu.cfs_quota_us", "-1") == 0);
+    EXPECT(quota("cpu/cpu.cfs_quota_us", "200001") == 3);
+    EXPECT(quota("cpu.max", "50000 100000") == 1);
+    EXPECT(quota("cpu.max", "400000 100000") == 4);
+    fs::remove_all(folder / "cpu");
+    EXPECT(quota("cpu.max", "max 100000") == 0);
+    EXPECT(quota("cpu.max", "") == 0);
+    EXPECT(quota("cpu.max", "0 0") == 0);
+    fs::remove_all(folder);
+  }
 
   {  // Large blocks of the past do not drive out a small one that is in use again and again.
     const auto taken = [](int64_t bytes) {

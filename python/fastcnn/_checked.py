@@ -168,29 +168,31 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
     """Check the arguments whose annotations are in the table; what else is annotated checks itself."""
     op = function.__name__
     parameters = inspect.signature(function).parameters.values()
-    slots = [(p.name, _check_of(p)) for p in parameters]
-    by_name = {name: check for name, check in slots if check is not None}
+    slots = [(i, p.name, check) for i, p in enumerate(parameters) if (check := _check_of(p)) is not None]
+    by_name = {name: check for _, name, check in slots}
     direct = getattr(function, "without_channels", function)
     either = [(i, p.name) for i, p in enumerate(parameters) if str(p.annotation) in ("Array", "Array | None")]
-
     several = len(either) > 1
 
     @wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         if is_tracing():
             return function(*args, **kwargs)
-        values = list(args)
-        for i, (value, (name, check)) in enumerate(zip(args, slots)):  # noqa: B905  # Python says that there are too many
-            if check is not None:
-                values[i] = check(op, name, value)
+        values, count = list(args), len(args)
+        for i, name, check in slots:
+            if i >= count:
+                break
+            values[i] = check(op, name, values[i])
         for name in kwargs:
             if name in by_name:
                 kwargs[name] = by_name[name](op, name, kwargs[name])
         if several:
-            given = [values[i] if i < len(values) else kwargs.get(name) for i, name in either]
+            given = [values[i] if i < count else kwargs.get(name) for i, name in either]
             kind = type(given[0])
-            if any(type(value) is not kind for value in given if value is not None):
-                _check_one_kind(op, {name: value for (_, name), value in zip(either, given, strict=True)})
+            for value in given:
+                if value is not None and type(value) is not kind:
+                    _check_one_kind(op, {name: value for (_, name), value in zip(either, given, strict=True)})
+                    break
         return (function if "channel_axis" in kwargs else direct)(*values, **kwargs)
 
     wrapper.is_checked = True  # type: ignore[attr-defined]  # functions take attributes; their type has none

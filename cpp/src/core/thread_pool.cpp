@@ -12,6 +12,7 @@
 #endif
 
 #include "core/fork.h"
+#include "core/quota.h"
 #include "fastcnn/context.h"
 #include "fastcnn/error.h"
 
@@ -24,11 +25,14 @@ namespace {
 thread_local bool inside_parallel_region = false;
 
 int available_cores() {
+  int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
 #if defined(__linux__)
   cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
+  if (sched_getaffinity(0, sizeof set, &set) == 0) cores = std::max(1, CPU_COUNT(&set));
+  // More threads than the quota allows are stopped together, while others wait for them.
+  if (const int quota = quota_of_processors()) cores = std::min(cores, quota);
 #endif
-  return std::max(1u, std::thread::hardware_concurrency());
+  return cores;
 }
 
 std::atomic<int> thread_count{0};  // 0: as many as there are cores

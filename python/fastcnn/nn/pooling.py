@@ -13,7 +13,7 @@ from fastcnn.nn._modes import has_kernels
 
 
 class _Pool(torch.nn.Module):
-    # The op, and which of the layer's settings are its arguments.
+    # The op, and which of the layer's settings are its arguments, in their order.
     _op: Callable[..., Any]
     _settings: tuple[str, ...] = ()
 
@@ -21,7 +21,7 @@ class _Pool(torch.nn.Module):
         """Run the layer."""
         if isinstance(input, Tensor) and not has_kernels(input):  # what is no tensor the op refuses by name
             return super().forward(input)
-        return self._op(input, **{name: getattr(self, name) for name in self._settings})
+        return self._op(input, *[getattr(self, name) for name in self._settings])
 
 
 class _MaxPool(_Pool):

@@ -50,14 +50,26 @@ BandSteps plan_bands(const Shape& s, int64_t limit, int64_t in_bytes, int64_t ou
   return steps;
 }
 
-Band band_at(const Shape& s, const BandSteps& steps, int64_t n, int64_t z, int64_t y, int64_t x) {
+int64_t count_bands(const Shape& s, const BandSteps& steps) {
+  return ceil_div(s.batch, steps.images) * ceil_div(s.out[0], steps.depth) * ceil_div(s.out[1], steps.rows) *
+         ceil_div(s.out[2], steps.columns);
+}
+
+Band band_at(const Shape& s, const BandSteps& steps, int64_t index) {
   Band band;
-  band.n = n;
   band.shape = s;
-  band.shape.batch = std::min(steps.images, s.batch - n);
-  restrict_to(band, s, 0, z, std::min(steps.depth, s.out[0] - z));
-  restrict_to(band, s, 1, y, std::min(steps.rows, s.out[1] - y));
-  restrict_to(band, s, 2, x, std::min(steps.columns, s.out[2] - x));
+  const auto next = [&](int64_t size, int64_t step) {
+    const int64_t bands = ceil_div(size, step), first = index % bands * step;
+    index /= bands;
+    return first;
+  };
+  const int64_t along[] = {steps.depth, steps.rows, steps.columns};
+  for (int d = 2; d >= 0; --d) {
+    const int64_t first = next(s.out[d], along[d]);
+    restrict_to(band, s, d, first, std::min(along[d], s.out[d] - first));
+  }
+  band.n = next(s.batch, steps.images);
+  band.shape.batch = std::min(steps.images, s.batch - band.n);
   return band;
 }
 

@@ -21,14 +21,13 @@ struct BandSteps {
 /// pixels under one result; at least one pixel.
 BandSteps plan_bands(const Shape& shape, int64_t limit, int64_t in_bytes, int64_t out_bytes);
 
-Band band_at(const Shape& shape, const BandSteps& steps, int64_t n, int64_t z, int64_t y, int64_t x);
+int64_t count_bands(const Shape& shape, const BandSteps& steps);
+/// Columns first, then rows, planes and images.
+Band band_at(const Shape& shape, const BandSteps& steps, int64_t index);
 
 template <class F>
 void for_each_band(const Shape& shape, const BandSteps& steps, const F& body) {
-  for (int64_t n = 0; n < shape.batch; n += steps.images)
-    for (int64_t z = 0; z < shape.out[0]; z += steps.depth)
-      for (int64_t y = 0; y < shape.out[1]; y += steps.rows)
-        for (int64_t x = 0; x < shape.out[2]; x += steps.columns) body(band_at(shape, steps, n, z, y, x));
+  for (int64_t i = 0; i < count_bands(shape, steps); ++i) body(band_at(shape, steps, i));
 }
 
 }  // namespace fastcnn::conv

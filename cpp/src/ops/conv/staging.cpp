@@ -1,12 +1,17 @@
 #include "ops/conv/staging.h"
 
+#include <atomic>
+#include <exception>
+#include <mutex>
+
 #include "ops/conv/bands.h"
 
 namespace fastcnn::conv {
 namespace {
 
-// Limit for all threads together: the bands, and therefore the rounding, must not depend on the number of threads.
+// The bands, and therefore the rounding, must not depend on the number of threads.
 constexpr int64_t kBandBytes = 5 << 18;
+constexpr int64_t kBandsPerThread = 4;  // from which on each band is one thread's
 
 }  // namespace
 
@@ -29,21 +34,41 @@ void run_staged(const Context& context, const Routines<T>& routines, const T* pa
   const int64_t value = static_cast<int64_t>(sizeof(T));
   const BandSteps steps =
       plan_bands(s, kBandBytes, stage_src ? channels * value : 0, (stage_dst + stage_residual) * filters * value);
-  for_each_band(s, steps, [&](const Band& band) {
-    const Shape& b = work.shape = band.shape;
-    Scratch scratch(context);
+  const auto run_band = [&](const Context& host, const Band& band) {
+    WorkItem<T> part = work;
+    const Shape& b = part.shape = band.shape;
+    Scratch scratch(host);
     const Image src = request.src.at(band.n, band.in), dst = request.dst.at(band.n, band.out);
-    work.src = staged_pixels<T>(context, src, b.batch, b.in, scratch);
+    part.src = staged_pixels<T>(host, src, b.batch, b.in, scratch);
     if (add)
-      work.epilogue.residual =
-          staged_pixels<T>(context, request.residual.at(band.n, band.out), b.batch, b.out, scratch);
-    if (request.input_scale) work.input_scale = request.input_scale + band.n * channels;
-    if (request.epilogue.scale) work.epilogue.scale = request.epilogue.scale + band.n * filters;
-    work.dst = dst.template pixels<T>();
-    if (stage_dst) work.dst = dense_pixels(scratch.get<T>(b.batch * b.out_pixels() * filters), b.out, filters);
-    routines.run(context, work, packed);
-    if (stage_dst) scatter(context, work.dst, b.batch, b.out, dst);
+      part.epilogue.residual = staged_pixels<T>(host, request.residual.at(band.n, band.out), b.batch, b.out, scratch);
+    if (request.input_scale) part.input_scale = request.input_scale + band.n * channels;
+    if (request.epilogue.scale) part.epilogue.scale = request.epilogue.scale + band.n * filters;
+    part.dst = dst.template pixels<T>();
+    if (stage_dst) part.dst = dense_pixels(scratch.get<T>(b.batch * b.out_pixels() * filters), b.out, filters);
+    routines.run(host, part, packed);
+    if (stage_dst) scatter(host, part.dst, b.batch, b.out, dst);
+  };
+  const int64_t bands = count_bands(s, steps), threads = context.num_threads();
+  if (threads == 1 || bands < kBandsPerThread * threads) {
+    for (int64_t i = 0; i < bands; ++i) run_band(context, band_at(s, steps, i));
+    return;
+  }
+  // A thread for each band: one parallel region, not three for each of them. A thread that is done takes the next band,
+  // so that a thread that has to wait for its processor holds nothing up.
+  std::atomic<int64_t> next{0};
+  std::exception_ptr failure;
+  std::mutex failing;
+  context.parallel_for(0, threads, 1, [&](int64_t, int64_t) {
+    try {
+      for (int64_t i = next++; i < bands; i = next++) run_band(serial_context(), band_at(s, steps, i));
+    } catch (...) {  // no memory; no exception may leave a parallel region
+      const std::lock_guard<std::mutex> lock(failing);
+      failure = std::current_exception();
+      next = bands;
+    }
   });
+  if (failure) std::rethrow_exception(failure);
 }
 
 template void run_staged(const Context&, const Routines<float>&, const float*, const Request<float>&);
