@@ -117,3 +117,19 @@ def test_far_taps_are_not_copied_for_every_result() -> None:
     got = F.conv2d(x, weight, padding=24, dilation=24)
     assert process_time() - start < 1.0
     assert_accurate(got, T.conv2d(x.double(), weight.double(), padding=24, dilation=24))
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4, 6, 12])
+def test_pixels_that_share_memory(channels: int) -> None:
+    """Nothing lies behind the only column of an expanded image."""
+    torch.manual_seed(channels)
+    column = torch.randn(2, channels, 5, 1).contiguous(memory_format=torch.channels_last)
+    weight = torch.randn(channels, 1, 3, 3)
+    for stride in (1, 2, 3):
+        geometry = {"stride": stride, "padding": 1, "groups": channels}
+        x = column.expand(-1, -1, -1, 33)
+        assert torch.equal(F.conv2d(x, weight, **geometry), F.conv2d(x.contiguous(), weight, **geometry))
+        whole = torch.randn(2, channels, 5, 33)
+        flipped = torch.from_numpy(whole.numpy()[..., ::-1].copy())
+        backwards = F.conv2d(whole.numpy()[..., ::-1], weight.numpy(), **geometry)
+        np.testing.assert_array_equal(backwards, F.conv2d(flipped, weight, **geometry).numpy())

@@ -221,3 +221,38 @@ def test_arguments_of_another_kind() -> None:
         fast(X[0])
     with pytest.raises(fastcnn.ArgumentError, match="expected input to be a tensor"):
         fast(3)
+
+
+class Replacing(nn.Module):
+    """Assigns a new tensor to a buffer, and returns the old one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.average: Tensor
+        self.register_buffer("average", torch.linspace(0.5, 1, 4))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        old = self.average
+        self.average = x.sigmoid_().mean((0, 2, 3))
+        return old, x * self.average[:, None, None]
+
+
+def test_a_replaced_buffer_is_returned_as_it_was() -> None:
+    model = Replacing().eval()
+    fast = fastcnn.optimize(model, torch.randn(2, 4, 5, 6), dynamic=False)
+    for _ in range(3):
+        x = torch.randn(2, 4, 5, 6)
+        for got, expected in zip(fast(x.clone()), model(x), strict=True):
+            torch.testing.assert_close(got, expected)
+
+
+def test_the_reason_of_a_refusal_needs_no_gradient() -> None:
+    """The model runs only without gradients: it writes to a view of a parameter."""
+
+    def forward(m: Any, x: Tensor) -> Tensor:
+        x.unsqueeze_(0)
+        m.a.weight[0].mul_(1)
+        return x * 2
+
+    with pytest.raises(fastcnn.BackendError, match="it changes the shape of an argument"):
+        fastcnn.optimize(Apply(forward, a=nn.Conv2d(4, 4, 1)).eval(), torch.randn(1, 4, 5, 6))

@@ -261,7 +261,8 @@ def _reshapes_arguments(model: torch.nn.Module, example: tuple[Any, Any]) -> boo
     """Return whether the model reshapes its caller's tensors (`unsqueeze_`), which torch.export does not report."""
     args, kwargs = pytree.tree_map_only(Tensor, torch.clone, example)
     try:
-        copy.deepcopy(model)(*args, **kwargs)
+        with torch.no_grad():
+            copy.deepcopy(model)(*args, **kwargs)
     except Exception:
         return False
     pairs = zip(pytree.tree_leaves(example), pytree.tree_leaves((args, kwargs)), strict=True)
@@ -289,8 +290,29 @@ def _module(program: Any) -> fx.GraphModule:
 # --- no mutation ------------------------------------------------------------------------------------------------------
 
 
+def _keep_replaced(program: Any) -> None:
+    """Copy a result that is a buffer to which the model then assigned another tensor.
+
+    torch.export turns the assignment into a copy at the end (``copy__default``; a call in the model is ``copy_``), so
+    that the result would be the new value. The model returns the old tensor, which is no longer the buffer.
+    """
+    graph = program.graph
+    output = next(n for n in reversed(graph.nodes) if n.op == "output")
+    for write in [n for n in graph.nodes if n.name.startswith("copy__default")]:
+        buffer = write.args[0]
+        if buffer.op == "placeholder" and buffer in functional.leaves(graph):
+            with graph.inserting_before(write):
+                kept = graph.call_function(torch.ops.aten.clone.default, (buffer,))
+            kept.meta = dict(buffer.meta)
+            output.replace_input_with(buffer, kept)
+            for spec in program.graph_signature.output_specs:
+                if spec.arg.name == buffer.name and spec.target is None:
+                    spec.arg.name = kept.name
+
+
 def _functional(program: Any, guard: Guard) -> Captured:
     """Return the program's graph without in-place writes, or unchanged if that is impossible."""
+    _keep_replaced(program)
     module = _module(program)
     for node in module.graph.nodes:
         if node.target is torch.ops.aten.copy_.default and node.args[0].op == "get_attr":

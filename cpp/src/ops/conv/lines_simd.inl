@@ -92,12 +92,13 @@ void split(const T* src, int64_t n, T* even, T* odd) {
 }
 
 /// kWhole >= C values are copied at a time, which is one instruction. They reach into the next pixel, from where and to
-/// where it is dealt; the last pixels are copied exactly.
+/// where it is dealt; the last pixels are copied exactly, and all of them if the next pixel is not behind (strides of 0
+/// or less).
 template <class T, int C, int kWhole>
 void deal_of(const T* from, int64_t from_stride, int64_t step, int64_t q, int64_t last, T* to, int64_t pitch) {
   T* at = to + q / step * C;
   int64_t f = q % step;
-  const int64_t exact = last - step;
+  const int64_t exact = from_stride >= C ? last - step : q;
   for (; q < exact && f != 0; ++q, from += from_stride) {
     __builtin_memcpy(at + f * pitch, from, C * sizeof(T));
     if (++f == step) f = 0, at += C;
