@@ -86,6 +86,16 @@ def test_signals_and_volumes(dims: int) -> None:
         check(got, want, magnitude, weight[0].numel(), (dims, channels, stride, last))
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+def test_an_infinite_scale_of_the_input_spares_the_padding(stride: int) -> None:
+    x, weight = torch.rand(1, 2, 4, 60) + 1, torch.rand(5, 2, 3, 3) + 1
+    scale = torch.tensor([[torch.inf, 1.0]])
+    with algorithm("few_channels"):
+        convolve = F.PackedConvolution(weight, stride=stride, padding=1)
+        for layout in (torch.contiguous_format, torch.channels_last):
+            assert convolve(x.contiguous(memory_format=layout), input_scale=scale).isposinf().all(), layout
+
+
 def test_where_it_is_taken() -> None:
     """First layers of known networks; more channels, groups and single taps have faster algorithms."""
     for channels, filters, kernel, groups, wanted in [

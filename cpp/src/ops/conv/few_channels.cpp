@@ -198,7 +198,7 @@ class Rows {
       else
         line_routines<T>().deal(values, stride, 1, step, first, last, to, line_);
       if (scale)
-        for (int64_t q = 0; q < step * line_; ++q) to[q] *= scale[i];
+        for (int64_t q = first; q < last; ++q) to[q % step * line_ + q / step] *= scale[i];  // not the padding
     }
   }
 
