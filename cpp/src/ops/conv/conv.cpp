@@ -10,7 +10,6 @@
 
 #include "core/dtypes.h"
 #include "ops/conv/choice.h"
-#include "ops/conv/lines.h"
 #include "ops/conv/planar.h"
 #include "ops/conv/staging.h"
 
@@ -152,31 +151,6 @@ void pack_phases(const Context& context, const Algorithm& algorithm, const std::
   }
 }
 
-/// True if the channels of all images are planes of rows of type T.
-template <class T>
-bool is_in_planes(const Request<T>& request) {
-  const auto in_planes = [](const Image& image) {
-    return image.dtype == TypeToDType<T>::value && image.channels > 1 && image.stride[2] == 1;
-  };
-  return in_planes(request.src) && in_planes(request.dst) && (!request.residual.data || in_planes(request.residual));
-}
-template <class T>
-LineWork<T> lines_of(const Request<T>& request) {
-  LineWork<T> lines;
-  lines.work.shape = request.shape;
-  lines.work.shape.groups = 1;
-  lines.work.src = request.src.template pixels<const T>();
-  lines.work.dst = request.dst.template pixels<T>();
-  lines.work.input_scale = request.input_scale;
-  lines.work.epilogue = request.epilogue;
-  lines.work.epilogue.residual = request.residual.template pixels<const T>();
-  lines.planes = request.shape.groups;
-  lines.src_plane = request.src.channel_stride;
-  lines.dst_plane = request.dst.channel_stride;
-  lines.residual_plane = request.residual.channel_stride;
-  return lines;
-}
-
 /// True if two tensors of one dtype have memory in common, or might have: channels beside each other in a pixel do not.
 bool share_memory(const TensorView& a, const TensorView& b) {
   const auto range = [](const TensorView& view) {
@@ -223,15 +197,15 @@ void run_phases(const Context& context, const Algorithm& algorithm, const std::v
     residual = Image::of(copy, dst.shape[1]);
   }
   for (const Phase& phase : phases) {
-    const Algorithm& server = serving(algorithm, phase);
+    const Routines<T>& routines = serving(algorithm, phase).template routines<T>();
     request.shape = phase.shape;
     request.dst = whole.phase(phase.first_out, phase.out_step);
     if (e.residual) request.residual = residual.phase(phase.first_out, phase.out_step);
     if (phase.shape.out_pixels() > 0) {
-      if (&server == &kDepthwise && is_in_planes(request) && planes_win(phase.shape))
-        run_lines(context, lines_of(request), packed);
+      if (routines.run_any)
+        routines.run_any(context, request, packed);
       else
-        run_staged(context, server.routines<T>(), packed, request);
+        run_staged(context, routines, packed, request);
     }
     packed += packed_size<T>(algorithm, phase);
   }

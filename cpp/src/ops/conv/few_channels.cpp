@@ -58,7 +58,7 @@ class Rows {
     extent_ = (s_.kernel[2] - 1) * s_.dilation[2] + 1;
     pixels_ = std::min(kStretch, s_.out[2]);
     const int64_t whole = ceil_div(pixels_, kFewPixels) * kFewPixels;
-    planes_ = in_planes(r_.dst) && (!r_.residual.data || in_planes(r_.residual));
+    planes_ = r_.dst.template in_planes<T>() && (!r_.residual.data || r_.residual.template in_planes<T>());
     line_ = whole + extent_ / s_.stride[2] + 1;
     row_ = planes_ ? s_.channels * s_.stride[2] * line_ : ((whole - 1) * s_.stride[2] + extent_) * s_.channels;
     const int64_t rows = (s_.kernel[1] - 1) * s_.dilation[1] + 1;
@@ -97,11 +97,6 @@ class Rows {
 
  private:
   static constexpr int64_t kBytes = static_cast<int64_t>(sizeof(T));
-
-  static bool in_planes(const Image& image) {
-    return image.dtype == TypeToDType<T>::value && image.stride[2] == 1 &&
-           (image.channels == 1 || image.channel_stride != 1);
-  }
 
   void row(int64_t z, int64_t y) {
     FewChunk<T> chunk = {};

@@ -1,12 +1,12 @@
-// Depthwise convolution, and groups of 4 or 8 channels with as many filters; vectors run over channels (of few
-// channels along lines, lines.h). Depthwise
-// convolution is limited by memory bandwidth, so consecutive rows are processed while the rows that they share are in
-// the cache.
+// Depthwise convolution, and groups of 4 or 8 channels with as many filters; vectors run over channels (of few channels
+// along lines, lines.h). Depthwise convolution is limited by memory bandwidth, so consecutive rows are processed while
+// the rows that they share are in the cache.
 #include <algorithm>
 
 #include "ops/conv/algorithm.h"
 #include "ops/conv/grouped_simd.h"
 #include "ops/conv/lines.h"
+#include "ops/conv/staging.h"
 
 namespace fastcnn::conv {
 namespace {
@@ -110,13 +110,18 @@ void run(const Context& context, const WorkItem<T>& work, const T* packed) {
   });
 }
 
+template <class T>
+void run_any(const Context& context, const Request<T>& request, const T* packed) {
+  if (!run_planes(context, request, packed)) run_staged(context, kDepthwise.routines<T>(), packed, request);
+}
+
 }  // namespace
 
 const Algorithm kDepthwise = {"depthwise",
                               [](const Shape& s) { return s.channels == 1 && s.filters == 1; },
                               [](const Shape& s, int) { return s.groups >= 4 || lines_win(s); },
-                              {packed_size<float>, pack<float>, run<float>},
-                              {packed_size<double>, pack<double>, run<double>}};
+                              {packed_size<float>, pack<float>, run<float>, run_any<float>},
+                              {packed_size<double>, pack<double>, run<double>, run_any<double>}};
 
 const Algorithm kGrouped = {
     "grouped",

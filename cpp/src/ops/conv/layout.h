@@ -39,6 +39,12 @@ struct Image {
     return dtype == TypeToDType<T>::value && (channel_stride == 1 || channels == 1);
   }
 
+  /// Rows of adjacent values of type T, a plane for each channel.
+  template <class T>
+  bool in_planes() const {
+    return dtype == TypeToDType<T>::value && stride[2] == 1 && (channels == 1 || channel_stride != 1);
+  }
+
   template <class T>
   Pixels<T> pixels() const {
     Pixels<T> p;

@@ -168,7 +168,7 @@ class Rows {
 bool lines_win(const Shape& s) {
   return lines_fit(s) && s.groups < kGroupedBlock && (s.groups != 8 || s.kernel[2] > 7);
 }
-bool planes_win(const Shape& s) {
+static bool planes_win(const Shape& s) {
   return lines_fit(s) && s.out[2] >= 16 &&
          (s.groups < 4 || (s.groups < kGroupedBlock && s.stride[2] <= 2 && s.out[2] >= 64));
 }
@@ -180,6 +180,30 @@ void run_lines(const Context& context, const LineWork<T>& lines, const T* packed
                        [&](int64_t begin, int64_t end) { Rows<T>(context, lines, packed).run(begin, end); });
 }
 
+template <class T>
+bool run_planes(const Context& context, const Request<T>& request, const T* packed) {
+  const auto in_planes = [](const Image& image) { return image.in_planes<T>(); };
+  if (!planes_win(request.shape) || !in_planes(request.src) || !in_planes(request.dst) ||
+      (request.residual.data && !in_planes(request.residual)))
+    return false;
+  LineWork<T> lines;
+  lines.work.shape = request.shape;
+  lines.work.shape.groups = 1;
+  lines.work.src = request.src.template pixels<const T>();
+  lines.work.dst = request.dst.template pixels<T>();
+  lines.work.input_scale = request.input_scale;
+  lines.work.epilogue = request.epilogue;
+  lines.work.epilogue.residual = request.residual.template pixels<const T>();
+  lines.planes = request.shape.groups;
+  lines.src_plane = request.src.channel_stride;
+  lines.dst_plane = request.dst.channel_stride;
+  lines.residual_plane = request.residual.channel_stride;
+  run_lines(context, lines, packed);
+  return true;
+}
+
+template bool run_planes(const Context&, const Request<float>&, const float*);
+template bool run_planes(const Context&, const Request<double>&, const double*);
 template void run_lines(const Context&, const LineWork<float>&, const float*);
 template void run_lines(const Context&, const LineWork<double>&, const double*);
 

@@ -21,11 +21,12 @@ struct LineWork {
 
 /// True if lines are faster than vectors of channels, for pixels in the channels-last layout.
 bool lines_win(const Shape& shape);
-/// True if lines are faster for images in planes than their conversion.
-bool planes_win(const Shape& shape);
 
 /// `packed` as kDepthwise packs.
 template <class T>
 void run_lines(const Context& context, const LineWork<T>& lines, const T* packed);
+/// The same for images in planes. Returns false if there are others, or if their conversion is faster.
+template <class T>
+bool run_planes(const Context& context, const Request<T>& request, const T* packed);
 
 }  // namespace fastcnn::conv

@@ -17,7 +17,6 @@ constexpr int64_t kBandsPerThread = 4;  // from which on each band is one thread
 
 template <class T>
 void run_staged(const Context& context, const Routines<T>& routines, const T* packed, const Request<T>& request) {
-  if (routines.run_any) return routines.run_any(context, request, packed);
   const Shape& s = request.shape;
   const bool stage_src = !request.src.template is<T>(), stage_dst = !request.dst.template is<T>();
   const bool add = request.residual.data != nullptr, stage_residual = add && !request.residual.template is<T>();
